@@ -1,0 +1,86 @@
+"""Instants as fixed-width UTC text, so that text order is time order, and clocks one can hold.
+
+An *instant* reads ``2026-12-31T17:05:00.000000Z`` (RFC 3339). Where only a day is known, the
+*date* ``2026-12-31`` stands in its place; it sorts before every instant of its day.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Protocol
+
+from engine.errors import BadInput
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+END_OF_TIME = "9999-12-31T23:59:59.999999Z"
+
+
+class Clock(Protocol):
+    def now(self) -> str: ...
+
+
+class SystemClock:
+    """The machine's clock. It may step back; the log never does (see ``engine.store.log``)."""
+
+    def now(self) -> str:
+        return instant(datetime.now(UTC))
+
+
+class HandClock:
+    """A clock that moves only when told to."""
+
+    def __init__(self, at: str = "2026-01-01T09:00:00.000000Z") -> None:
+        self.at = at
+
+    def now(self) -> str:
+        return self.at
+
+    def advance(self, **by: float) -> None:
+        """Move by ``timedelta`` keywords: ``clock.advance(days=3)``."""
+        self.at = instant(to_datetime(self.at) + timedelta(**by))
+
+
+def instant(moment: datetime) -> str:
+    """The instant of an aware datetime."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def to_datetime(text: str) -> datetime:
+    """The aware datetime of an instant, or the first moment of a date."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def is_instant_or_date(text: str) -> bool:
+    if not (_INSTANT.fullmatch(text) or _DATE.fullmatch(text)):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def read_moment(text: str, where: str = "") -> str:
+    """What a person typed as a point in time, as an instant or a date.
+
+    Takes ``2026-03-31``, ``2026-03-31T12:00``, and any RFC 3339 time; without an offset it is UTC.
+    Raises ``BadInput`` for anything else.
+    """
+    text = text.strip()
+    try:
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text).isoformat()
+        moment = datetime.fromisoformat(text)
+        return instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise BadInput.one(
+            where, f"{text!r} is not a date or time", "write 2026-03-31 or 2026-03-31T12:00:00Z"
+        ) from None
+
+
+def last_instant(moment: str) -> str:
+    """The last instant that ``moment`` covers: a date covers its whole day."""
+    return f"{moment}T23:59:59.999999Z" if len(moment) == 10 else moment

@@ -1,0 +1,86 @@
+"""What people, timers and services ask for. A command changes nothing by itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from engine.events import ActorKind, Evidence, Source
+
+CommandId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+
+
+class Requester(BaseModel):
+    """Who asks, and the roles in which they are entitled to ask."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/,:]+$", max_length=200)]
+    kind: ActorKind = "human"
+    roles: tuple[str, ...] = ()
+
+
+class Command(BaseModel):
+    """``command_id`` makes a command safe to send again: it has one effect, and one receipt."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command_id: CommandId
+    actor: Requester
+    occurred_at: str | None = None
+    reason: ShortText | None = None
+    on_behalf_of: ShortText | None = None
+    correlation_id: CommandId | None = None
+    causation_id: CommandId | None = None
+    traceparent: Annotated[str, StringConstraints(max_length=100)] | None = None
+
+
+class StartCase(Command):
+    """Begin a case of the workflow's newest published definition."""
+
+    workflow: str
+    data: dict[str, Any] = {}
+    evidence: tuple[Evidence, ...] = ()
+
+
+class PullTrigger(Command):
+    """Ask for a transition. ``expected_version`` refuses it if the case has moved on since."""
+
+    case: str
+    trigger: str
+    data: dict[str, Any] = {}
+    evidence: tuple[Evidence, ...] = ()
+    expected_version: int | None = None
+
+
+class AttachEvidence(Command):
+    case: str
+    evidence: Evidence
+
+
+class Fact(BaseModel):
+    """One thing that was so: its domain name, the state it says the case is in, the data it gives."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=80)]
+    state: str | None = None
+    data: dict[str, Any] = {}
+
+
+class Observe(Command):
+    """Record facts about a case without asking permission; a case nobody knew yet begins."""
+
+    workflow: str
+    case: str
+    facts: Annotated[tuple[Fact, ...], Field(min_length=1)]
+    origin: Source
+
+
+class PublishDefinition(Command):
+    """Put a definition in force for cases that start from now on."""
+
+    body: dict[str, Any]
+    text: str

@@ -1,0 +1,76 @@
+"""One error tree with stable codes. Every error says where, what, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with what somebody gave us.
+
+    ``where`` is ``file:line:column`` for files and a JSON pointer (RFC 6901) for data.
+    """
+
+    where: str
+    what: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        mend = f" ({self.mend})" if self.mend else ""
+        return f"{self.where}: {self.what}{mend}" if self.where else f"{self.what}{mend}"
+
+
+class PmoError(Exception):
+    """The root: anything the product refuses to do, told in words a user can act on."""
+
+    code = "error"
+
+
+class BadInput(PmoError):
+    """What was given cannot be read or makes no sense; nothing was changed."""
+
+    code = "bad-input"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+    @classmethod
+    def one(cls, where: str, what: str, mend: str = "") -> BadInput:
+        return cls([Problem(where, what, mend)])
+
+
+class NotFound(BadInput):
+    """It names something that is not in the log."""
+
+    code = "not-found"
+
+
+class CommandIdReused(BadInput):
+    """A command id came back with other content; the first command keeps its effect."""
+
+    code = "command-id-reused"
+
+
+class Contended(PmoError):
+    """Other writers kept changing what this command was judged by; nothing was written."""
+
+    code = "contended"
+
+
+class StoreFailed(PmoError):
+    """The store could not write or read (disk full, damaged, locked); nothing was acknowledged."""
+
+    code = "store-failed"
+
+
+class LogDamaged(StoreFailed):
+    """The log is not what was written: ``position`` names the first event that shows it."""
+
+    code = "log-damaged"
+
+    def __init__(self, position: int, what: str) -> None:
+        self.position = position
+        super().__init__(f"position {position}: {what}")

@@ -1,0 +1,101 @@
+"""The port behind which every store stands, and what must be true of all of them.
+
+- Positions are dense and ascend from 1 in commit order; a reader who has seen position *n* will
+  never find anything new at or below it.
+- ``recorded_at`` never decreases along positions: where a clock stepped back, the store lifts the
+  event to the last instant in the log before it writes.
+- An append is all of one command or nothing, and conditional on the version of every stream it
+  wrote or read. Appends of one call share a transaction; a conflict in one never fails another.
+- What ``append`` returned is durable.
+- Bytes are never changed or removed; every row carries the hash chain over all rows before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.events import AnyEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What one command wants written.
+
+    ``expected`` holds, for each stream written or read, the version it must still have (0: none).
+    ``marker`` (16 bytes) and ``fingerprint`` (32 bytes) stand for the command: its id, its content.
+    """
+
+    events: tuple[AnyEvent, ...]
+    expected: Mapping[str, int]
+    marker: bytes
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event in its place in the whole log."""
+
+    position: int
+    event: AnyEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Durable now. ``events`` are as written: their ``recorded_at`` may have been lifted."""
+
+    events: tuple[Recorded, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Nothing was written: ``stream`` is at ``actual``, not at what was expected."""
+
+    stream: str
+    actual: int
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """The command has been here before: where its events stand, and what it was."""
+
+    first_position: int
+    count: int
+    fingerprint: bytes
+
+
+class Log(Protocol):
+    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
+        """Write a group in one durable transaction; one answer for each append, in order.
+
+        An append may expect versions that an earlier one of the same call brings about.
+        Raises ``StoreFailed`` when the transaction as a whole could not be made durable; then
+        nothing of it was written.
+        """
+
+    def marked(self, markers: Sequence[bytes]) -> dict[bytes, Marked]:
+        """Which of these commands have already had their effect."""
+
+    def stream(self, stream: str, after: int = 0) -> list[Recorded]:
+        """The events of one stream with versions above ``after``, in order."""
+
+    def version(self, stream: str) -> int:
+        """The last version of a stream, 0 if it has none."""
+
+    def read(self, after: int, limit: int) -> list[Recorded]:
+        """Up to ``limit`` events with positions above ``after``, in order."""
+
+    def head(self) -> int:
+        """The last position, 0 for an empty log."""
+
+    def wait(self, after: int, timeout: float) -> bool:
+        """Sleep until the head is beyond ``after`` (``True``) or ``timeout`` seconds have passed."""
+
+    def check(self, after: int = 0) -> int:
+        """Recompute the hash chain from the bytes; the number of events checked.
+
+        Raises ``LogDamaged`` naming the first position that is not what was written.
+        """
+
+    def close(self) -> None: ...

@@ -1,0 +1,237 @@
+"""The values a data field may hold, and how people and files write them.
+
+A value is plain JSON:
+
+========  ==========================================================================
+text      a string
+number    an integer, or a finite float
+money     ``{"amount": "450.37", "currency": "GBP"}``, the amount exact, as decimal text
+date      ``"2026-12-31"`` (RFC 3339 full-date)
+choice    one of the field's ``of``
+ref       the key of a case
+person    the id of an actor
+list      a list of values of the field's ``of`` type
+document  ``{"name": ..., "sha256": ..., "uri": ...}``
+========  ==========================================================================
+
+Three more things may stand in a field's place, and stay different everywhere: *missing* (the field
+is absent or ``null``), *zero*, and *withheld*: ``{"withheld": "Freedom of Information Act, s. 43"}``,
+known to somebody and kept back on a ground.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import BadInput, Problem
+
+if TYPE_CHECKING:
+    from engine.definition import Field
+
+Value = Any
+"""A JSON value as in the table above; ``read`` makes sure of it."""
+
+LONGEST_TEXT = 100_000
+LONGEST_LIST = 1_000
+CASE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,79}")
+ACTOR_ID = re.compile(r"[^\x00-\x1f\x7f/,:]{1,200}")
+
+_SCALES = {"": 1, "k": 10**3, "m": 10**6, "bn": 10**9}
+_MONEY = re.compile(
+    r"(?P<before>[A-Z]{3})?\s*(?P<amount>[+-]?\d[\d,_]*(?:\.\d+)?)\s*(?P<scale>k|m|bn)?\s*(?P<after>[A-Z]{3})?",
+    re.IGNORECASE,
+)
+
+
+def withheld(ground: str) -> dict[str, str]:
+    return {"withheld": ground}
+
+
+def is_withheld(value: Value) -> bool:
+    return type(value) is dict and "withheld" in value
+
+
+def read(field: Field, raw: Any, where: str) -> Value:
+    """``raw``, as typed on a command line or parsed from JSON, as a value of ``field``.
+
+    Raises ``BadInput`` naming ``where`` (a JSON pointer), what is wrong and what would be right.
+    """
+    if raw is None:
+        return None
+    if type(raw) is dict and set(raw) == {"withheld"}:
+        return withheld(_text(field, raw["withheld"], f"{where}/withheld"))
+    return _READERS[field.type](field, raw, where)
+
+
+def read_all(
+    fields: dict[str, Field], raw: dict[str, Any], where: str = "/data"
+) -> dict[str, Value]:
+    """Every value of ``raw``; all problems are reported at once."""
+    values: dict[str, Value] = {}
+    problems: list[Problem] = []
+    for name, item in raw.items():
+        pointer = f"{where}/{name}"
+        if name not in fields:
+            known = ", ".join(fields) or "none"
+            problems.append(Problem(pointer, f"no field {name!r}", f"the fields are: {known}"))
+            continue
+        try:
+            values[name] = read(fields[name], item, pointer)
+        except BadInput as error:
+            problems.extend(error.problems)
+    if problems:
+        raise BadInput(problems)
+    return values
+
+
+def show(value: Value) -> str:
+    """The value for people to read."""
+    if value is None:
+        return ""
+    if is_withheld(value):
+        return f"withheld: {value['withheld']}"
+    if isinstance(value, dict):
+        if "amount" in value:
+            return f"{value['currency']} {Decimal(value['amount']):,f}"
+        return f"{value.get('name', '')} sha256:{value['sha256'][:12]}".strip()
+    if isinstance(value, list):
+        return ", ".join(map(show, value))
+    return str(value)
+
+
+def _text(field: Field, raw: Any, where: str) -> str:
+    if not isinstance(raw, str):
+        raise BadInput.one(where, f"{_kind(raw)} where text is needed")
+    longest = field.longest or LONGEST_TEXT
+    if len(raw) > longest:
+        raise BadInput.one(
+            where, f"{len(raw):,} characters, at most {longest:,} fit", "attach long texts as evidence"
+        )
+    if "\x00" in raw:
+        raise BadInput.one(where, "the text holds a NUL character", "remove it")
+    try:
+        raw.encode()
+    except UnicodeEncodeError:
+        raise BadInput.one(where, "the text holds half a surrogate pair", "send UTF-8") from None
+    return raw
+
+
+def _number(field: Field, raw: Any, where: str) -> int | float:
+    value: int | float
+    if isinstance(raw, str):
+        try:
+            decimal = Decimal(raw.replace(",", "").replace("_", "").strip())
+            value = int(decimal) if decimal == decimal.to_integral_value() else float(decimal)
+        except (InvalidOperation, ValueError, OverflowError):
+            raise BadInput.one(where, f"{_quote(raw)} is not a number", "write 82 or 82.5") from None
+    elif isinstance(raw, (int, float)) and not isinstance(raw, bool):
+        value = raw
+    else:
+        raise BadInput.one(where, f"{_kind(raw)} where a number is needed", "write 82 or 82.5")
+    if not math.isfinite(value) or abs(value) > 2**53:
+        raise BadInput.one(where, f"{_quote(raw)} is too large", "numbers go up to 2**53")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if field.least is not None and value < field.least:
+        raise BadInput.one(where, f"{value} is below {field.least}")
+    if field.most is not None and value > field.most:
+        raise BadInput.one(where, f"{value} is above {field.most}")
+    return value
+
+
+def _money(field: Field, raw: Any, where: str) -> dict[str, str]:
+    mend = f"write 1250000, 1.25m or '{field.currency} 1,250,000.00'"
+    currency: Any = field.currency
+    if isinstance(raw, dict) and set(raw) == {"amount", "currency"}:
+        text, currency = str(raw["amount"]), raw["currency"]
+    elif isinstance(raw, (str, int, float)) and not isinstance(raw, bool):
+        text = str(raw)
+    else:
+        raise BadInput.one(where, f"{_kind(raw)} where money is needed", mend)
+    match = _MONEY.fullmatch(text.strip())
+    if not match:
+        raise BadInput.one(where, f"{_quote(text)} is not an amount of money", mend)
+    amount = Decimal(re.sub("[,_]", "", match["amount"])) * _SCALES[(match["scale"] or "").lower()]
+    for said in (currency, match["before"], match["after"]):
+        if said and str(said).upper() != field.currency:
+            raise BadInput.one(where, f"{said} where {field.currency} is needed", mend)
+    if len(amount.as_tuple().digits) > 15 or abs(amount) >= 10**15:
+        raise BadInput.one(where, f"{_quote(text)} has more than 15 digits", mend)
+    return {"amount": f"{amount:f}", "currency": str(field.currency)}
+
+
+def _date(_: Field, raw: Any, where: str) -> str:
+    if isinstance(raw, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", raw):
+        try:
+            return date.fromisoformat(raw).isoformat()
+        except ValueError:
+            pass
+    raise BadInput.one(where, f"{_quote(raw)} is not a date", "write it as 2026-12-31")
+
+
+def _choice(field: Field, raw: Any, where: str) -> str:
+    if raw not in field.choices:
+        raise BadInput.one(
+            where, f"{_quote(raw)} is not a choice", f"choose one of: {', '.join(field.choices)}"
+        )
+    return str(raw)
+
+
+def _ref(_: Field, raw: Any, where: str) -> str:
+    if isinstance(raw, str) and CASE_KEY.fullmatch(raw):
+        return raw
+    raise BadInput.one(where, f"{_quote(raw)} is not the key of a case", "write it as OBJ-0007")
+
+
+def _person(_: Field, raw: Any, where: str) -> str:
+    if isinstance(raw, str) and ACTOR_ID.fullmatch(raw):
+        return raw
+    raise BadInput.one(where, f"{_quote(raw)} is not a person's id", "no '/', ',' or ':' in it")
+
+
+def _list(field: Field, raw: Any, where: str) -> list[Value]:
+    items = [part.strip() for part in raw.split(",")] if isinstance(raw, str) else raw
+    if not isinstance(items, list):
+        raise BadInput.one(where, f"{_kind(raw)} where a list is needed", "write: one, two, three")
+    if len(items) > LONGEST_LIST:
+        raise BadInput.one(where, f"{len(items):,} items, at most {LONGEST_LIST:,} fit")
+    return [_READERS[field.item_type](field, item, f"{where}/{i}") for i, item in enumerate(items)]
+
+
+def _document(field: Field, raw: Any, where: str) -> dict[str, str]:
+    if isinstance(raw, dict) and set(raw) <= {"name", "sha256", "uri"} and "sha256" in raw:
+        if re.fullmatch("[0-9a-f]{64}", str(raw["sha256"])):
+            return {key: _text(field, item, f"{where}/{key}") for key, item in raw.items()}
+    raise BadInput.one(
+        where,
+        f"{_quote(raw)} is not a document",
+        "give {name, sha256, uri?} with the SHA-256 as 64 hexadecimal digits",
+    )
+
+
+def _kind(raw: Any) -> str:
+    names = {str: "text", bool: "true/false", dict: "a map", list: "a list", type(None): "nothing"}
+    return names.get(type(raw), "a number")
+
+
+def _quote(raw: Any) -> str:
+    text = repr(raw)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+_READERS: dict[str, Callable[[Field, Any, str], Value]] = {
+    "text": _text,
+    "number": _number,
+    "money": _money,
+    "date": _date,
+    "choice": _choice,
+    "ref": _ref,
+    "person": _person,
+    "list": _list,
+    "document": _document,
+}
