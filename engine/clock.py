@@ -7,6 +7,7 @@ An *instant* reads ``2026-12-31T17:05:00.000000Z`` (RFC 3339). Where only a day 
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
@@ -79,6 +80,29 @@ def read_moment(text: str, where: str = "") -> str:
         raise BadInput.one(
             where, f"{text!r} is not a date or time", "write 2026-03-31 or 2026-03-31T12:00:00Z"
         ) from None
+
+
+def back(moment: str, period: str) -> str:
+    """The date that lies ``period`` (``90 days``, ``3 months``) before ``moment``.
+
+    A month back from the 31st is the last day of a shorter month (ISO 8601 calendar arithmetic).
+    Raises ``ValueError`` for units that need a calendar of working days.
+    """
+    amount, unit = period.split(" ", 1)
+    count, at = int(amount), to_datetime(moment)
+    match unit.removesuffix("s"):
+        case "hour":
+            return (at - timedelta(hours=count)).date().isoformat()
+        case "day":
+            return (at - timedelta(days=count)).date().isoformat()
+        case "week":
+            return (at - timedelta(weeks=count)).date().isoformat()
+        case "month" | "year" as calendar_unit:
+            months = at.year * 12 + at.month - 1 - count * (12 if calendar_unit == "year" else 1)
+            year, month = divmod(months, 12)
+            last_day = monthrange(year, month + 1)[1]
+            return date(year, month + 1, min(at.day, last_day)).isoformat()
+    raise ValueError(f"{period}: needs a calendar")
 
 
 def last_instant(moment: str) -> str:

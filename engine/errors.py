@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,32 @@ class CommandIdReused(BadInput):
     """A command id came back with other content; the first command keeps its effect."""
 
     code = "command-id-reused"
+
+
+class Answer(Protocol):
+    """A guard's answer, as ``engine.events.Verdict`` records it."""
+
+    @property
+    def rule(self) -> str: ...
+    @property
+    def held(self) -> bool | None: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class Refused(PmoError):
+    """The rules do not allow it. ``verdicts`` holds every guard's answer, held or not."""
+
+    code = "refused"
+
+    def __init__(self, what: str, verdicts: Sequence[Answer]) -> None:
+        self.what = what
+        self.verdicts = tuple(verdicts)
+        super().__init__("\n".join([what, *(f"- {reason}" for reason in self.reasons)]))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return tuple(verdict.reason for verdict in self.verdicts if not verdict.held)
 
 
 class Contended(PmoError):

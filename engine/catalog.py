@@ -1,0 +1,88 @@
+"""Published definitions, read from the log and made ready to decide with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.definition import Definition
+from engine.errors import NotFound, Problem
+from engine.events import DefinitionPublished, DefinitionRef
+from engine.machine import Workflow
+from engine.store.log import Log
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The newest definition of a workflow and the version of the stream it was read from."""
+
+    workflow: Workflow
+    stream_version: int
+
+
+def stream_of(name: str) -> str:
+    return f"definition/{name}"
+
+
+class Catalog:
+    """Workflows by name (the newest) and by hash (what a case is pinned to)."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._by_hash: dict[str, Workflow] = {}
+        self._newest: dict[str, Published] = {}
+
+    def newest(self, name: str) -> Published:
+        """Raises ``NotFound`` when nothing of that name was published."""
+        if name not in self._newest and not self.refresh(name):
+            raise NotFound.one("/workflow", f"no workflow {name!r} is published", "publish it first")
+        return self._newest[name]
+
+    def pinned(self, ref: DefinitionRef) -> Workflow:
+        """The definition with exactly this hash."""
+        if ref.hash not in self._by_hash:
+            self.refresh(ref.name)
+        return self._by_hash[ref.hash]
+
+    def refresh(self, name: str) -> bool:
+        """Read the workflow's stream again; whether anything is published under the name."""
+        for recorded in self._log.stream(stream_of(name)):
+            event = recorded.event
+            assert isinstance(event, DefinitionPublished)
+            if event.definition.hash not in self._by_hash:
+                definition = Definition.model_validate(event.body)
+                self._by_hash[event.definition.hash] = Workflow(definition)
+            self._newest[name] = Published(self._by_hash[event.definition.hash], event.version)
+        return name in self._newest
+
+    def forget(self, stream: str) -> None:
+        """Read the workflow of this stream afresh when it is next asked for."""
+        self._newest.pop(stream.removeprefix("definition/"), None)
+
+
+def succeeds(new: Definition, old: Definition | None) -> list[Problem]:
+    """What keeps ``new`` from following ``old``; empty when it may."""
+    if old is None:
+        return []
+    problems = []
+    if new.version <= old.version:
+        problems.append(
+            Problem(
+                "/version",
+                f"{new.workflow} version {old.version} is already published with other content",
+                f"give the changed definition version {old.version + 1}",
+            )
+        )
+    for name, field in new.data.items():
+        before = old.data.get(name)
+        if before is not None and (before.type, before.currency) != (field.type, field.currency):
+            problems.append(
+                Problem(
+                    f"/data/{name}",
+                    f"was {before.type} {before.currency or ''}".rstrip()
+                    + f" in version {old.version} and cannot become {field.type}",
+                    "registers and subscribers rely on it: add a field with another name",
+                )
+            )
+    return problems
+
+

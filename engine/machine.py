@@ -1,0 +1,118 @@
+"""One flat, shared state machine for each definition; the one home of ``transitions``.
+
+The library finds the transitions that leave a state by a trigger and tries them in order; ours
+evaluates *all* guards of each it tries and keeps every verdict. There are no callbacks, no automatic
+``to_<state>()`` (they would go past the guards), and no model is ever attached: a bare one is stepped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import transitions
+
+from engine.conditions import compile_condition
+from engine.definition import Definition, Start, Step
+from engine.definition import Transition as TransitionRule
+from engine.events import DefinitionRef, Verdict
+from engine.guards import Attempt, Guard, guards_of
+
+
+class _GuardedTransition(transitions.Transition):  # type: ignore[misc]
+    def __init__(self, source: str, dest: str, rule: TransitionRule, guards: tuple[Guard, ...]):
+        super().__init__(source, dest)
+        self.rule = rule
+        self.guards = guards
+
+    def execute(self, event_data: transitions.EventData) -> bool:
+        """The library's step without its callback chains, of which we use none."""
+        attempt: Attempt = event_data.args[0]
+        verdicts = tuple([guard(attempt) for guard in self.guards])
+        attempt.tried.append((self.rule, verdicts))
+        if not all([verdict.held for verdict in verdicts]):
+            return False
+        event_data.machine.set_state(self.dest, event_data.model)
+        return True
+
+
+class _Machine(transitions.Machine):  # type: ignore[misc]
+    transition_cls = _GuardedTransition
+
+    def _create_transition(self, source: str, dest: str, *_: Any, **given: Any) -> Any:
+        return _GuardedTransition(source, dest, given["rule"], given["guards"])
+
+
+class _Model:
+    """What the machine steps: nothing but a state."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The step that was taken, to which state, and its guards' verdicts."""
+
+    step: Step
+    state: str
+    verdicts: tuple[Verdict, ...]
+
+
+class Workflow:
+    """A definition made ready to decide with; built once, shared by all its cases and threads."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self.ref = DefinitionRef(
+            name=definition.workflow, version=definition.version, hash=definition.hash
+        )
+        self.read_fields = frozenset(
+            name
+            for step in (definition.start, *definition.transitions)
+            for check in step.when
+            for name in compile_condition(check.check, definition).references
+        )
+        self._start_guards = guards_of(definition.start, definition)
+        self._machine = _Machine(
+            model=None,
+            states=list(definition.states),
+            initial=definition.initial,
+            auto_transitions=False,
+        )
+        self._guards: dict[int, tuple[Guard, ...]] = {}
+        for rule in definition.transitions:
+            guards = self._guards[id(rule)] = guards_of(rule, definition)
+            for source in rule.sources:
+                self._machine.add_transition(
+                    rule.trigger, source, rule.to, rule=rule, guards=guards
+                )
+
+    def triggers(self, state: str) -> list[str]:
+        """What can be asked for in a state."""
+        return list(dict.fromkeys(rule.trigger for rule in self.definition.transitions_from(state)))
+
+    def start(self, attempt: Attempt) -> Taken | None:
+        start: Start = self.definition.start
+        verdicts = tuple([guard(attempt) for guard in self._start_guards])
+        attempt.tried.append((start, verdicts))
+        if not all([verdict.held for verdict in verdicts]):
+            return None
+        return Taken(start, self.definition.initial, verdicts)
+
+    def step(self, trigger: str, attempt: Attempt) -> Taken | None:
+        """Take the first transition whose guards all hold; ``attempt.tried`` keeps the verdicts.
+
+        The trigger must leave the attempt's state (``triggers``).
+        """
+        model = _Model(attempt.state)
+        if not self._machine.events[trigger].trigger(model, attempt):
+            return None
+        rule, verdicts = attempt.tried[-1]
+        return Taken(rule, model.state, verdicts)
+
+    def judge(self, rule: TransitionRule, attempt: Attempt) -> tuple[Verdict, ...]:
+        """What the rules say of a transition that has already happened."""
+        return tuple([guard(attempt) for guard in self._guards[id(rule)]])

@@ -1,0 +1,440 @@
+"""Where commands become events: load, decide, append, answer.
+
+Commands that wait at the same moment are decided one after another, each on the state the ones
+before it bring about, and appended in one transaction: one fsync for all of them. Whoever finds the
+turn free serves everybody who waits; nobody needs a thread of their own for it, and a single caller
+pays for no hand-over.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from pydantic import ValidationError
+
+from engine import canonical, decide, ids, values
+from engine.case import Case, evolve, fold
+from engine.catalog import Catalog, Published, stream_of, succeeds
+from engine.clock import Clock, SystemClock
+from engine.commands import (
+    AttachEvidence,
+    Command,
+    Observe,
+    PublishDefinition,
+    PullTrigger,
+    StartCase,
+)
+from engine.definition import Definition
+from engine.errors import BadInput, CommandIdReused, Contended, NotFound, PmoError, Refused
+from engine.events import (
+    Actor,
+    AnyEvent,
+    CommandRefused,
+    DefinitionPublished,
+    DefinitionRef,
+    Verdict,
+)
+from engine.machine import Workflow
+from engine.store.log import Append, Appended, Conflict, Log, Marked, Recorded
+
+LARGEST_GROUP = 500
+MOST_ROUNDS = 50
+CASES_KEPT = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a command brought about: the same for the same command id, however often it is sent."""
+
+    stream: str
+    version: int
+    position: int
+    state: str | None
+    names: tuple[str, ...]
+    recorded_at: str
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """A command waiting for its answer."""
+
+    command: Command
+    marker: bytes
+    fingerprint: bytes
+    answer: Receipt | PmoError | None = None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What a ticket would write, and what it was judged by."""
+
+    events: tuple[AnyEvent, ...]
+    expected: dict[str, int]
+    case: Case | None
+    refusal: Refused | None = None
+
+
+@dataclass(slots=True)
+class _Round:
+    """One group under way: the instant it is decided at, and the cases as its drafts leave them."""
+
+    now: str
+    cases: dict[str, Case] = field(default_factory=dict)
+    seen: set[bytes] = field(default_factory=set)
+
+
+class Service:
+    """Handles commands, from any number of threads, on one log."""
+
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock | None = None,
+        new_id: Callable[[], str] = ids.new_id,
+        cases_kept: int = CASES_KEPT,
+    ) -> None:
+        self.log = log
+        self.catalog = Catalog(log)
+        self._clock = clock or SystemClock()
+        self._new_id = new_id
+        self._kept: OrderedDict[str, Case] = OrderedDict()
+        self._cases_kept = cases_kept
+        self._numbers: dict[str, int] = {}
+        self._latest = ""
+        self._waiting: deque[_Ticket] = deque()
+        self._turn = threading.Lock()
+
+    def handle(self, command: Command) -> Receipt:
+        """The receipt, once what it speaks of is durable.
+
+        Raises ``Refused`` with every verdict, ``BadInput`` for what cannot be read, ``Contended``
+        when other writers never let go, ``StoreFailed`` when the log could not be written.
+        """
+        answer = self.handle_many([command])[0]
+        if isinstance(answer, PmoError):
+            raise answer
+        return answer
+
+    def handle_many(self, commands: Iterable[Command]) -> list[Receipt | PmoError]:
+        """An answer for each command, in order; a refused one changes nothing for the others."""
+        tickets = [_ticket(command) for command in commands]
+        self._waiting.extend(tickets)
+        for ticket in tickets:
+            while ticket.answer is None:
+                with self._turn:
+                    if ticket.answer is None:
+                        self._serve()
+        return [ticket.answer for ticket in tickets if ticket.answer is not None]
+
+    def case(self, key: str) -> Case:
+        """The case as the log has it now. Raises ``NotFound``."""
+        case = fold(recorded.event for recorded in self.log.stream(key))
+        if case is None:
+            raise _no_case(key)
+        return case
+
+    def _serve(self) -> None:
+        """Answer one group of those who wait; on failure all of it fails, with the same reason."""
+        group = [
+            self._waiting.popleft() for _ in range(min(LARGEST_GROUP, len(self._waiting)))
+        ]
+        try:
+            pending: Sequence[_Ticket] = group
+            for _ in range(MOST_ROUNDS):
+                pending = self._attempt(pending)
+                if not pending:
+                    return
+            for ticket in pending:
+                ticket.answer = Contended("other writers kept changing what this is judged by")
+        except PmoError as error:
+            self._forget()
+            for ticket in group:
+                ticket.answer = ticket.answer or error
+        except BaseException:
+            # A fault of ours must not leave others waiting for ever, nor stale folds behind.
+            self._forget()
+            for ticket in group:
+                ticket.answer = ticket.answer or PmoError("the service failed; see its log")
+            raise
+
+    def _attempt(self, group: Sequence[_Ticket]) -> list[_Ticket]:
+        """Decide and append a group; those that lost a race, to be tried again."""
+        self._latest = now = max(self._clock.now(), self._latest)
+        current = _Round(now)
+        drafts: list[tuple[_Ticket, _Draft]] = []
+        refused: list[tuple[_Ticket, _Draft]] = []
+        again: list[_Ticket] = []
+        known = self.log.marked([ticket.marker for ticket in group])
+        for ticket in group:
+            if ticket.marker in current.seen:
+                again.append(ticket)
+                continue
+            current.seen.add(ticket.marker)
+            if marked := known.get(ticket.marker):
+                ticket.answer = self._answer_again(ticket, marked)
+                continue
+            try:
+                draft = self._draft(ticket.command, current)
+            except PmoError as error:
+                ticket.answer = error
+                continue
+            if isinstance(draft, Receipt):
+                ticket.answer = draft
+                continue
+            if draft.refusal and not draft.events:
+                refused.append((ticket, draft))
+                continue
+            if draft.case:
+                current.cases[draft.case.key] = draft.case
+            drafts.append((ticket, draft))
+        if drafts:
+            again.extend(self._append(drafts))
+        for ticket, draft in refused:
+            # A refusal must not rest on what was never written, nor on what others have outrun.
+            if self._stale(draft.expected):
+                again.append(ticket)
+            else:
+                ticket.answer = draft.refusal
+        return again
+
+    def _append(self, drafts: list[tuple[_Ticket, _Draft]]) -> list[_Ticket]:
+        answers = self.log.append(
+            [Append(d.events, d.expected, t.marker, t.fingerprint) for t, d in drafts]
+        )
+        again = []
+        for (ticket, draft), answer in zip(drafts, answers, strict=True):
+            match answer:
+                case Appended():
+                    if draft.case:
+                        self._keep(draft.case)
+                    ticket.answer = draft.refusal or _receipt(answer.events)
+                case Marked():
+                    ticket.answer = self._answer_again(ticket, answer)
+                case Conflict():
+                    self._forget(draft.expected)
+                    again.append(ticket)
+        return again
+
+    def _draft(self, command: Command, current: _Round) -> _Draft | Receipt:
+        match command:
+            case StartCase():
+                return self._start(command, current)
+            case PullTrigger():
+                case_ = self._case(command.case, current)
+                workflow = self.catalog.pinned(case_.definition)
+                context = self._context(workflow, case_.data, command.data, current)
+                return _drafted(
+                    decide.pull(command, case_, workflow, context),
+                    case_,
+                    {case_.key: case_.version, **context.reads},
+                )
+            case Observe():
+                return self._observe(command, current)
+            case AttachEvidence():
+                case_ = self._case(command.case, current)
+                context = decide.Context(current.now, self._new_id, {})
+                return _drafted(
+                    decide.attach(command, case_, context), case_, {case_.key: case_.version}
+                )
+            case PublishDefinition():
+                return self._publish(command, current)
+        raise TypeError(f"no such command: {type(command).__name__}")
+
+    def _start(self, command: StartCase, current: _Round) -> _Draft:
+        published = self.catalog.newest(command.workflow)
+        definition = published.workflow.definition
+        key = self._new_key(definition, command)
+        context = self._context(published.workflow, {}, command.data, current)
+        expected = {key: 0, stream_of(command.workflow): published.stream_version, **context.reads}
+        if definition.key_fields and self._find(key, current):
+            taken = Verdict(rule="key", held=False, reason=f"{key} exists already")
+            refusal = Refused(f"{command.workflow} cannot start", (taken,))
+            return _Draft((), {}, None, refusal)
+        draft = _drafted(decide.start(command, key, published.workflow, context), None, expected)
+        if draft.refusal is None and not definition.key_fields:
+            self._numbers[definition.workflow] = self._numbers[definition.workflow] + 1
+        return draft
+
+    def _observe(self, command: Observe, current: _Round) -> _Draft:
+        if not values.CASE_KEY.fullmatch(command.case):
+            raise BadInput.one("/case", f"{command.case!r} cannot be the key of a case")
+        case = self._find(command.case, current)
+        expected = {command.case: case.version if case else 0}
+        if case:
+            workflow = self.catalog.pinned(case.definition)
+        else:
+            published = self.catalog.newest(command.workflow)
+            workflow = published.workflow
+            expected[stream_of(command.workflow)] = published.stream_version
+        if workflow.definition.workflow != command.workflow:
+            name = workflow.definition.workflow
+            raise BadInput.one("/workflow", f"{command.case} is a case of {name}")
+        given = {name: value for fact in command.facts for name, value in fact.data.items()}
+        context = self._context(workflow, case.data if case else {}, given, current)
+        events = decide.observe(command, case, workflow, context)
+        return _drafted(events, case, {**expected, **context.reads})
+
+    def _publish(self, command: PublishDefinition, current: _Round) -> _Draft | Receipt:
+        try:
+            definition = Definition.model_validate(command.body)
+        except ValidationError as error:
+            raise BadInput.one("/body", str(error)) from None
+        name = definition.workflow
+        newest: Published | None = None
+        if self.catalog.refresh(name):
+            newest = self.catalog.newest(name)
+            if newest.workflow.definition.hash == definition.hash:
+                return _receipt(self.log.stream(stream_of(name))[-1:])
+        if problems := succeeds(definition, newest.workflow.definition if newest else None):
+            raise BadInput(problems)
+        version = newest.stream_version if newest else 0
+        event = DefinitionPublished(
+            event_id=self._new_id(),
+            stream=stream_of(name),
+            version=version + 1,
+            name="DefinitionPublished",
+            recorded_at=current.now,
+            occurred_at=current.now,
+            actor=Actor(id=command.actor.id, kind=command.actor.kind),
+            role=command.actor.roles[0] if command.actor.roles else None,
+            definition=DefinitionRef(name=name, version=definition.version, hash=definition.hash),
+            command_id=command.command_id,
+            correlation_id=command.correlation_id or command.command_id,
+            reason=command.reason,
+            body=definition.body,
+            text=command.text,
+        )
+        self._forget((event.stream,))
+        return _Draft((event,), {event.stream: version}, None)
+
+    def _new_key(self, definition: Definition, command: StartCase) -> str:
+        if definition.key_fields:
+            given = {name: str(command.data.get(name, "")) for name in definition.key_fields}
+            key = definition.key_pattern.format(**given)
+            if not values.CASE_KEY.fullmatch(key):
+                raise BadInput.one(
+                    "/data", f"{key!r} cannot be the key of a case", f"it is {definition.key}"
+                )
+            return key
+        name = definition.workflow
+        if name not in self._numbers:
+            self._numbers[name] = self._last_number(definition)
+        return definition.key_pattern.format(number=f"{self._numbers[name] + 1:04}")
+
+    def _last_number(self, definition: Definition) -> int:
+        """Numbers are dense, so doubling and halving finds the last in a few look-ups."""
+
+        def taken(number: int) -> bool:
+            return self.log.version(definition.key_pattern.format(number=f"{number:04}")) > 0
+
+        low, high = 0, 1
+        while taken(high):
+            low, high = high, high * 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if taken(middle) else (low, middle)
+        return low
+
+    def _context(
+        self,
+        workflow: Workflow,
+        data: Mapping[str, values.Value],
+        given: Mapping[str, values.Value],
+        current: _Round,
+    ) -> decide.Context:
+        cases = {
+            key: self._find(key, current) for key in decide.references(workflow, data, given)
+        }
+        return decide.Context(current.now, self._new_id, cases)
+
+    def _case(self, key: str, current: _Round) -> Case:
+        case = self._find(key, current)
+        if case is None:
+            raise _no_case(key)
+        return case
+
+    def _find(self, key: str, current: _Round) -> Case | None:
+        """The case as this group leaves it so far: its drafts, then what is kept, then the log."""
+        if case := current.cases.get(key) or self._kept.get(key):
+            return case
+        if case := fold(recorded.event for recorded in self.log.stream(key)):
+            self._keep(case)
+        return case
+
+    def _keep(self, case: Case) -> None:
+        """Keep a fold for the next command; only ever what is durable."""
+        self._kept[case.key] = case
+        self._kept.move_to_end(case.key)
+        if len(self._kept) > self._cases_kept:
+            self._kept.popitem(last=False)
+
+    def _stale(self, expected: Mapping[str, int]) -> bool:
+        outrun = [
+            stream for stream, version in expected.items() if self.log.version(stream) != version
+        ]
+        self._forget(outrun)
+        return bool(outrun)
+
+    def _forget(self, streams: Iterable[str] | None = None) -> None:
+        """Drop what is kept of these streams (of all, if none are named): the log knows better."""
+        if streams is None:
+            self._kept.clear()
+            self._numbers.clear()
+            return
+        for stream in streams:
+            self._kept.pop(stream, None)
+            self.catalog.forget(stream)
+        self._numbers.clear()
+
+    def _answer_again(self, ticket: _Ticket, marked: Marked) -> Receipt | PmoError:
+        """The answer that the command with this id got the first time."""
+        if marked.fingerprint != ticket.fingerprint:
+            return CommandIdReused.one(
+                "/command_id",
+                f"{ticket.command.command_id!r} was used for another command",
+                "give every command an id of its own",
+            )
+        events = list(
+            islice(self.log.read(marked.first_position - 1, marked.count), marked.count)
+        )
+        last = events[-1].event
+        if isinstance(last, CommandRefused):
+            return Refused(f"{last.stream}: {last.trigger} is refused", last.verdicts)
+        return _receipt(events)
+
+
+def _ticket(command: Command) -> _Ticket:
+    content = {"type": type(command).__name__, **command.model_dump(mode="json")}
+    fingerprint = bytes.fromhex(canonical.digest(content))
+    return _Ticket(command, ids.marker(command.command_id), fingerprint)
+
+
+def _drafted(decision: decide.Decision, case: Case | None, expected: dict[str, int]) -> _Draft:
+    if isinstance(decision, decide.Refusal):
+        refusal = Refused(decision.what, decision.verdicts)
+        events = decision.events
+    else:
+        refusal, events = None, decision
+    for event in events:
+        case = evolve(case, event)
+    return _Draft(events, expected, case if events else None, refusal)
+
+
+def _receipt(events: Sequence[Recorded]) -> Receipt:
+    last = events[-1]
+    return Receipt(
+        stream=last.event.stream,
+        version=last.event.version,
+        position=last.position,
+        state=getattr(last.event, "state", None),
+        names=tuple(recorded.event.name for recorded in events),
+        recorded_at=last.event.recorded_at,
+    )
+
+
+def _no_case(key: str) -> NotFound:
+    return NotFound.one("/case", f"there is no case {key!r}", "pmo list shows what there is")
