@@ -1,0 +1,7 @@
+"""Settings that every test shares."""
+
+from hypothesis import settings
+
+# Busy machines are slow ones: a test fails for what it finds, not for how long it took.
+settings.register_profile("pmo", deadline=None)
+settings.load_profile("pmo")
