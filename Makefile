@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check bench lock clean FORCE
+.PHONY: help run test check check-style check-types check-floors check-workflows bench lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -24,11 +24,19 @@ run: $(VENV)/run.done ## start the demo: a portfolio to click and ask
 test: $(VENV)/dev.done ## run the tests
 	@$(BIN)/pytest $(ARGS)
 
-check: $(VENV)/dev.done ## lint, format, types, floors, and the shipped workflows
+check: check-style check-types check-floors check-workflows ## lint, format, types, floors, and the shipped workflows
+
+check-style: $(VENV)/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+check-types: $(VENV)/dev.done
 	$(BIN)/mypy --strict $(PACKAGES)
+
+check-floors: $(VENV)/dev.done
 	$(BIN)/pytest -q tests/test_floors.py
+
+check-workflows: $(VENV)/run.done
 	$(BIN)/pmo check workflows
 
 bench: $(VENV)/bench.done ## measure, beside other engines
