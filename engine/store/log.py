@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.events import AnyEvent
+from engine.upcasts import Body
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,13 @@ class Log(Protocol):
 
     def read(self, after: int, limit: int) -> list[Recorded]:
         """Up to ``limit`` events with positions above ``after``, in order."""
+
+    def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
+        """As ``read``, but each event as plain JSON lifted to today's form.
+
+        For readers in bulk, such as views: the bytes were validated on their way in, and doing it
+        again would cost several times what projecting them does.
+        """
 
     def head(self) -> int:
         """The last position, 0 for an empty log."""
