@@ -26,8 +26,8 @@ from engine.values import Value
 class Case:
     """One running workflow as its log tells it.
 
-    ``data`` holds what is known now of each field. ``since`` holds, for the state (under ``""``) and
-    for every field, when the value in force occurred: a fact that is recorded late but was so
+    ``data`` holds what is known now of each field. ``since`` holds, for the state (under ``""``)
+    and for every field, when the value in force occurred: a fact that is recorded late but was so
     earlier does not replace what was so later. ``acted`` holds who has acted in which role.
     """
 

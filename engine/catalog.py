@@ -34,7 +34,9 @@ class Catalog:
     def newest(self, name: str) -> Published:
         """Raises ``NotFound`` when nothing of that name was published."""
         if name not in self._newest and not self.refresh(name):
-            raise NotFound.one("/workflow", f"no workflow {name!r} is published", "publish it first")
+            raise NotFound.one(
+                "/workflow", f"no workflow {name!r} is published", "publish it first"
+            )
         return self._newest[name]
 
     def pinned(self, ref: DefinitionRef) -> Workflow:
@@ -84,5 +86,3 @@ def succeeds(new: Definition, old: Definition | None) -> list[Problem]:
                 )
             )
     return problems
-
-

@@ -46,7 +46,7 @@ class HandClock:
 
 def instant(moment: datetime) -> str:
     """The instant of an aware datetime."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def to_datetime(text: str) -> datetime:

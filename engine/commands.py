@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from engine.errors import BadInput
 from engine.events import ActorKind, Evidence, Source
 
 CommandId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -20,6 +21,19 @@ class Requester(BaseModel):
     id: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/,:]+$", max_length=200)]
     kind: ActorKind = "human"
     roles: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, text: str, where: str = "") -> Requester:
+        """``pat:sponsor,reviewer`` as the actor ``pat`` in two roles. Raises ``BadInput``."""
+        name, _, roles = text.partition(":")
+        try:
+            return cls(
+                id=name, roles=tuple(role.strip() for role in roles.split(",") if role.strip())
+            )
+        except ValidationError:
+            raise BadInput.one(
+                where, f"{text!r} is not an actor", "write NAME or NAME:ROLE or NAME:ROLE,ROLE"
+            ) from None
 
 
 class Command(BaseModel):
@@ -61,7 +75,7 @@ class AttachEvidence(Command):
 
 
 class Fact(BaseModel):
-    """One thing that was so: its domain name, the state it says the case is in, the data it gives."""
+    """One thing that was so: its domain name, the state it says the case is in, and data."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

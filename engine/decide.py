@@ -150,9 +150,7 @@ def observe(
             name=fact.name,
             state=state,
             data=given,
-            conformance=_conformance(
-                command, case, workflow, state, given, occurred_at, context
-            ),
+            conformance=_conformance(command, case, workflow, state, given, occurred_at, context),
             origin=command.origin,
         )
         events.append(event)
@@ -211,7 +209,7 @@ def _standing(
             Verdict(
                 rule="from",
                 held=False,
-                reason=f"{case.key} is in {case.state}, where there is no {command.trigger}; {offer}",
+                reason=f"{case.key} is in {case.state}, which has no {command.trigger}; {offer}",
             )
         )
     if last_instant(occurred_at) < case.since[""]:

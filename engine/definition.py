@@ -15,18 +15,28 @@ from pydantic import Field as Constrained
 
 from engine import canonical
 
-WorkflowName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40)]
+WorkflowName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40)
+]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_\-]*$", max_length=60)]
 DomainName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=80)]
 KeyPattern = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.\-]|\{[a-z][a-z0-9_]*\})*$", max_length=80)
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.\-]|\{[a-z][a-z0-9_]*\})*$", max_length=80
+    ),
 ]
 Percent = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,2}%$")]
 Period = Annotated[
-    str, StringConstraints(pattern=r"^[1-9][0-9]{0,3} (hours?|days?|working days?|weeks?|months?|years?)$")
+    str,
+    StringConstraints(
+        pattern=r"^[1-9][0-9]{0,3} (hours?|days?|working days?|weeks?|months?|years?)$"
+    ),
 ]
-FieldType = Literal["text", "number", "money", "date", "choice", "ref", "person", "list", "document"]
+FieldType = Literal[
+    "text", "number", "money", "date", "choice", "ref", "person", "list", "document"
+]
 
 
 def _as_list(value: Any) -> Any:
@@ -72,7 +82,7 @@ class Role(Grammar):
 
 
 class Deadline(Grammar):
-    """How long a case may stay in a state, and the trigger that is due when it has stayed longer."""
+    """How long a case may stay in a state, and the trigger that is due after that."""
 
     within: Period
     remind: list[Percent] = []
@@ -88,7 +98,7 @@ class State(Grammar):
 
 
 class EvidenceNeed(Grammar):
-    """A document of this kind must be attached, its ``as_of`` date not older than ``newer_than``."""
+    """A document of this kind must be attached, its ``as_of`` not older than ``newer_than``."""
 
     kind: Word
     newer_than: Period | None = None
@@ -108,7 +118,7 @@ class ByPerson(Grammar):
 
 
 class Step(Grammar):
-    """What starting and every transition have in common: who may, with what, and what it is called."""
+    """What starting and every transition share: who may, with what, and what it is called."""
 
     by: Annotated[list[Word | ByPerson], BeforeValidator(_as_list)] = []
     not_by: Annotated[list[Word], BeforeValidator(_as_list)] = []
@@ -130,7 +140,9 @@ class Transition(Step):
     """From one of some states to one state. It accepts the fields it ``needs`` unless told more."""
 
     trigger: Word
-    sources: Annotated[list[Word], BeforeValidator(_as_list), Constrained(alias="from", min_length=1)]
+    sources: Annotated[
+        list[Word], BeforeValidator(_as_list), Constrained(alias="from", min_length=1)
+    ]
     to: Word
 
     @property
@@ -170,7 +182,9 @@ class Definition(Grammar):
     @cached_property
     def key_fields(self) -> tuple[str, ...]:
         """The data fields that the key is made of; empty when cases are numbered."""
-        return tuple(name for name in re.findall(r"\{(.*?)\}", self.key_pattern) if name != "number")
+        return tuple(
+            name for name in re.findall(r"\{(.*?)\}", self.key_pattern) if name != "number"
+        )
 
     @cached_property
     def key_pattern(self) -> str:
@@ -180,7 +194,7 @@ class Definition(Grammar):
         return [t for t in self.transitions if state in t.sources]
 
     def emits(self, step: Step) -> str:
-        """The domain name of what the step records: its own, or one made of workflow and outcome."""
+        """The domain name of what the step records; by default made of workflow and outcome."""
         if step.emits:
             return step.emits
         outcome = step.to if isinstance(step, Transition) else "started"

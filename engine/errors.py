@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class BadInput(PmoError):
         super().__init__("\n".join(map(str, self.problems)))
 
     @classmethod
-    def one(cls, where: str, what: str, mend: str = "") -> BadInput:
+    def one(cls, where: str, what: str, mend: str = "") -> Self:
         return cls([Problem(where, what, mend)])
 
 

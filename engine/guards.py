@@ -36,6 +36,12 @@ class Attempt:
     cases: Mapping[str, Case | None]
     tried: list[tuple[Step, tuple[Verdict, ...]]] = field(default_factory=list)
 
+    def ask(self, step: Step, guards: tuple[Guard, ...]) -> bool:
+        """Evaluate every guard, keep every verdict; whether all of them hold."""
+        verdicts = tuple([guard(self) for guard in guards])
+        self.tried.append((step, verdicts))
+        return all(verdict.held for verdict in verdicts)
+
     @cached_property
     def environment(self) -> Environment:
         named = {
@@ -116,7 +122,9 @@ def _takes(step: Step, definition: Definition) -> Guard:
         if not extra:
             return _HELD["takes"]
         offer = f"it takes {', '.join(takes)}" if takes else "it takes no data"
-        return Verdict(rule="takes", held=False, reason=f"does not take {', '.join(extra)}; {offer}")
+        return Verdict(
+            rule="takes", held=False, reason=f"does not take {', '.join(extra)}; {offer}"
+        )
 
     return guard
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -9,8 +10,10 @@ import uuid
 
 COMMAND_NAMESPACE = uuid.UUID("7d9f4c4e-5a51-5c39-9a7b-0f6a3b1f2c11")
 
+_NAMESPACE_BYTES = COMMAND_NAMESPACE.bytes
+
 _lock = threading.Lock()
-_last = 0
+_last = [0]
 
 
 def new_id() -> str:
@@ -19,18 +22,19 @@ def new_id() -> str:
     48 bits of Unix milliseconds and a 12-bit counter (RFC 9562, 6.2, method 1), then 62 random
     bits. Time order keeps index inserts local: random ids cost a third of the write rate.
     """
-    global _last
     with _lock:
-        tick = max((time.time_ns() // 1_000_000) << 12, _last + 1)
-        _last = tick
+        tick = _last[0] = max((time.time_ns() // 1_000_000) << 12, _last[0] + 1)
     tail = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
     text = f"{tick >> 12:012x}7{tick & 0xFFF:03x}{tail:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def marker(command_id: str) -> bytes:
-    """The 16 bytes that stand in the log for a command id of any length or form."""
-    return uuid.uuid5(COMMAND_NAMESPACE, command_id).bytes
+    """The UUIDv5 (16 bytes) that stands in the log for a command id of any length or form."""
+    raw = bytearray(hashlib.sha1(_NAMESPACE_BYTES + command_id.encode()).digest()[:16])
+    raw[6] = raw[6] & 0x0F | 0x50
+    raw[8] = raw[8] & 0x3F | 0x80
+    return bytes(raw)
 
 
 def derived_id(*parts: str) -> str:

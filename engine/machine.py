@@ -1,8 +1,9 @@
 """One flat, shared state machine for each definition; the one home of ``transitions``.
 
 The library finds the transitions that leave a state by a trigger and tries them in order; ours
-evaluates *all* guards of each it tries and keeps every verdict. There are no callbacks, no automatic
-``to_<state>()`` (they would go past the guards), and no model is ever attached: a bare one is stepped.
+evaluates *all* guards of each it tries and keeps every verdict. There are no callbacks, no
+automatic ``to_<state>()`` (they would go past the guards), and no model is ever attached: a bare
+one is stepped.
 """
 
 from __future__ import annotations
@@ -19,37 +20,34 @@ from engine.events import DefinitionRef, Verdict
 from engine.guards import Attempt, Guard, guards_of
 
 
-class _GuardedTransition(transitions.Transition):  # type: ignore[misc]
+class _GuardedTransition(transitions.Transition):
     def __init__(self, source: str, dest: str, rule: TransitionRule, guards: tuple[Guard, ...]):
         super().__init__(source, dest)
+        self.target = dest
         self.rule = rule
         self.guards = guards
 
     def execute(self, event_data: transitions.EventData) -> bool:
         """The library's step without its callback chains, of which we use none."""
-        attempt: Attempt = event_data.args[0]
-        verdicts = tuple([guard(attempt) for guard in self.guards])
-        attempt.tried.append((self.rule, verdicts))
-        if not all([verdict.held for verdict in verdicts]):
+        model: _Model = event_data.model
+        if not model.attempt.ask(self.rule, self.guards):
             return False
-        event_data.machine.set_state(self.dest, event_data.model)
+        event_data.machine.set_state(self.target, model)
         return True
 
 
-class _Machine(transitions.Machine):  # type: ignore[misc]
-    transition_cls = _GuardedTransition
+class _Machine(transitions.Machine):
+    @classmethod
+    def _create_transition(cls, *args: Any, **given: Any) -> _GuardedTransition:
+        return _GuardedTransition(args[0], args[1], given["rule"], given["guards"])
 
-    def _create_transition(self, source: str, dest: str, *_: Any, **given: Any) -> Any:
-        return _GuardedTransition(source, dest, given["rule"], given["guards"])
 
-
+@dataclass(slots=True)
 class _Model:
-    """What the machine steps: nothing but a state."""
+    """What the machine steps: a state, and the attempt that guards are asked about."""
 
-    __slots__ = ("state",)
-
-    def __init__(self, state: str) -> None:
-        self.state = state
+    state: str
+    attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +94,17 @@ class Workflow:
 
     def start(self, attempt: Attempt) -> Taken | None:
         start: Start = self.definition.start
-        verdicts = tuple([guard(attempt) for guard in self._start_guards])
-        attempt.tried.append((start, verdicts))
-        if not all([verdict.held for verdict in verdicts]):
+        if not attempt.ask(start, self._start_guards):
             return None
-        return Taken(start, self.definition.initial, verdicts)
+        return Taken(start, self.definition.initial, attempt.tried[-1][1])
 
     def step(self, trigger: str, attempt: Attempt) -> Taken | None:
         """Take the first transition whose guards all hold; ``attempt.tried`` keeps the verdicts.
 
         The trigger must leave the attempt's state (``triggers``).
         """
-        model = _Model(attempt.state)
-        if not self._machine.events[trigger].trigger(model, attempt):
+        model = _Model(attempt.state, attempt)
+        if not self._machine.events[trigger].trigger(model):
             return None
         rule, verdicts = attempt.tried[-1]
         return Taken(rule, model.state, verdicts)

@@ -8,13 +8,14 @@ pays for no hand-over.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from engine import canonical, decide, ids, values
 from engine.case import Case, evolve, fold
@@ -139,9 +140,7 @@ class Service:
 
     def _serve(self) -> None:
         """Answer one group of those who wait; on failure all of it fails, with the same reason."""
-        group = [
-            self._waiting.popleft() for _ in range(min(LARGEST_GROUP, len(self._waiting)))
-        ]
+        group = [self._waiting.popleft() for _ in range(min(LARGEST_GROUP, len(self._waiting)))]
         try:
             pending: Sequence[_Ticket] = group
             for _ in range(MOST_ROUNDS):
@@ -346,9 +345,7 @@ class Service:
         given: Mapping[str, values.Value],
         current: _Round,
     ) -> decide.Context:
-        cases = {
-            key: self._find(key, current) for key in decide.references(workflow, data, given)
-        }
+        cases = {key: self._find(key, current) for key in decide.references(workflow, data, given)}
         return decide.Context(current.now, self._new_id, cases)
 
     def _case(self, key: str, current: _Round) -> Case:
@@ -398,9 +395,7 @@ class Service:
                 f"{ticket.command.command_id!r} was used for another command",
                 "give every command an id of its own",
             )
-        events = list(
-            islice(self.log.read(marked.first_position - 1, marked.count), marked.count)
-        )
+        events = list(islice(self.log.read(marked.first_position - 1, marked.count), marked.count))
         last = events[-1].event
         if isinstance(last, CommandRefused):
             return Refused(f"{last.stream}: {last.trigger} is refused", last.verdicts)
@@ -408,9 +403,14 @@ class Service:
 
 
 def _ticket(command: Command) -> _Ticket:
-    content = {"type": type(command).__name__, **command.model_dump(mode="json")}
-    fingerprint = bytes.fromhex(canonical.digest(content))
+    content = canonical.encode_simple([type(command).__name__, command], _said)
+    fingerprint = hashlib.sha256(content).digest()
     return _Ticket(command, ids.marker(command.command_id), fingerprint)
+
+
+def _said(part: BaseModel) -> dict[str, object]:
+    """What a command says; what it leaves out stays out, so new optional fields change nothing."""
+    return {name: value for name, value in part.__dict__.items() if value}
 
 
 def _drafted(decision: decide.Decision, case: Case | None, expected: dict[str, int]) -> _Draft:

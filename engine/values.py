@@ -15,8 +15,8 @@ document  ``{"name": ..., "sha256": ..., "uri": ...}``
 ========  ==========================================================================
 
 Three more things may stand in a field's place, and stay different everywhere: *missing* (the field
-is absent or ``null``), *zero*, and *withheld*: ``{"withheld": "Freedom of Information Act, s. 43"}``,
-known to somebody and kept back on a ground.
+is absent or ``null``), *zero*, and *withheld*, known to somebody and kept back on a ground:
+``{"withheld": "Freedom of Information Act, s. 43"}``.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ def _text(field: Field, raw: Any, where: str) -> str:
     longest = field.longest or LONGEST_TEXT
     if len(raw) > longest:
         raise BadInput.one(
-            where, f"{len(raw):,} characters, at most {longest:,} fit", "attach long texts as evidence"
+            where,
+            f"{len(raw):,} characters, at most {longest:,} fit",
+            "attach long texts as evidence",
         )
     if "\x00" in raw:
         raise BadInput.one(where, "the text holds a NUL character", "remove it")
@@ -128,7 +130,9 @@ def _number(field: Field, raw: Any, where: str) -> int | float:
             decimal = Decimal(raw.replace(",", "").replace("_", "").strip())
             value = int(decimal) if decimal == decimal.to_integral_value() else float(decimal)
         except (InvalidOperation, ValueError, OverflowError):
-            raise BadInput.one(where, f"{_quote(raw)} is not a number", "write 82 or 82.5") from None
+            raise BadInput.one(
+                where, f"{_quote(raw)} is not a number", "write 82 or 82.5"
+            ) from None
     elif isinstance(raw, (int, float)) and not isinstance(raw, bool):
         value = raw
     else:
@@ -204,9 +208,12 @@ def _list(field: Field, raw: Any, where: str) -> list[Value]:
 
 
 def _document(field: Field, raw: Any, where: str) -> dict[str, str]:
-    if isinstance(raw, dict) and set(raw) <= {"name", "sha256", "uri"} and "sha256" in raw:
-        if re.fullmatch("[0-9a-f]{64}", str(raw["sha256"])):
-            return {key: _text(field, item, f"{where}/{key}") for key, item in raw.items()}
+    if (
+        isinstance(raw, dict)
+        and set(raw) <= {"name", "sha256", "uri"}
+        and re.fullmatch("[0-9a-f]{64}", str(raw.get("sha256")))
+    ):
+        return {key: _text(field, item, f"{where}/{key}") for key, item in raw.items()}
     raise BadInput.one(
         where,
         f"{_quote(raw)} is not a document",

@@ -1,0 +1,273 @@
+"""Scenarios: given some commands, when one more is sent, then this is what must come of it.
+
+They are written in YAML beside a definition and run through the real service on a log of their own,
+with a clock that the scenario holds in its hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from engine.clock import HandClock, instant, is_instant_or_date, to_datetime
+from engine.commands import (
+    AttachEvidence,
+    Command,
+    Fact,
+    Observe,
+    PublishDefinition,
+    PullTrigger,
+    Requester,
+    StartCase,
+)
+from engine.definition import Definition
+from engine.errors import BadInput, PmoError, Refused
+from engine.events import CaseTransitioned, Evidence, Source
+from engine.service import Receipt, Service
+from engine.store.log import Log
+from engine.yaml_source import Source as Text
+from engine.yaml_source import read_yaml
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Document(_Part):
+    """Evidence by name: its hash is made of the name, so a scenario needs no file."""
+
+    kind: str
+    as_of: str
+    name: str = ""
+
+    @property
+    def evidence(self) -> Evidence:
+        name = self.name or f"{self.kind} of {self.as_of}"
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        return Evidence(kind=self.kind, sha256=digest, as_of=self.as_of, name=name)
+
+
+class Step(_Part):
+    """One command: exactly one of ``start``, ``do``, ``attach`` and ``observe``."""
+
+    start: str | None = None
+    do: str | None = None
+    attach: Document | None = None
+    observe: str | None = None
+    workflow: str | None = None
+    state: str | None = None
+    case: str | None = None
+    actor: Annotated[str, Field(alias="as")] = "somebody"
+    at: str | None = None
+    data: dict[str, Any] = {}
+    evidence: list[Document] = []
+
+    @model_validator(mode="after")
+    def _one_command(self) -> Step:
+        said = [c for c in (self.start, self.do, self.attach, self.observe) if c is not None]
+        if len(said) != 1:
+            raise ValueError("needs exactly one of start, do, attach, observe")
+        if self.at is not None and not is_instant_or_date(self.at):
+            raise ValueError(f"at: {self.at!r} is not a date, write 2026-03-31")
+        return self
+
+
+class Outcome(_Part):
+    """What must come of it. ``refused`` lists rules or words that the reasons must contain."""
+
+    state: str | None = None
+    emits: str | None = None
+    data: dict[str, Any] = {}
+    conformance: str | None = None
+    refused: Annotated[list[str], BeforeValidator(_as_list)] | None = None
+    bad_input: str | None = None
+
+
+class Scenario(_Part):
+    scenario: str
+    today: str = "2026-01-15"
+    given: list[Step] = []
+    when: Step
+    then: Outcome
+
+
+class ScenarioFile(_Part):
+    scenarios: list[Scenario]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one scenario went: ``failure`` is empty when it held; ``taken``: its transitions."""
+
+    scenario: str
+    where: str
+    failure: str
+    taken: frozenset[str]
+
+
+def load_scenarios(text: str | bytes, file: str) -> tuple[ScenarioFile, Text]:
+    """Raises ``BadInput`` with ``file:line:column`` of every problem."""
+    source = read_yaml(text, file)
+    try:
+        return ScenarioFile.model_validate(source.value), source
+    except ValidationError as error:
+        raise BadInput(source.explain(error)) from None
+
+
+def run(
+    file: ScenarioFile,
+    source: Text,
+    definitions: Sequence[tuple[Definition, str]],
+    new_log: Callable[[], Log],
+) -> Iterator[Result]:
+    """Run every scenario on a fresh log in which the definitions are published."""
+    for index, scenario in enumerate(file.scenarios):
+        log = new_log()
+        try:
+            stage = _Stage(log, scenario, definitions)
+            failure = stage.play()
+            yield Result(
+                scenario.scenario,
+                source.where(f"/scenarios/{index}"),
+                failure,
+                frozenset(_taken(log)),
+            )
+        finally:
+            log.close()
+
+
+def untouched(definition: Definition, results: Iterable[Result]) -> list[str]:
+    """The transitions of a definition that no scenario took, as ``state -trigger-> state``."""
+    taken = frozenset[str]().union(*(result.taken for result in results))
+    return [
+        arrow
+        for rule in definition.transitions
+        for source in rule.sources
+        if f"{definition.workflow}: {(arrow := _arrow(source, rule.trigger, rule.to))}" not in taken
+    ]
+
+
+class _Stage:
+    def __init__(
+        self, log: Log, scenario: Scenario, definitions: Sequence[tuple[Definition, str]]
+    ) -> None:
+        self._scenario = scenario
+        self._clock = HandClock(instant(to_datetime(scenario.today)))
+        ids = (f"00000000-0000-7000-8000-{number:012}" for number in range(10**9))
+        self._service = Service(log, self._clock, new_id=lambda: next(ids))
+        self._sent = 0
+        self._case = ""
+        for definition, text in definitions:
+            operator = Requester(id="operator", kind="service")
+            self._service.handle(
+                PublishDefinition(
+                    command_id=self._next_id(), actor=operator, body=definition.body, text=text
+                )
+            )
+
+    def play(self) -> str:
+        """Empty when the scenario held, else what was otherwise."""
+        for number, step in enumerate(self._scenario.given, 1):
+            try:
+                self._send(step)
+            except PmoError as error:
+                return f"given, step {number}: {error}"
+        try:
+            receipt = self._send(self._scenario.when)
+        except Refused as refusal:
+            return self._refused(refusal)
+        except BadInput as error:
+            wanted = self._scenario.then.bad_input
+            return "" if wanted and wanted in str(error) else f"when: {error}"
+        return self._done(receipt)
+
+    def _refused(self, refusal: Refused) -> str:
+        wanted = self._scenario.then.refused
+        if wanted is None:
+            return f"when: {refusal}"
+        open_ = [verdict for verdict in refusal.verdicts if not verdict.held]
+        missing = [
+            word for word in wanted if not any(word in f"{v.rule}: {v.reason}" for v in open_)
+        ]
+        return f"refused, but not for: {', '.join(missing)}\n{refusal}" if missing else ""
+
+    def _done(self, receipt: Receipt) -> str:
+        then = self._scenario.then
+        if then.refused is not None or then.bad_input is not None:
+            return f"was accepted ({receipt.names[-1]}), should have been refused"
+        case = self._service.case(receipt.stream)
+        event = self._service.log.stream(receipt.stream, receipt.version - 1)[0].event
+        conformance = getattr(event, "conformance", None)
+        compared = [
+            ("state", then.state, case.state),
+            ("emits", then.emits, receipt.names[-1]),
+            ("conformance", then.conformance, conformance.verdict if conformance else None),
+            *((f"data.{name}", wanted, case.data.get(name)) for name, wanted in then.data.items()),
+        ]
+        return "; ".join(
+            f"{what} is {found!r}, should be {wanted!r}"
+            for what, wanted, found in compared
+            if wanted is not None and wanted != found
+        )
+
+    def _send(self, step: Step) -> Receipt:
+        if step.at is not None:
+            self._clock.at = max(self._clock.at, instant(to_datetime(step.at)))
+        if step.case:
+            self._case = step.case
+        receipt = self._service.handle(self._command(step))
+        self._case = receipt.stream
+        return receipt
+
+    def _command(self, step: Step) -> Command:
+        common: dict[str, Any] = {
+            "command_id": self._next_id(),
+            "actor": Requester.read(step.actor),
+        }
+        if step.start is not None:
+            return StartCase(
+                **common,
+                workflow=step.start,
+                data=step.data,
+                evidence=tuple(document.evidence for document in step.evidence),
+            )
+        if step.do is not None:
+            return PullTrigger(
+                **common,
+                case=self._case,
+                trigger=step.do,
+                data=step.data,
+                evidence=tuple(document.evidence for document in step.evidence),
+            )
+        if step.attach is not None:
+            return AttachEvidence(**common, case=self._case, evidence=step.attach.evidence)
+        return Observe(
+            **common,
+            workflow=step.workflow or self._service.case(self._case).definition.name,
+            case=self._case,
+            facts=(Fact(name=step.observe or "", state=step.state, data=step.data),),
+            origin=Source(name="scenario"),
+        )
+
+    def _next_id(self) -> str:
+        self._sent += 1
+        return f"command-{self._sent}"
+
+
+def _taken(log: Log) -> Iterator[str]:
+    for recorded in log.read(0, log.head()):
+        event = recorded.event
+        if isinstance(event, CaseTransitioned):
+            yield f"{event.definition.name}: {_arrow(event.source, event.trigger, event.state)}"
+
+
+def _arrow(source: str, trigger: str, target: str) -> str:
+    return f"{source} -{trigger}-> {target}"
