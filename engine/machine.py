@@ -9,7 +9,7 @@ one is stepped.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import transitions
 
@@ -29,7 +29,7 @@ class _GuardedTransition(transitions.Transition):
 
     def execute(self, event_data: transitions.EventData) -> bool:
         """The library's step without its callback chains, of which we use none."""
-        model: _Model = event_data.model
+        model = cast(_Model, event_data.model)
         if not model.attempt.ask(self.rule, self.guards):
             return False
         event_data.machine.set_state(self.target, model)

@@ -21,7 +21,6 @@ is absent or ``null``), *zero*, and *withheld*, known to somebody and kept back 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from datetime import date
@@ -124,23 +123,16 @@ def _text(field: Field, raw: Any, where: str) -> str:
 
 
 def _number(field: Field, raw: Any, where: str) -> int | float:
-    value: int | float
-    if isinstance(raw, str):
-        try:
-            decimal = Decimal(raw.replace(",", "").replace("_", "").strip())
-            value = int(decimal) if decimal == decimal.to_integral_value() else float(decimal)
-        except (InvalidOperation, ValueError, OverflowError):
-            raise BadInput.one(
-                where, f"{_quote(raw)} is not a number", "write 82 or 82.5"
-            ) from None
-    elif isinstance(raw, (int, float)) and not isinstance(raw, bool):
-        value = raw
-    else:
-        raise BadInput.one(where, f"{_kind(raw)} where a number is needed", "write 82 or 82.5")
-    if not math.isfinite(value) or abs(value) > 2**53:
-        raise BadInput.one(where, f"{_quote(raw)} is too large", "numbers go up to 2**53")
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    mend = "write 82 or 82.5"
+    if isinstance(raw, bool) or not isinstance(raw, (str, int, float)):
+        raise BadInput.one(where, f"{_kind(raw)} where a number is needed", mend)
+    try:
+        exact = Decimal(str(raw).replace(",", "").replace("_", "").strip())
+    except InvalidOperation:
+        raise BadInput.one(where, f"{_quote(raw)} is not a number", mend) from None
+    if not exact.is_finite() or abs(exact) >= 2**53:
+        raise BadInput.one(where, f"{_quote(raw)} is too large", "numbers stay below 2**53")
+    value = int(exact) if exact == exact.to_integral_value() else float(exact)
     if field.least is not None and value < field.least:
         raise BadInput.one(where, f"{value} is below {field.least}")
     if field.most is not None and value > field.most:

@@ -1,0 +1,92 @@
+"""Canonical bytes, identifiers and instants."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import canonical, clock, ids
+from engine.errors import BadInput
+
+json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(-(2.0**53) + 1, 2.0**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4)
+    ),
+)
+
+
+@given(json)
+def test_canonical_bytes_are_those_of_rfc_8785(value: Any) -> None:
+    assert canonical.encode(value) == rfc8785.dumps(value)
+
+
+@given(json)
+def test_canonical_bytes_survive_a_round_trip(value: Any) -> None:
+    encoded = canonical.encode(value)
+    assert canonical.encode(canonical.decode(encoded)) == encoded
+
+
+@pytest.mark.parametrize("value", [2**53, float("nan"), float("inf"), {"a": [2**60]}])
+def test_what_json_cannot_say_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        canonical.encode(value)
+
+
+def test_event_ids_ascend_and_are_uuid_version_7() -> None:
+    made = [ids.new_id() for _ in range(5_000)]
+    assert made == sorted(set(made))
+    parsed = uuid.UUID(made[0])
+    assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_marker_is_the_uuid_version_5_of_its_command_id(command_id: str) -> None:
+    assert ids.marker(command_id) == uuid.uuid5(ids.COMMAND_NAMESPACE, command_id).bytes
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("2026-03-31", "2026-03-31"),
+        ("2026-03-31T12:00", "2026-03-31T12:00:00.000000Z"),
+        ("2026-03-31T12:00:00+02:00", "2026-03-31T10:00:00.000000Z"),
+    ],
+)
+def test_moments_are_read_as_people_write_them(typed: str, read: str) -> None:
+    assert clock.read_moment(typed) == read
+    assert clock.is_instant_or_date(read)
+
+
+@pytest.mark.parametrize("typed", ["", "soon", "31/03/2026", "2026-02-30", "99999-01-01"])
+def test_what_is_no_moment_is_refused(typed: str) -> None:
+    with pytest.raises(BadInput, match="not a date or time"):
+        clock.read_moment(typed)
+
+
+@pytest.mark.parametrize(
+    ("period", "date"),
+    [
+        ("36 hours", "2026-03-30"),
+        ("90 days", "2025-12-31"),
+        ("2 weeks", "2026-03-17"),
+        ("1 month", "2026-02-28"),
+        ("1 year", "2025-03-31"),
+    ],
+)
+def test_periods_go_back_by_the_calendar(period: str, date: str) -> None:
+    assert clock.back("2026-03-31T12:00:00.000000Z", period) == date
+
+
+def test_a_day_sorts_before_its_instants_and_covers_them() -> None:
+    assert "2026-03-31" < "2026-03-31T00:00:00.000000Z" <= clock.last_instant("2026-03-31")
