@@ -98,7 +98,7 @@ class Log(Protocol):
         """The last position, 0 for an empty log."""
 
     def wait(self, after: int, timeout: float) -> bool:
-        """Sleep until the head is beyond ``after`` (``True``) or ``timeout`` seconds have passed."""
+        """Sleep until the head is beyond ``after`` (``True``), at most ``timeout`` seconds."""
 
     def check(self, after: int = 0) -> int:
         """Recompute the hash chain from the bytes; the number of events checked.

@@ -1,0 +1,80 @@
+"""How a group of appends is judged: pure, and the same for every store.
+
+A store looks up what it already knows of the group's commands and streams, hands that over with the
+end of its log, and writes what comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from engine.events import AnyEvent
+from engine.store.log import Append, Appended, Conflict, Marked, Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One answer for each append, in order, and the markers of the commands to be written."""
+
+    answers: list[Appended | Conflict | Marked]
+    markers: dict[bytes, Marked]
+
+    def events(self) -> Iterator[AnyEvent]:
+        """Everything to write, in log order."""
+        for answer in self.answers:
+            if type(answer) is Appended:
+                for recorded in answer.events:
+                    yield recorded.event
+
+
+def streams_of(appends: Sequence[Append]) -> set[str]:
+    """Every stream whose version must be known before ``judge`` can speak."""
+    return {stream for append in appends for stream in append.expected}
+
+
+def judge(
+    appends: Sequence[Append],
+    known: dict[bytes, Marked],
+    versions: dict[str, int],
+    head: int,
+    recorded_at: str,
+) -> Judgement:
+    """What becomes of each append, on a log that ends at ``head``, recorded at ``recorded_at``.
+
+    ``known``: the markers of this group that are in the log already. ``versions``: of its streams
+    that have events. Later appends see what earlier ones bring about.
+    Raises ``ValueError`` when the caller broke the port's contract: an event that does not continue
+    a stream named in ``expected``.
+    """
+    versions = dict(versions)
+    markers: dict[bytes, Marked] = {}
+    answers: list[Appended | Conflict | Marked] = []
+    for append in appends:
+        refusal = known.get(append.marker) or markers.get(append.marker) or _stale(append, versions)
+        if refusal:
+            answers.append(refusal)
+            continue
+        first = head + 1
+        placed = []
+        for event in append.events:
+            stream = event.stream
+            if stream not in append.expected or event.version != versions.get(stream, 0) + 1:
+                raise ValueError(f"{stream} version {event.version} does not follow `expected`")
+            versions[stream] = event.version
+            if event.recorded_at < recorded_at:
+                event = event.model_copy(update={"recorded_at": recorded_at})
+            recorded_at = event.recorded_at
+            head += 1
+            placed.append(Recorded(head, event))
+        markers[append.marker] = Marked(first, len(placed), append.fingerprint)
+        answers.append(Appended(tuple(placed)))
+    return Judgement(answers, markers)
+
+
+def _stale(append: Append, versions: dict[str, int]) -> Conflict | None:
+    for stream, expected in append.expected.items():
+        actual = versions.get(stream, 0)
+        if actual != expected:
+            return Conflict(stream, actual)
+    return None

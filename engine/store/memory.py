@@ -1,0 +1,151 @@
+"""The log in memory, for tests and trials: the same answers, bytes and chain; durable for nobody.
+
+``PERSISTENCE_MODULE=engine.store.memory`` gives a stock ``eventsourcing`` application the recorder
+that keeps the chain.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from eventsourcing import persistence, popo
+
+from engine import canonical
+from engine.events import AnyEvent
+from engine.store.chain import GENESIS, Row, link, verified
+from engine.store.group import judge, streams_of
+from engine.store.log import Append, Appended, Conflict, Marked, Recorded
+from engine.store.mapper import Mapper
+from engine.upcasts import Body, lift
+
+
+class Recorder(popo.POPOApplicationRecorder):
+    """Keeps the hash chain beside the events."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chains: list[bytes] = []
+
+    def _update_table(
+        self, stored_events: Sequence[persistence.StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        chain = self.chains[-1] if self.chains else GENESIS
+        for event in stored_events:
+            chain = link(chain, event.state)
+            self.chains.append(chain)
+        return super()._update_table(stored_events, **kwargs)
+
+    def select_stream(self, stream: str, after: int) -> list[tuple[int, persistence.StoredEvent]]:
+        """As ``select_events``, with positions."""
+        with self._database_lock:
+            index = self._stored_events_index.get(stream, {})
+            return [
+                (place + 1, self._stored_events[place])
+                for version, place in index.items()
+                if version > after
+            ]
+
+    def last_version(self, stream: str) -> int:
+        with self._database_lock:
+            return next(reversed(self._stored_events_index.get(stream, {0: 0})))
+
+
+class ProcessRecorder(popo.POPOProcessRecorder, Recorder):
+    """With a downstream position kept beside the events."""
+
+
+class Factory(popo.POPOFactory):
+    def application_recorder(self) -> Recorder:
+        return Recorder()
+
+    def process_recorder(self) -> ProcessRecorder:
+        return ProcessRecorder()
+
+
+class MemoryLog:
+    """``engine.store.log.Log`` for as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._recorder = Recorder()
+        self._mapper = Mapper()
+        self._markers: dict[bytes, Marked] = {}
+        self._recorded_at = ""
+        self._appending = threading.Lock()
+        self._appended = threading.Condition()
+
+    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
+        with self._appending:
+            judgement = judge(
+                appends,
+                self.marked([append.marker for append in appends]),
+                {stream: self.version(stream) for stream in streams_of(appends)},
+                self.head(),
+                self._recorded_at,
+            )
+            events = list(judgement.events())
+            self._recorder.insert_events([self._mapper.to_stored_event(event) for event in events])
+            self._markers.update(judgement.markers)
+            if events:
+                self._recorded_at = events[-1].recorded_at
+        with self._appended:
+            self._appended.notify_all()
+        return judgement.answers
+
+    def marked(self, markers: Sequence[bytes]) -> dict[bytes, Marked]:
+        return {marker: self._markers[marker] for marker in markers if marker in self._markers}
+
+    def stream(self, stream: str, after: int = 0) -> list[Recorded]:
+        return [
+            Recorded(position, self._event(stored))
+            for position, stored in self._recorder.select_stream(stream, after)
+        ]
+
+    def version(self, stream: str) -> int:
+        return self._recorder.last_version(stream)
+
+    def read(self, after: int, limit: int) -> list[Recorded]:
+        return [Recorded(stored.id, self._event(stored)) for stored in self._select(after, limit)]
+
+    def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
+        return [
+            (stored.id, lift(canonical.decode(stored.state)))
+            for stored in self._select(after, limit)
+        ]
+
+    def head(self) -> int:
+        return self._recorder.max_notification_id() or 0
+
+    def wait(self, after: int, timeout: float) -> bool:
+        with self._appended:
+            return self._appended.wait_for(partial(self._is_beyond, after), timeout)
+
+    def check(self, after: int = 0) -> int:
+        chains = self._recorder.chains
+        rows = (
+            Row(
+                stored.id,
+                str(stored.originator_id),
+                stored.originator_version,
+                stored.topic,
+                stored.state,
+                chains[stored.id - 1],
+            )
+            for stored in self._select(after, self.head())
+        )
+        chain = chains[after - 1] if after else GENESIS
+        return sum(1 for _ in verified(rows, after, chain))
+
+    def close(self) -> None:
+        pass
+
+    def _is_beyond(self, position: int) -> bool:
+        return self.head() > position
+
+    def _select(self, after: int, limit: int) -> Sequence[persistence.Notification]:
+        return self._recorder.select_notifications(after, limit, inclusive_of_start=False)
+
+    def _event(self, stored: persistence.StoredEvent) -> AnyEvent:
+        return self._mapper.to_domain_event(stored)

@@ -1,0 +1,226 @@
+"""The log on SQLite: one file, one writer at a time, readers that no writer holds up.
+
+``PERSISTENCE_MODULE=engine.store.sqlite`` gives a stock ``eventsourcing`` application the same
+table, positions and hash chain, through the same recorder.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import starmap
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from eventsourcing import persistence
+from eventsourcing import sqlite as stock
+
+from engine import canonical
+from engine.errors import LogDamaged
+from engine.store import sqlite_file
+from engine.store.chain import GENESIS, Row, verified
+from engine.store.group import Judgement, judge, streams_of
+from engine.store.log import Append, Appended, Conflict, Marked, Recorded
+from engine.store.mapper import Mapper
+from engine.store.sqlite_recorders import Datastore, Factory, Recorder, marks
+from engine.upcasts import Body, lift
+
+__all__ = ["Factory", "SQLiteLog"]
+
+_GLANCE = 0.05
+"""Seconds between two looks for what other processes have committed."""
+
+
+class SQLiteLog:
+    """``engine.store.log.Log`` on a ledger file, made where there is none.
+
+    Raises ``StoreFailed`` where the file cannot be opened or is not a ledger.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = str(Path(path).absolute())
+        with self._plainly():
+            self._datastore = Datastore(self._path)
+        self._recorder = Recorder(self._datastore)
+        self._mapper = Mapper()
+        self._last = (0, "")  # a position, and when it was recorded
+
+    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
+        judgement: Judgement | None = None
+        try:
+            with self._datastore.transaction(commit=True) as c:
+                judgement = judge(
+                    appends,
+                    _select_markers(c, [append.marker for append in appends]),
+                    _select_versions(c, streams_of(appends)),
+                    *self._end(c),
+                )
+                if judgement.markers:
+                    self._insert(c, judgement)
+                    self._commit()
+        except (persistence.PersistenceError, sqlite3.Error) as error:
+            # A commit that reported failure may have happened all the same: the markers tell.
+            if judgement is None or not self.marked(list(judgement.markers)):
+                raise sqlite_file.failed(self._path, error) from error
+        return judgement.answers
+
+    def _insert(self, c: stock.SQLiteCursor, judgement: Judgement) -> None:
+        events = list(judgement.events())
+        self._recorder._insert_events(c, [self._mapper.to_stored_event(event) for event in events])
+        c.executemany(
+            "INSERT INTO command_markers VALUES (?,?,?,?)",
+            [
+                (marker, marked.first_position, marked.count, marked.fingerprint)
+                for marker, marked in judgement.markers.items()
+            ],
+        )
+        if events:
+            self._last = (self._datastore.head(c)[0], events[-1].recorded_at)
+
+    def _commit(self) -> None:
+        """Benches slow this down to see what a slower disk would cost."""
+        self._datastore.commit()
+
+    def _end(self, c: stock.SQLiteCursor) -> tuple[int, str]:
+        """The last position, and when it was recorded."""
+        position, _ = self._datastore.head(c)
+        if self._last[0] != position:
+            c.execute("SELECT state FROM events WHERE position = ?", (position,))
+            self._last = (position, canonical.decode(c.fetchone()["state"])["recorded_at"])
+        return self._last
+
+    def marked(self, markers: Sequence[bytes]) -> dict[bytes, Marked]:
+        with self._reading() as c:
+            return _select_markers(c, markers)
+
+    def stream(self, stream: str, after: int = 0) -> list[Recorded]:
+        with self._plainly():
+            return self._recorded(self._recorder.select_stream(stream, after))
+
+    def version(self, stream: str) -> int:
+        with self._reading() as c:
+            return _select_versions(c, {stream}).get(stream, 0)
+
+    def read(self, after: int, limit: int) -> list[Recorded]:
+        with self._plainly():
+            return self._recorded(
+                self._recorder.select_notifications(after, limit, inclusive_of_start=False)
+            )
+
+    def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
+        with self._reading() as c:
+            c.execute(
+                "SELECT position, state FROM events WHERE position > ? ORDER BY position LIMIT ?",
+                (after, limit),
+            )
+            rows = c.fetchall()
+        return [(position, lift(canonical.decode(state))) for position, state in rows]
+
+    def head(self) -> int:
+        with self._plainly():
+            return self._recorder.max_notification_id() or 0
+
+    def wait(self, after: int, timeout: float) -> bool:
+        """An append in this process wakes at once; one in another is noticed within 50 ms.
+
+        SQLite tells nobody of a commit, so a waiting thread asks for the head 20 times a second.
+        """
+        deadline = monotonic() + timeout
+        store = self._datastore
+        while True:
+            seen = store.commits
+            if self.head() > after:
+                return True
+            left = deadline - monotonic()
+            if left <= 0:
+                return False
+            with store.committed:
+                store.committed.wait_for(partial(store.has_moved, seen), min(left, _GLANCE))
+
+    def check(self, after: int = 0) -> int:
+        position = after
+        try:
+            with self._datastore.transaction(commit=False) as c:
+                chain = _chain_at(c, after)
+                c.execute("SELECT * FROM events WHERE position > ? ORDER BY position", (after,))
+                for position in verified(starmap(Row, c.sqlite_cursor), after, chain):  # noqa: B007
+                    pass  # remembered for the error below
+                _check_around(c, position)
+        except (persistence.PersistenceError, sqlite3.Error) as error:
+            failure = sqlite_file.failed(self._path, error)
+            if not sqlite_file.is_damage(error):
+                raise failure from error
+            raise LogDamaged(position + 1, str(failure)) from error
+        return position - after
+
+    def close(self) -> None:
+        self._datastore.close()
+
+    def _recorded(self, found: Sequence[persistence.Notification]) -> list[Recorded]:
+        return [Recorded(event.id, self._mapper.to_domain_event(event)) for event in found]
+
+    @contextmanager
+    def _reading(self) -> Iterator[stock.SQLiteCursor]:
+        with self._plainly(), self._datastore.transaction(commit=False) as c:
+            yield c
+
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except (persistence.PersistenceError, sqlite3.Error) as error:
+            raise sqlite_file.failed(self._path, error) from error
+
+
+def _select_markers(c: stock.SQLiteCursor, markers: Sequence[bytes]) -> dict[bytes, Marked]:
+    found = {}
+    for some in _portions(markers):
+        c.execute(f"SELECT * FROM command_markers WHERE marker IN ({marks(some)})", some)
+        for marker, first_position, count, fingerprint in c.fetchall():
+            found[marker] = Marked(first_position, count, fingerprint)
+    return found
+
+
+def _select_versions(c: stock.SQLiteCursor, streams: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for some in _portions(list(streams)):
+        c.execute(
+            "SELECT originator_id, max(originator_version) FROM events"
+            f" WHERE originator_id IN ({marks(some)}) GROUP BY originator_id",
+            some,
+        )
+        found.update(map(tuple, c.fetchall()))
+    return found
+
+
+def _chain_at(c: stock.SQLiteCursor, position: int) -> bytes:
+    if position == 0:
+        return GENESIS
+    c.execute("SELECT chain FROM events WHERE position = ?", (position,))
+    row = c.fetchone()
+    if row is None:
+        raise LogDamaged(position, "missing")
+    return bytes(row["chain"])
+
+
+def _check_around(c: stock.SQLiteCursor, head: int) -> None:
+    """What the chain cannot see: events cut off at the end, and an index that hides some."""
+    c.execute("SELECT max(first_position + count) - 1 FROM command_markers")
+    (told,) = c.fetchone()
+    if told is not None and told > head:
+        raise LogDamaged(head + 1, f"missing; a command wrote up to {told}")
+    c.execute("PRAGMA integrity_check(1)")
+    (answer,) = c.fetchone()
+    if answer != "ok":
+        row = re.search(r"row (\d+)", answer)
+        raise LogDamaged(int(row[1]) if row else head, answer)
+
+
+def _portions(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """SQLite takes 32,766 parameters in a statement; far fewer keep its parser quick."""
+    for start in range(0, len(items), 500):
+        yield items[start : start + 500]

@@ -1,0 +1,113 @@
+"""The ledger's file: opening it, and saying in plain words why it cannot be read or written.
+
+Imports neither events nor ``eventsourcing``, so a process that only asks how far the log has come
+(``head_of``) starts in a third of the time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from engine.errors import StoreFailed
+
+BUSY_SECONDS = 10
+SCHEMA_VERSION = 1
+_APPLICATION_ID = 0x504D4F31
+_SCHEMA = Path(__file__).with_name("ledger.sql")
+
+_PLAIN_WORDS = {
+    sqlite3.SQLITE_BUSY: f"another process kept it locked for more than {BUSY_SECONDS} seconds",
+    sqlite3.SQLITE_FULL: "the disk is full; make room and try again",
+    sqlite3.SQLITE_IOERR: "the disk reported an error",
+    sqlite3.SQLITE_READONLY: "it is read-only; check the permissions of the file and its folder",
+    sqlite3.SQLITE_NOTADB: "it is not a ledger: not an SQLite database",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; `pmo verify` names the position, a backup mends it",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that the folder exists and may be written",
+}
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """A connection that commits durably (WAL, ``synchronous=FULL``), for one thread at a time.
+
+    Makes the ledger where there is none. Raises ``sqlite3.Error``, or ``StoreFailed`` for what is
+    not a ledger of a known version.
+    """
+    if Path(path).is_dir():
+        raise StoreFailed(f"{path}: it is a folder; name the file of the ledger")
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        if _kind(connection) != (_APPLICATION_ID, SCHEMA_VERSION):
+            _make(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def head_of(path: str) -> int:
+    """The last position in the ledger at ``path``. Raises ``StoreFailed``."""
+    try:
+        with closing(connect(path)) as connection:
+            row = connection.execute("SELECT max(position) FROM events").fetchone()
+            return int(row[0] or 0)
+    except sqlite3.Error as error:
+        raise failed(path, error) from error
+
+
+def failed(path: str, error: BaseException) -> StoreFailed:
+    """The same failure in words that a user can act on."""
+    return StoreFailed(f"{path}: {_PLAIN_WORDS.get(_code(error), error)}")
+
+
+def is_damage(error: BaseException) -> bool:
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _code(error: BaseException) -> int:
+    """SQLite's primary result code, also where ``eventsourcing`` has wrapped the error; else 0."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, sqlite3.Error):
+        cause = cause.__cause__
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF
+
+
+def _make(connection: sqlite3.Connection, path: str) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        kind = _kind(connection)
+        if kind != (_APPLICATION_ID, SCHEMA_VERSION):  # else another process was quicker
+            if kind[0] == _APPLICATION_ID:
+                raise StoreFailed(
+                    f"{path}: its schema has version {kind[1]}, this program knows"
+                    f" {SCHEMA_VERSION}; use the version of pmo that wrote it"
+                )
+            if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                raise StoreFailed(f"{path}: it is not a ledger but some other SQLite database")
+            for statement in _statements(_SCHEMA.read_text(encoding="utf-8")):
+                connection.execute(statement)
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _kind(connection: sqlite3.Connection) -> tuple[int, int]:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return application, version
+
+
+def _statements(script: str) -> list[str]:
+    """One by one, because ``executescript`` commits the transaction it is called in."""
+    statements = [""]
+    for line in script.splitlines():
+        statements[-1] += line + "\n"
+        if sqlite3.complete_statement(statements[-1]):
+            statements.append("")
+    return [statement for statement in statements if statement.strip()]

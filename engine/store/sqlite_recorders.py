@@ -1,0 +1,207 @@
+"""``eventsourcing``'s recorders on the ledger: dense positions and one hash chain."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from typing import Any, Literal
+from uuid import UUID
+
+from eventsourcing import persistence, utils
+from eventsourcing import sqlite as stock
+
+from engine.store import sqlite_file
+from engine.store.chain import GENESIS, Row, link
+
+
+class Pool(stock.SQLiteConnectionPool):
+    """Connections for readers."""
+
+    def _create_connection(self) -> stock.SQLiteConnection:
+        connection = sqlite_file.connect(self.db_name)
+        connection.row_factory = sqlite3.Row
+        return stock.SQLiteConnection(connection, max_age=self.max_age)
+
+
+class Datastore(stock.SQLiteDatastore):
+    """One connection that writes, a pool of them that read, and the end of the log as last seen.
+
+    Raises ``StoreFailed`` or ``sqlite3.Error`` where the file cannot be opened.
+    """
+
+    def __init__(self, path: str, originator_id_type: Literal["uuid", "text"] = "text") -> None:
+        self._own = ExitStack()
+        super().__init__(path, originator_id_type=originator_id_type)
+        self.path = path
+        self.pool = Pool(db_name=path)
+        self.commits = 0
+        self.committed = threading.Condition()
+        self._writing = threading.RLock()
+        self._head: tuple[int, bytes] | None = None
+        self._seen = 0
+        self._writer = self._own.enter_context(closing(sqlite_file.connect(path)))
+        self._writer.row_factory = sqlite3.Row
+
+    @contextmanager
+    def transaction(self, *, commit: bool) -> Iterator[stock.SQLiteCursor]:
+        """With ``commit``, under the write lock of the file from the first statement on."""
+        if not commit:
+            with super().transaction(commit=False) as cursor:
+                yield cursor
+            return
+        with self._writing, _as_persistence_errors(), closing(self._writer.cursor()) as own:
+            own.execute("BEGIN IMMEDIATE")
+            try:
+                yield stock.SQLiteCursor(own)
+                self.commit()
+            except BaseException:
+                self._head = None
+                self._writer.rollback()
+                raise
+        with self.committed:
+            self.commits += 1
+            self.committed.notify_all()
+
+    def commit(self) -> None:
+        """What is written is durable when this returns."""
+        self._writer.commit()
+
+    def head(self, c: stock.SQLiteCursor) -> tuple[int, bytes]:
+        """The last position and its chain; like ``advance``, for use in a writing transaction.
+
+        Remembered from our last commit: ``data_version`` moves when another connection commits.
+        """
+        c.execute("PRAGMA data_version")
+        (seen,) = c.fetchone()
+        if self._head is None or seen != self._seen:
+            c.execute("SELECT position, chain FROM events ORDER BY position DESC LIMIT 1")
+            row = c.fetchone()
+            self._head = (row["position"], row["chain"]) if row else (0, GENESIS)
+            self._seen = seen
+        return self._head
+
+    def advance(self, position: int, chain: bytes) -> None:
+        """The end of the log once the transaction under way commits; a rollback forgets it."""
+        self._head = (position, chain)
+
+    def has_moved(self, seen: int) -> bool:
+        return self.commits != seen
+
+    def close(self) -> None:
+        super().close()
+        self._own.close()
+
+
+class Recorder(stock.SQLiteApplicationRecorder):
+    """Dense positions and the hash chain, both assigned under the write lock.
+
+    The stock recorder's rowids are reused after a delete and have no chain.
+    """
+
+    datastore: Datastore
+
+    def __init__(self, datastore: Datastore, events_table_name: str = "events") -> None:
+        super().__init__(datastore, events_table_name)
+        self.insert_events_statement = f"INSERT INTO {events_table_name} VALUES (?,?,?,?,?,?)"
+        self.select_max_notification_id_statement = f"SELECT max(position) FROM {events_table_name}"
+
+    def construct_create_table_statements(self) -> list[str]:
+        return []  # ledger.sql has been run when the file was opened
+
+    def _insert_events(
+        self,
+        c: stock.SQLiteCursor,
+        stored_events: Sequence[persistence.StoredEvent],
+        **_: Any,
+    ) -> Sequence[int] | None:
+        first, chain = self.datastore.head(c)
+        position = first
+        rows = []
+        for event in stored_events:
+            position += 1
+            chain = link(chain, event.state)
+            stream = event.originator_id
+            if isinstance(stream, UUID):
+                stream = stream.hex
+            rows.append(
+                Row(position, stream, event.originator_version, event.topic, event.state, chain)
+            )
+        c.executemany(self.insert_events_statement, rows)
+        self.datastore.advance(position, chain)
+        return list(range(first + 1, position + 1))
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[persistence.Notification]:
+        after = 0 if start is None else start - inclusive_of_start
+        statement = f"SELECT * FROM {self.events_table_name} WHERE position > ?"
+        params: list[Any] = [after]
+        if stop is not None:
+            statement += " AND position <= ?"
+            params.append(stop)
+        if topics:
+            statement += f" AND topic IN ({marks(topics)})"
+            params.extend(topics)
+        statement += " ORDER BY position LIMIT ?"
+        with self.datastore.transaction(commit=False) as c:
+            c.execute(statement, [*params, limit])
+            return [self._notification(row) for row in c.fetchall()]
+
+    def select_stream(self, stream: str, after: int) -> list[persistence.Notification]:
+        """As ``select_events``, with positions."""
+        with self.datastore.transaction(commit=False) as c:
+            c.execute(
+                f"SELECT * FROM {self.events_table_name} WHERE originator_id = ?"
+                " AND originator_version > ? ORDER BY originator_version",
+                (stream, after),
+            )
+            return [self._notification(row) for row in c.fetchall()]
+
+    def _notification(self, row: sqlite3.Row) -> persistence.Notification:
+        position, stream, version, topic, state, _ = row
+        return persistence.Notification(
+            self.convert_originator_id(stream), version, topic, state, position
+        )
+
+
+class ProcessRecorder(stock.SQLiteProcessRecorder, Recorder):
+    """With a downstream position kept in the same transaction."""
+
+    def __init__(self, datastore: Datastore) -> None:
+        super().__init__(datastore, events_table_name="events")
+
+
+class Factory(stock.SQLiteFactory):
+    """Recorders on the ledger named by ``SQLITE_DBNAME``, a path."""
+
+    application_recorder_class: type[stock.SQLiteApplicationRecorder] = Recorder
+    process_recorder_class: type[stock.SQLiteProcessRecorder] = ProcessRecorder
+
+    def __init__(self, env: utils.Environment | utils.EnvType | None) -> None:
+        super().__init__(env)
+        stock_datastore = self.datastore
+        if stock_datastore.pool.is_sqlite_memory_mode:
+            raise OSError("SQLITE_DBNAME names a file; in memory use engine.store.memory")
+        self.datastore = Datastore(stock_datastore.pool.db_name, stock_datastore.originator_id_type)
+
+
+def marks(items: Sequence[Any]) -> str:
+    return ",".join("?" * len(items))
+
+
+@contextmanager
+def _as_persistence_errors() -> Iterator[None]:
+    """The errors of PEP 249 under the names that ``eventsourcing`` has for them."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        of = getattr(persistence, type(error).__name__, persistence.PersistenceError)
+        raise of(error) from error
