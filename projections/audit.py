@@ -1,0 +1,132 @@
+"""The audit trail: one row for each event, whoever caused it and whatever came of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from engine.upcasts import Body
+from projections.moments import known_position, occurred_by
+from projections.store import Tables, read_sql
+from projections.views import Batch
+
+_SQL = read_sql("audit.sql")
+
+
+class Audit:
+    name = "audit"
+    version = 1
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def create(self) -> None:
+        self._tables.run_script(_SQL["tables"])
+
+    def index(self) -> None:
+        self._tables.run_script(_SQL["indexes"])
+
+    def apply(self, batch: Batch) -> None:
+        self._tables.run_many(_SQL["insert"], [_row(position, event) for position, event in batch])
+
+    def forget(self) -> None:
+        """Nothing is remembered."""
+
+
+def _row(position: int, event: Body) -> tuple[Any, ...]:
+    get = event.get
+    actor, data, conformance = event["actor"], get("data"), get("conformance")
+    return (
+        position,
+        event["stream"],
+        event["version"],
+        event["name"],
+        event["type"],
+        event["definition"]["name"],
+        event["recorded_at"],
+        event["occurred_at"],
+        actor["id"],
+        actor["kind"],
+        get("role"),
+        get("on_behalf_of"),
+        get("trigger"),
+        get("source"),
+        get("state"),
+        get("reason"),
+        conformance["verdict"] if conformance else None,
+        _json(conformance["rules"]) if conformance else None,
+        _json(list(data)) if data else None,
+    )
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def trail(
+    tables: Tables,
+    *,
+    case: str | None = None,
+    actor: str | None = None,
+    name: str | None = None,
+    since: str | None = None,
+    as_of: str | None = None,
+    known_at: str | None = None,
+    after: int = 0,
+    limit: int = 1_000,
+    newest_first: bool = False,
+) -> list[dict[str, Any]]:
+    """The trail in the order of the log, as far as all that is given applies.
+
+    ``case`` is a stream; ``since`` and ``as_of`` bound when it was so (a date covers its whole
+    day); ``known_at`` bounds when it was recorded; ``after`` is the position to go on from (before
+    which to go on, when ``newest_first``). ``fields`` holds the names of the data that an event
+    gave, ``rules`` those it broke, as lists.
+    """
+    known = known_position(tables, known_at)
+    conditions = ["position < :after" if newest_first and after else "position > :after"]
+    given: dict[str, Any] = {"after": after, "limit": limit}
+    for condition, parameter, value in (
+        ("stream = :case", "case", case),
+        ("actor = :actor", "actor", actor),
+        ("name = :name", "name", name),
+        ("occurred_at >= :since", "since", since),
+        ("occurred_at <= :as_of", "as_of", occurred_by(as_of) if as_of else None),
+        ("position <= :known", "known", known if known_at else None),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            given[parameter] = value
+    # Within a case the order is by version: the index has it, and it is the order of the log.
+    order = "version" if case else "position"
+    sql = _SQL["trail"].replace("{conditions}", " AND ".join(conditions))
+    rows = tables.fetch(sql.replace("{order}", f"{order} DESC" if newest_first else order), given)
+    for row in rows:
+        row["rules"] = json.loads(row["rules"] or "[]")
+        row["fields"] = json.loads(row["fields"] or "[]")
+    return rows
+
+
+def count_by_name_and_year(tables: Tables, workflow: str | None = None) -> list[dict[str, Any]]:
+    """How often each domain name occurred in each calendar year: name, year, events."""
+    return tables.fetch(_SQL["by_name_and_year"], {"workflow": workflow})
+
+
+def cases_with_most(
+    tables: Tables,
+    name: str,
+    *,
+    as_of: str | None = None,
+    known_at: str | None = None,
+    limit: int = 10,
+) -> list[dict[str, Any]]:
+    """The cases to which events of a domain name happened most: stream, events, first and last."""
+    given = {
+        "name": name,
+        "known": known_position(tables, known_at),
+        "as_of": occurred_by(as_of),
+        "limit": limit,
+    }
+    return tables.fetch(_SQL["cases_with_most"], given)

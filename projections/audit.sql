@@ -1,0 +1,59 @@
+-- name: tables
+CREATE TABLE $audit (
+    position INTEGER PRIMARY KEY,
+    stream TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    workflow TEXT NOT NULL,
+    recorded_at TEXT NOT NULL,
+    occurred_at TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    actor_kind TEXT NOT NULL,
+    role TEXT,
+    on_behalf_of TEXT,
+    trigger_name TEXT,
+    state_before TEXT,
+    state_after TEXT,
+    reason TEXT,
+    verdict TEXT,
+    rules TEXT,
+    fields TEXT
+);
+CREATE INDEX $audit_by_recorded_at ON $audit (recorded_at)
+
+-- name: indexes
+CREATE INDEX $audit_by_stream ON $audit (stream, version);
+CREATE INDEX $audit_by_name ON $audit (name, stream, occurred_at);
+CREATE INDEX $audit_by_actor ON $audit (actor);
+CREATE INDEX $audit_by_occurred_at ON $audit (occurred_at)
+
+-- name: insert
+INSERT INTO $audit (
+    position, stream, version, name, type, workflow, recorded_at, occurred_at, actor, actor_kind,
+    role, on_behalf_of, trigger_name, state_before, state_after, reason, verdict, rules, fields
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: known
+SELECT position FROM $audit WHERE recorded_at <= ? ORDER BY recorded_at DESC, position DESC LIMIT 1
+
+-- name: trail
+SELECT * FROM $audit
+WHERE {conditions}
+ORDER BY {order}
+LIMIT :limit
+
+-- name: by_name_and_year
+SELECT name, CAST(substr(occurred_at, 1, 4) AS INTEGER) AS year, count(*) AS events
+FROM $audit
+WHERE (:workflow IS NULL OR workflow = :workflow)
+GROUP BY name, substr(occurred_at, 1, 4)
+ORDER BY name, year
+
+-- name: cases_with_most
+SELECT stream, count(*) AS events, min(occurred_at) AS first_at, max(occurred_at) AS last_at
+FROM $audit
+WHERE name = :name AND position <= :known AND occurred_at <= :as_of
+GROUP BY stream
+ORDER BY events DESC, stream
+LIMIT :limit

@@ -1,0 +1,102 @@
+"""All cases across workflows, as they are now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from projections.definitions import PUBLISHED
+from projections.recent import Recent
+from projections.store import Tables, read_sql
+from projections.views import Batch
+
+_SQL = read_sql("cases.sql")
+
+_TITLES = ("title", "name")
+"""The fields a case may be called by, the better one first."""
+
+# A row, in the order of the columns.
+_VERSION, _STATE, _STATE_SINCE, _TITLE, _TITLE_SINCE = 4, 5, 6, 7, 8
+
+
+class Cases:
+    name = "cases"
+    version = 1
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._recent: Recent[list[Any]] = Recent(50_000)
+
+    def create(self) -> None:
+        self._tables.run_script(_SQL["tables"])
+
+    def index(self) -> None:
+        self._tables.run_script(_SQL["indexes"])
+
+    def apply(self, batch: Batch) -> None:
+        changed: dict[str, list[Any]] = {}
+        for position, event in batch:
+            if event["type"] == PUBLISHED:
+                continue
+            key, at = event["stream"], event["occurred_at"]
+            row = changed.get(key) or self._row(key, event["version"])
+            if row is None:
+                about = event["definition"]
+                row = [key, about["name"], about["version"], about["hash"], 0, None, "", None, ""]
+                row += [0, "", "", ""]
+            changed[key] = row
+            row[_VERSION] = event["version"]
+            row[9:] = position, event["recorded_at"], at, event["name"]
+            state = event.get("state")
+            # A late fact does not replace what came to be so after it.
+            if state is not None and at >= row[_STATE_SINCE]:
+                row[_STATE], row[_STATE_SINCE] = state, at
+            data = event.get("data")
+            if data:
+                _entitle(row, data, at)
+        self._recent.update(changed)
+        self._tables.run_many(_SQL["put"], changed.values())
+
+    def forget(self) -> None:
+        self._recent.clear()
+
+    def _row(self, key: str, version: int) -> list[Any] | None:
+        if version == 1:
+            return None
+        row = self._recent.get(key)
+        if row is None:
+            found = self._tables.run(_SQL["one"], [key])
+            row = list(found[0]) if found else None
+        return row
+
+
+def _entitle(row: list[Any], data: dict[str, Any], at: str) -> None:
+    for rank, field in enumerate(reversed(_TITLES)):
+        # The better field wins whenever it was said; of one field, what was so last.
+        if field in data and (since := f"{rank} {at}") >= row[_TITLE_SINCE]:
+            title = data[field]
+            row[_TITLE], row[_TITLE_SINCE] = title if type(title) is str else None, since
+
+
+def case(tables: Tables, key: str) -> dict[str, Any] | None:
+    """One case as it is now: key, workflow, definition, version, state, title, when it changed."""
+    rows = tables.fetch(_SQL["one"], [key])
+    return rows[0] if rows else None
+
+
+def cases(
+    tables: Tables,
+    *,
+    workflow: str | None = None,
+    state: str | None = None,
+    limit: int = 100,
+    offset: int = 0,
+) -> tuple[list[dict[str, Any]], int]:
+    """Cases, those changed last first, and how many there are in all."""
+    given = {"workflow": workflow, "state": state, "limit": limit, "offset": offset}
+    with tables.snapshot():
+        return tables.fetch(_SQL["page"], given), int(tables.run(_SQL["count"], given)[0][0])
+
+
+def count_by_state(tables: Tables) -> list[dict[str, Any]]:
+    """How many cases of each workflow are in each state: workflow, state, cases."""
+    return tables.fetch(_SQL["states"])

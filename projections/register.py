@@ -1,0 +1,194 @@
+"""A typed register for every workflow, made from the ``data:`` of its published definitions.
+
+``register_<workflow>`` (dashes become underscores) has one column for each field, and columns with
+a leading underscore, which no field can have, for the case and the ranges for which the row holds
+(``projections.timeline``). Text, choices, references, people and dates are text; numbers and money
+are REAL (at most 15 significant digits, which REAL keeps exactly; the currency is the field's);
+lists and documents are JSON. What is withheld is NULL in its column and has its ground in
+``_withheld``; what is missing is NULL in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from engine.upcasts import Body
+from projections import timeline
+from projections.definitions import PUBLISHED
+from projections.recent import Recent
+from projections.store import Tables, quote, read_sql
+from projections.timeline import KEY, KNOWN_FROM, NEXT_VALID, VALID_FROM, Change, Row
+from projections.views import Batch
+
+_SQL = read_sql("register.sql")
+_COLUMN_TYPES = {"number": "REAL", "money": "REAL"}
+
+
+def table_of(workflow: str) -> str:
+    return "register_" + workflow.replace("-", "_")
+
+
+class Registers:
+    name = "registers"
+    version = 1
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._registers: dict[str, _Register] = {}
+        self._recent: Recent[Row] = Recent(20_000)
+        self._indexing = not tables.prefix  # a set that is being built gets its indexes last
+
+    def create(self) -> None:
+        self._tables.run_script(_SQL["tables"])
+
+    def index(self) -> None:
+        self._indexing = True
+        for name in self._tables.names():
+            table = name.removeprefix(self._tables.prefix)
+            if table.startswith("register_"):
+                self._tables.run(_SQL["index"].replace("{table}", table))
+
+    def apply(self, batch: Batch) -> None:
+        for position, event in batch:
+            if "data" in event:
+                workflow = event["definition"]["name"]
+                register = self._registers.get(workflow) or self._load(workflow)
+                register.take(read_change(position, event))
+            elif event["type"] == PUBLISHED:
+                self._write()
+                self._declare(event["definition"]["name"], event["body"].get("data", {}))
+        self._write()
+
+    def forget(self) -> None:
+        self._registers.clear()
+        self._recent.clear()
+
+    def _write(self) -> None:
+        for register in self._registers.values():
+            register.write()
+
+    def _load(self, workflow: str) -> _Register:
+        columns = self._tables.columns(table_of(workflow))
+        if not columns:
+            raise ValueError(f"no definition of {workflow} has been published")
+        register = _Register(self._tables, table_of(workflow), columns, self._recent)
+        self._registers[workflow] = register
+        return register
+
+    def _declare(self, workflow: str, fields: Mapping[str, Any]) -> None:
+        """Make the register, or give it the columns that a new version of the workflow adds."""
+        table = table_of(workflow)
+        if not self._tables.columns(table):
+            self._tables.run(_SQL["register"].replace("{table}", table))
+            if self._indexing:
+                self._tables.run(_SQL["index"].replace("{table}", table))
+        known = {name: kind for name, kind, *_ in self._tables.run(_SQL["fields"], [workflow])}
+        for name, field in fields.items():
+            kind, title, unit = field["type"], field.get("title", ""), field.get("unit", "")
+            if name not in known:
+                place = [workflow, name, len(known), kind, title, field.get("currency"), unit]
+                self._tables.run(_SQL["enter_field"], place)
+                column = _SQL["add_column"].replace("{column}", quote(name))
+                column = column.replace("{type}", _COLUMN_TYPES.get(kind, "TEXT"))
+                self._tables.run(column.replace("{table}", table))
+                known[name] = kind
+            elif known[name] != kind:
+                raise ValueError(f"{workflow}.{name} was of type {known[name]}, and is now {kind}")
+            else:
+                self._tables.run(_SQL["retitle_field"], [title, unit, workflow, name])
+        # Rows in memory are as wide as the table was before.
+        self.forget()
+
+
+class _Register:
+    """One workflow's table, and the rows on their way into it."""
+
+    def __init__(self, tables: Tables, table: str, columns: list[str], recent: Recent[Row]) -> None:
+        self._tables = tables
+        self._recent = recent
+        self._places = {name: place for place, name in enumerate(columns) if name[0] != "_"}
+        self._waiting: dict[str, Row] = {}
+        self._rows: list[Row] = []
+        self._followed: list[tuple[Any, ...]] = []
+        self._sql = {
+            name: sql.replace("{table}", table)
+            .replace("{columns}", ", ".join(map(quote, columns)))
+            .replace("{marks}", ", ".join("?" * len(columns)))
+            for name, sql in _SQL.items()
+        }
+
+    def take(self, change: Change) -> None:
+        key, places = change.key, self._places
+        waiting = self._waiting.get(key)
+        row = waiting or self._recent.get(key)
+        if row is None and change.version > 1:
+            row = self._now(key)
+        if row is None:
+            self._add(key, timeline.begin(change, places))
+        elif change.at >= row[VALID_FROM]:
+            following = timeline.follow(row, change, places)
+            if waiting is None:
+                start = row[KNOWN_FROM], row[VALID_FROM]
+                self._followed.append((change.position, change.at, key, *start))
+            self._add(key, following)
+        else:
+            self._amend(change)
+
+    def write(self) -> None:
+        if self._rows:
+            self._tables.run_many(self._sql["follow"], self._followed)
+            self._tables.run_many(self._sql["insert"], self._rows)
+            self._recent.update(self._waiting)
+            self._waiting.clear()
+            self._rows.clear()
+            self._followed.clear()
+
+    def _add(self, key: str, row: Row) -> None:
+        self._waiting[key] = row
+        self._rows.append(row)
+
+    def _now(self, key: str) -> Row | None:
+        found = self._tables.run(self._sql["now"], [key])
+        return list(found[0]) if found else None
+
+    def _amend(self, change: Change) -> None:
+        self.write()
+        steps = [list(row) for row in self._tables.run(self._sql["timeline"], [change.key])]
+        ended, begun = timeline.amend(steps, change, self._places)
+        ends = [(change.position, row[KEY], row[KNOWN_FROM], row[VALID_FROM]) for row in ended]
+        self._tables.run_many(self._sql["end"], ends)
+        self._tables.run_many(self._sql["insert"], begun)
+        if begun[-1][NEXT_VALID] is None:
+            self._recent.update({change.key: begun[-1]})
+
+
+def read_change(position: int, event: Body) -> Change:
+    """What an event says of its case, its values as they stand in columns."""
+    values: dict[str, Any] = {}
+    withheld: dict[str, str] = {}
+    for name, value in event["data"].items():
+        kind = type(value)
+        if kind is dict:
+            if "withheld" in value:
+                withheld[name] = value["withheld"]
+                value = None
+            elif "amount" in value:
+                value = float(value["amount"])
+            else:
+                value = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        elif kind is list:
+            value = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        values[name] = value
+    return Change(
+        position,
+        event["stream"],
+        event["version"],
+        event["definition"]["version"],
+        event["occurred_at"],
+        event.get("state"),
+        values,
+        withheld,
+    )

@@ -1,0 +1,71 @@
+-- name: tables
+CREATE TABLE $registered_field (
+    workflow TEXT NOT NULL,
+    name TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    title TEXT NOT NULL,
+    currency TEXT,
+    unit TEXT NOT NULL,
+    PRIMARY KEY (workflow, name)
+)
+
+-- name: fields
+SELECT name, type, title, currency, unit FROM $registered_field WHERE workflow = ? ORDER BY place
+
+-- name: enter_field
+INSERT INTO $registered_field (workflow, name, place, type, title, currency, unit)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: retitle_field
+UPDATE $registered_field SET title = ?, unit = ? WHERE workflow = ? AND name = ?
+
+-- name: register
+CREATE TABLE ${table} (
+    _key TEXT NOT NULL,
+    _version INTEGER NOT NULL,
+    _position INTEGER NOT NULL,
+    _state TEXT,
+    _definition INTEGER NOT NULL,
+    _withheld TEXT,
+    _said TEXT NOT NULL,
+    _known_from INTEGER NOT NULL,
+    _known_to INTEGER,
+    _valid_from TEXT NOT NULL,
+    _next_known INTEGER,
+    _next_valid TEXT,
+    PRIMARY KEY (_key, _known_from, _valid_from)
+)
+
+-- name: index
+CREATE UNIQUE INDEX ${table}_now ON ${table} (_key) WHERE _next_known IS NULL AND _known_to IS NULL
+
+-- name: add_column
+ALTER TABLE ${table} ADD COLUMN {column} {type}
+
+-- name: insert
+INSERT INTO ${table} ({columns}) VALUES ({marks})
+
+-- name: follow
+UPDATE ${table} SET _next_known = ?, _next_valid = ?
+WHERE _key = ? AND _known_from = ? AND _valid_from = ?
+
+-- name: end
+UPDATE ${table} SET _known_to = ? WHERE _key = ? AND _known_from = ? AND _valid_from = ?
+
+-- name: now
+SELECT {columns} FROM ${table} WHERE _key = ? AND _next_known IS NULL AND _known_to IS NULL
+
+-- name: timeline
+SELECT {columns} FROM ${table}
+WHERE _key = ? AND _known_to IS NULL AND (_next_known IS NULL OR _valid_from < _next_valid)
+ORDER BY _valid_from
+
+-- name: holding
+SELECT {columns} FROM ${table} WHERE {conditions} ORDER BY {order} LIMIT :limit OFFSET :offset
+
+-- name: count
+SELECT count(*) FROM ${table} WHERE {conditions}
+
+-- name: all
+SELECT {columns} FROM ${table} WHERE _key = ? ORDER BY _known_from, _valid_from

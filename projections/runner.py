@@ -1,0 +1,138 @@
+"""Keeps the views up with the log, and builds them again when need be.
+
+Everything that brings the views to life from nothing takes one way: a *shadow* set of tables is
+built beside those that people read, and then takes their place in one transaction. A build that is
+killed leaves only a shadow, which the next one clears away.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from projections.audit import Audit
+from projections.cases import Cases
+from projections.definitions import Definitions
+from projections.register import Registers
+from projections.store import open_for_writing
+from projections.views import Batch, ProjectionClass, Views
+
+PROJECTIONS: tuple[ProjectionClass, ...] = (Definitions, Audit, Cases, Registers)
+
+Progress = Callable[[int, int], None]
+"""Told how far it is: the position reached, and the one to reach."""
+
+_BATCH = 500
+_BUILD_BATCH = 5_000
+
+
+class Source(Protocol):
+    """What projecting needs of the log (``engine.store.log.Log``)."""
+
+    def bodies(self, after: int, limit: int) -> Batch: ...
+
+    def head(self) -> int: ...
+
+    def wait(self, after: int, timeout: float) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """``lag`` is in events; ``parked`` counts those that wait to be mended."""
+
+    checkpoint: int
+    head: int
+    lag: int
+    parked: int
+
+
+class Runner:
+    """For one thread at a time; other processes may run theirs on the same file meanwhile."""
+
+    def __init__(
+        self, log: Source, path: Path, projections: Sequence[ProjectionClass] = PROJECTIONS
+    ) -> None:
+        self._log = log
+        self._tables = open_for_writing(path)
+        self._projections = projections
+        self._views = Views(self._tables, projections)
+
+    def catch_up(self, to: int | None = None, progress: Progress | None = None) -> int:
+        """Project what is new, up to the position ``to`` or the head; the position reached.
+
+        Views that are not there yet, or that other versions of the projections built, are built.
+        """
+        if not self._views.current():
+            return self.rebuild(progress)
+        return self._project(self._views, _BATCH, to, progress)
+
+    def follow(self, stop: threading.Event) -> None:
+        """Keep up with the log until told to stop, which takes a quarter of a second at most."""
+        reached = self.catch_up()
+        while not stop.is_set():
+            if self._log.wait(reached, timeout=0.25):
+                reached = self.catch_up()
+
+    def rebuild(self, progress: Progress | None = None) -> int:
+        """Build the views anew from the whole log; the position reached.
+
+        Those there are can be read all the while, and nobody sees anything in between.
+        """
+        with self._tables.transaction():
+            for left in self._tables.abandoned():
+                left.drop()
+        shadow = Views(self._tables.under(self._tables.next_prefix()), self._projections)
+        shadow.create()
+        self._project(shadow, _BUILD_BATCH, None, progress)
+        shadow.index()
+        with self._tables.transaction():
+            # Other processes may have brought the old views further while the indexes were made.
+            while batch := self._log.bodies(shadow.checkpoint(), _BUILD_BATCH):
+                shadow.advance_within(batch)
+            shadow.tables.promote()
+        self._views = Views(self._tables, self._projections)
+        return self._views.checkpoint()
+
+    def retry_parked(self) -> int:
+        """Try again what is parked, in order; how many events could now be projected.
+
+        What still fails keeps its reason, and those behind it in its stream keep waiting.
+        """
+        self.catch_up()
+        mended = 0
+        stuck: set[tuple[str, str]] = set()
+        for position, projection, stream, _ in self._views.parked():
+            if (projection, stream) in stuck:
+                continue
+            ((_, body),) = self._log.bodies(position - 1, 1)
+            if self._views.retry_parked(position, projection, body) is None:
+                mended += 1
+            else:
+                stuck.add((projection, stream))
+        return mended
+
+    def status(self) -> Status:
+        head = self._log.head()
+        if not self._views.current():
+            return Status(checkpoint=0, head=head, lag=head, parked=0)
+        checkpoint = self._views.checkpoint()
+        return Status(checkpoint, head, head - checkpoint, len(self._views.parked()))
+
+    def close(self) -> None:
+        self._tables.close()
+
+    def _project(self, views: Views, size: int, to: int | None, progress: Progress | None) -> int:
+        reached = views.checkpoint()
+        goal = self._log.head() if to is None else to
+        while reached < goal:
+            batch = self._log.bodies(reached, min(size, goal - reached))
+            if not batch:
+                break
+            views.advance(batch)
+            reached = batch[-1][0]
+            if progress:
+                progress(reached, goal)
+        return reached

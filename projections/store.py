@@ -1,0 +1,227 @@
+"""The views' database: SQLite today, and the only module here that knows it.
+
+SQL lives in ``.sql`` files under names (``-- name: insert``). ``$`` stands before the name of every
+table and index: nothing for the views that people read, and a prefix for a set that is being
+built beside them. Reading needs no more than this module and plain values, so that a command
+which only looks something up starts fast.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.errors import StoreFailed
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+_FORM = 1
+"""``PRAGMA user_version``. Views of another form are not read: they are built again."""
+
+# What the machine did to us, as opposed to what an event did: never a reason to park an event.
+_SURROUNDINGS = {
+    sqlite3.SQLITE_BUSY: "another process holds the views; try again when it is done",
+    sqlite3.SQLITE_LOCKED: "another process holds the views; try again when it is done",
+    sqlite3.SQLITE_NOMEM: "out of memory",
+    sqlite3.SQLITE_READONLY: "the file or its folder may not be written",
+    sqlite3.SQLITE_IOERR: "the disk could not be read or written",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged; delete it, and it is built again from the log",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+    sqlite3.SQLITE_NOTADB: "the file is not a database; delete it, and it is built again",
+}
+
+
+def read_sql(file: str) -> dict[str, str]:
+    """The named statements of a ``.sql`` file beside this module."""
+    text = Path(__file__).with_name(file).read_text(encoding="utf-8")
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def quote(identifier: str) -> str:
+    """A table or column name that comes from a definition, fit to stand in SQL."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+class Tables:
+    """One connection, and the prefix under which it sees the views. For one thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, prefix: str = "") -> None:
+        self._connection = connection
+        self.path = path
+        self.prefix = prefix
+
+    def under(self, prefix: str) -> Tables:
+        """The tables of another set, on the same connection."""
+        return Tables(self._connection, self.path, prefix)
+
+    def run(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        return self._execute(sql, parameters).fetchall()
+
+    def run_many(self, sql: str, rows: Iterable[Parameters]) -> None:
+        try:
+            self._connection.executemany(self._prefixed(sql), rows)
+        except sqlite3.Error as error:
+            raise _explained(error, self.path) from error
+
+    def run_script(self, sql: str) -> None:
+        """Several statements without parameters, inside the transaction that is open."""
+        for statement in filter(str.strip, sql.split(";")):
+            self.run(statement)
+
+    def fetch(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+        """Rows as dicts by column name."""
+        cursor = self._execute(sql, parameters)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def each(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
+        """Rows one at a time, for tables larger than memory."""
+        yield from self._execute(sql, parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside or nothing; other writers wait from its beginning."""
+        with self._bracket("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"):
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside stems from one moment; nobody waits for it."""
+        with self._bracket("BEGIN", "COMMIT", "ROLLBACK"):
+            yield
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Inside a transaction: everything in here or nothing, the rest of it unharmed."""
+        undo = "ROLLBACK TO attempt; RELEASE attempt"
+        with self._bracket("SAVEPOINT attempt", "RELEASE attempt", undo):
+            yield
+
+    @contextmanager
+    def _bracket(self, begin: str, end: str, undo: str) -> Iterator[None]:
+        self.run(begin)
+        try:
+            yield
+            self.run(end)
+        except BaseException:
+            # After some errors (disk full) SQLite has rolled back by itself.
+            if self._connection.in_transaction:
+                self.run_script(undo)
+            raise
+
+    def names(self) -> list[str]:
+        """Every table of this set."""
+        sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ? ESCAPE '\\'"
+        found = [name for (name,) in self.run(sql, [self.prefix.replace("_", "\\_") + "%"])]
+        return found if self.prefix else [name for name in found if not _SHADOW.match(name)]
+
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table, in order, none when there is no such table."""
+        rows = self.run("SELECT name FROM pragma_table_info(?)", [self.prefix + table])
+        return [name for (name,) in rows]
+
+    def drop(self) -> None:
+        """Remove every table of this set."""
+        for name in self.names():
+            self.run(f"DROP TABLE {quote(name)}")
+
+    def promote(self) -> None:
+        """Let this set take the place of the one people read; call it inside a transaction.
+
+        Indexes go along and keep the prefix in their names, which is why each set has its own.
+        """
+        self.under("").drop()
+        for name in self.names():
+            bare = name.removeprefix(self.prefix)
+            self.run(f"ALTER TABLE {quote(name)} RENAME TO {quote(bare)}")
+
+    def next_prefix(self) -> str:
+        """A prefix that no table or index has, those left by a build that was killed included."""
+        rows = self.run("SELECT name FROM sqlite_master WHERE name LIKE 'b%'")
+        used = [int(match[1]) for (name,) in rows if (match := _SHADOW.match(name))]
+        return f"b{max(used, default=0) + 1}_"
+
+    def abandoned(self) -> list[Tables]:
+        """Sets that a build left behind when it was killed."""
+        rows = self.run("SELECT name FROM sqlite_master WHERE type = 'table'")
+        found = {match[0] for (name,) in rows if (match := _SHADOW.match(name))}
+        return [self.under(prefix) for prefix in sorted(found)]
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _prefixed(self, sql: str) -> str:
+        return sql.replace("$", self.prefix)
+
+    def _execute(self, sql: str, parameters: Parameters) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(self._prefixed(sql), parameters)
+        except sqlite3.Error as error:
+            raise _explained(error, self.path) from error
+
+
+_SHADOW = re.compile(r"b(\d+)_")
+
+
+class Unfit(Exception):
+    """The database did not take what an event would have it take; the machine is not to blame."""
+
+
+def open_for_writing(path: Path) -> Tables:
+    """The views at ``path``, made if there are none.
+
+    A power cut may cost the last batches, rows and checkpoint together (WAL, ``NORMAL``): they are
+    projected again. Raises ``StoreFailed``.
+    """
+    tables = _open(path, "rwc")
+    form = tables.run("PRAGMA user_version")[0][0]
+    if form not in (0, _FORM):
+        raise StoreFailed(f"{path}: views of form {form}; delete the file, and it is built again")
+    tables.run("PRAGMA journal_mode = WAL")
+    tables.run("PRAGMA synchronous = NORMAL")
+    tables.run("PRAGMA cache_size = -65536")
+    tables.run("PRAGMA wal_autocheckpoint = 8000")
+    tables.run(f"PRAGMA user_version = {_FORM}")
+    return tables
+
+
+def open_for_reading(path: Path) -> Tables:
+    """The views at ``path``; writing through these is refused.
+
+    Raises ``StoreFailed`` when there are none, or they are of another form.
+    """
+    if not path.exists():
+        raise StoreFailed(f"{path}: no views yet; build them from the log (pmo rebuild)")
+    tables = _open(path, "rw")
+    form = tables.run("PRAGMA user_version")[0][0]
+    if form != _FORM:
+        raise StoreFailed(f"{path}: views of form {form}; delete the file, and it is built again")
+    tables.run("PRAGMA query_only = ON")
+    return tables
+
+
+def _open(path: Path, mode: str) -> Tables:
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            timeout=10,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise _explained(error, path) from error
+    return Tables(connection, path)
+
+
+def _explained(error: sqlite3.Error, path: Path) -> Exception:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _SURROUNDINGS:
+        return StoreFailed(f"{path}: {_SURROUNDINGS[code]} ({error})")
+    return Unfit(f"{error}")

@@ -1,0 +1,154 @@
+"""How a case's rows follow one another on two clocks.
+
+A row holds for a rectangle of the two clocks with one corner cut out. Known at position K and as of
+time T it holds when
+
+    known_from <= K,  K < known_to  (if it has one),  valid_from <= T,
+    and not (K >= next_known and T >= next_valid)
+
+The corner is what the next event of an ordinary history takes: known from ``next_known`` on, and
+so from ``next_valid`` on. That history costs one row and one note on the row before. ``known_to``
+ends a row for good: a *late* fact, recorded after but so before something else, has the rows that
+it touches written again from that position on. Nothing is ever removed, so what was believed
+earlier can be asked for still.
+
+At any (K, T) at most one row of a case holds, and it says of the state and each field what the
+event with the greatest (occurred_at, version) among those with position <= K and occurred_at <= T
+that mentions it says. ``tests/views/test_promises_views.py`` compares that with a plain fold.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Collection, Mapping
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+Row = list[Any]
+"""A register's row: the columns below in this order, then one for each field."""
+
+SYSTEM = (
+    "_key",
+    "_version",
+    "_position",
+    "_state",
+    "_definition",
+    "_withheld",
+    "_said",
+    "_known_from",
+    "_known_to",
+    "_valid_from",
+    "_next_known",
+    "_next_valid",
+)
+KEY, VERSION, POSITION, STATE, DEFINITION, WITHHELD, SAID = range(7)
+KNOWN_FROM, KNOWN_TO, VALID_FROM, NEXT_KNOWN, NEXT_VALID = range(7, 12)
+
+_STATE_SAID = "_state"
+
+
+class Change(NamedTuple):
+    """What one event says of its case.
+
+    ``values`` holds what stands in the columns of the fields it mentions, by field; ``withheld``
+    the grounds of those it withholds, whose value is ``None``.
+    """
+
+    position: int
+    key: str
+    version: int
+    definition: int
+    at: str
+    state: str | None
+    values: Mapping[str, Any]
+    withheld: Mapping[str, str]
+
+    def said(self) -> list[str]:
+        return [*self.values, _STATE_SAID] if self.state is not None else list(self.values)
+
+
+def begin(change: Change, places: Mapping[str, int]) -> Row:
+    """The row of a case of which nothing is known before ``change``."""
+    blank = [None] * (len(SYSTEM) + len(places))
+    blank[SAID] = ""  # type: ignore[call-overload]
+    return _after(blank, change, places)
+
+
+def follow(row: Row, change: Change, places: Mapping[str, int]) -> Row:
+    """The row after ``row`` for a change that was so no earlier; ``row`` notes that it comes."""
+    following = _after(row, change, places)
+    row[NEXT_KNOWN], row[NEXT_VALID] = change.position, change.at
+    return following
+
+
+def amend(
+    steps: list[Row], change: Change, places: Mapping[str, int]
+) -> tuple[list[Row], list[Row]]:
+    """The rows that end, and those that begin, with a change that was so before the last of them.
+
+    ``steps`` are the rows that hold by all that is known, by ``valid_from``.
+    """
+    at = bisect_right(steps, change.at, key=itemgetter(VALID_FROM))
+    ended, begun = [], []
+    if at and steps[at - 1][VALID_FROM] < change.at:
+        ended.append(steps[at - 1])
+        begun.append(_again(steps[at - 1], change, change.at))
+        row = _after(steps[at - 1], change, places)
+    elif at:
+        ended.append(steps[at - 1])
+        row = _after(steps[at - 1], change, places)
+    else:
+        row = begin(change, places)
+    row[NEXT_KNOWN], row[NEXT_VALID] = change.position, steps[at][VALID_FROM]
+    begun.append(row)
+    unsaid = set(change.said())
+    for step in steps[at:]:
+        unsaid.difference_update(step[SAID].split())
+        if not unsaid:
+            break
+        ended.append(step)
+        row = _again(step, change, step[NEXT_VALID])
+        _say(row, change, places, unsaid)
+        begun.append(row)
+    return ended, begun
+
+
+def _after(row: Row, change: Change, places: Mapping[str, int]) -> Row:
+    """A copy of ``row`` that holds from ``change`` on and says what it says."""
+    said = change.said()
+    if row[VALID_FROM] == change.at:
+        said = list(dict.fromkeys([*row[SAID].split(), *said]))
+    copy = row.copy()
+    copy[KEY], copy[VERSION], copy[POSITION] = change.key, change.version, change.position
+    copy[DEFINITION], copy[SAID] = change.definition, " ".join(said)
+    copy[KNOWN_FROM], copy[KNOWN_TO], copy[VALID_FROM] = change.position, None, change.at
+    copy[NEXT_KNOWN] = copy[NEXT_VALID] = None
+    _say(copy, change, places, None)
+    return copy
+
+
+def _again(row: Row, change: Change, next_valid: str | None) -> Row:
+    """A copy of ``row`` that holds, by what is known from ``change`` on, until ``next_valid``."""
+    copy = row.copy()
+    copy[KNOWN_FROM] = change.position
+    copy[NEXT_KNOWN] = None if next_valid is None else change.position
+    copy[NEXT_VALID] = next_valid
+    return copy
+
+
+def _say(row: Row, change: Change, places: Mapping[str, int], only: Collection[str] | None) -> None:
+    """Put into ``row`` what ``change`` says, of the fields (and the state) in ``only``."""
+    if change.state is not None and (only is None or _STATE_SAID in only):
+        row[STATE] = change.state
+    values = change.values
+    names = values if only is None else [name for name in values if name in only]
+    for name in names:
+        row[places[name]] = values[name]
+    if row[WITHHELD] is not None or change.withheld:
+        grounds = json.loads(row[WITHHELD] or "{}")
+        for name in names:
+            grounds.pop(name, None)
+            if name in change.withheld:
+                grounds[name] = change.withheld[name]
+        row[WITHHELD] = json.dumps(grounds, ensure_ascii=False, sort_keys=True) if grounds else None

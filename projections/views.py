@@ -1,0 +1,183 @@
+"""One set of views: the tables of every projection, and the checkpoint they have come to.
+
+A batch's rows and the checkpoint are one transaction, so that nobody, after whatever crash, finds
+the one without the other. An event that a projection cannot take (*poison*) is parked with the
+reason, and so is what follows it in its stream, because order within a case is kept; everything
+else goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from engine.errors import LogDamaged, StoreFailed
+from engine.upcasts import Body
+from projections.store import Tables, read_sql
+
+Batch = list[tuple[int, Body]]
+"""Events in order: position, and body as plain JSON (``engine.store.log.Log.bodies``)."""
+
+_SQL = read_sql("views.sql")
+_WAITS = "waits for an earlier event of its stream"
+
+
+class Projection(Protocol):
+    """Events to rows, and nothing else: no clock, no network, no side effect.
+
+    ``version`` goes up when its tables or its reading of events change: then views are rebuilt.
+    """
+
+    name: str
+    version: int
+
+    def create(self) -> None:
+        """Make the tables."""
+
+    def index(self) -> None:
+        """Make the indexes that only queries need: cheaper once the rows are there."""
+
+    def apply(self, batch: Batch) -> None:
+        """Write the rows of these events. It may raise; then all of it is undone."""
+
+    def forget(self) -> None:
+        """Drop what is remembered of the tables: somebody else wrote them, or it was undone."""
+
+
+class ProjectionClass(Protocol):
+    name: str
+    version: int
+
+    def __call__(self, tables: Tables) -> Projection: ...
+
+
+class Views:
+    def __init__(self, tables: Tables, projections: Sequence[ProjectionClass]) -> None:
+        self.tables = tables
+        self._versions = {projection.name: projection.version for projection in projections}
+        self._projections = [projection(tables) for projection in projections]
+        self._remembered = -1  # the checkpoint up to which the projections' memory is right
+        self._blocked: set[tuple[str, str]] = set()
+
+    def create(self) -> None:
+        with self.tables.transaction():
+            self.tables.run_script(_SQL["tables"])
+            self.tables.run(_SQL["begin"])
+            self.tables.run_many(_SQL["enter_projection"], self._versions.items())
+            for projection in self._projections:
+                projection.create()
+
+    def index(self) -> None:
+        for projection in self._projections:
+            with self.tables.transaction():
+                projection.index()
+
+    def current(self) -> bool:
+        """Whether the tables are there and were built by these versions of the projections."""
+        if not self.tables.columns("projection"):
+            return False
+        return dict(self.tables.run(_SQL["projections"])) == self._versions
+
+    def checkpoint(self) -> int:
+        return int(self.tables.run(_SQL["checkpoint"])[0][0])
+
+    def parked(self) -> list[tuple[int, str, str, str]]:
+        """Position, projection, stream and reason of what waits to be mended."""
+        return [(p, name, stream, why) for p, name, stream, why in self.tables.run(_SQL["parked"])]
+
+    def advance(self, batch: Batch) -> None:
+        """Project a batch that begins no later than right after the checkpoint.
+
+        What another process has projected meanwhile is left out. Raises ``StoreFailed`` when the
+        tables cannot be written; then nothing was.
+        """
+        try:
+            with self.tables.transaction():
+                self._advance(batch)
+        except BaseException:
+            self._forget()
+            raise
+
+    def advance_within(self, batch: Batch) -> None:
+        """As ``advance``, inside a transaction that is already open."""
+        self._advance(batch)
+
+    def retry_parked(self, position: int, name: str, body: Body) -> str | None:
+        """Try a parked event again: ``None`` if it went well, else the reason why not."""
+        (projection,) = [p for p in self._projections if p.name == name]
+        with self.tables.transaction():
+            self._recall()
+            reason = self._try(projection, position, body)
+            if reason is None:
+                self.tables.run(_SQL["release"], [name, position])
+        self._forget()
+        return reason
+
+    def _advance(self, batch: Batch) -> None:
+        done = self._recall()
+        batch = [(position, body) for position, body in batch if position > done]
+        if not batch:
+            return
+        if batch[0][0] != done + 1 or batch[-1][0] != done + len(batch):
+            raise LogDamaged(done + 1, "missing, though later events are there")
+        try:
+            with self.tables.attempt():
+                for projection in self._projections:
+                    projection.apply(self._admitted(projection, batch))
+        except StoreFailed:
+            raise
+        except Exception:  # noqa: BLE001  whatever it is, the slow way finds whose it is
+            self._forget()
+            self._recall()
+            self._find_poison(batch)
+        self._remembered = batch[-1][0]
+        self.tables.run(_SQL["advance"], [self._remembered])
+
+    def _find_poison(self, batch: Batch) -> None:
+        for entry in batch:
+            for projection in self._projections:
+                for position, body in self._admitted(projection, [entry]):
+                    reason = self._try(projection, position, body)
+                    if reason is not None:
+                        self._park(projection, position, body, reason)
+                        self._blocked.add((projection.name, body["stream"]))
+
+    def _try(self, projection: Projection, position: int, body: Body) -> str | None:
+        try:
+            with self.tables.attempt():
+                projection.apply([(position, body)])
+        except StoreFailed:
+            raise
+        except Exception as error:  # noqa: BLE001  that is what parking is for
+            projection.forget()
+            return f"{type(error).__name__}: {error}"
+        return None
+
+    def _admitted(self, projection: Projection, batch: Batch) -> Batch:
+        """The events that need not wait behind a parked one; those that do are parked."""
+        if not self._blocked:
+            return batch
+        admitted = []
+        for position, body in batch:
+            if (projection.name, body["stream"]) in self._blocked:
+                self._park(projection, position, body, _WAITS)
+            else:
+                admitted.append((position, body))
+        return admitted
+
+    def _park(self, projection: Projection, position: int, body: Body, reason: str) -> None:
+        self.tables.run(_SQL["park"], [projection.name, position, body["stream"], reason])
+
+    def _recall(self) -> int:
+        """The checkpoint; what is remembered is dropped if another process has moved it."""
+        done = self.checkpoint()
+        if done != self._remembered:
+            self._forget()
+            self._blocked = {(name, stream) for _, name, stream, _ in self.parked()}
+            self._remembered = done
+        return done
+
+    def _forget(self) -> None:
+        self._remembered = -1
+        for projection in self._projections:
+            projection.forget()
