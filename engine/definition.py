@@ -7,44 +7,132 @@ This module knows what a definition *means*; ``engine.lint`` says which ones can
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
 from pydantic import Field as Constrained
+from pydantic_core import CoreSchema, core_schema
 
 from engine import canonical
 
-WorkflowName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40)
-]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_\-]*$", max_length=60)]
-DomainName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=80)]
-KeyPattern = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.\-]|\{[a-z][a-z0-9_]*\})*$", max_length=80
-    ),
-]
-Percent = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,2}%$")]
-Period = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[1-9][0-9]{0,3} (hours?|days?|working days?|weeks?|months?|years?)$"
-    ),
-]
-FieldType = Literal[
-    "text", "number", "money", "date", "choice", "ref", "person", "list", "document"
-]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Lone:
+    """One thing may be written without the brackets of a list."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_as_list, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        listed = handler(schema["schema"])
+        return {"anyOf": [listed["items"], listed]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Short:
+    """A map may be written as nothing but the text of its chief key, or as nothing at all."""
+
+    key: str | None
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._spell_out, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        whole = handler(schema["schema"])
+        if self.key is None:
+            return {"anyOf": [{"type": "null"}, whole]}
+        return {"anyOf": [handler.resolve_ref_schema(whole)["properties"][self.key], whole]}
+
+    def _spell_out(self, value: Any) -> Any:
+        if self.key is None:
+            return {} if value is None else value
+        return {self.key: value} if isinstance(value, str) else value
 
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, (list, tuple)) else [value]
 
 
-def _as_map(key: str) -> Any:
-    return lambda value: value if isinstance(value, dict) else {key: value}
+def _as_number(value: Any) -> Any:
+    """Decimals arrive as text: YAML is read without deciding what they are for."""
+    return float(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else value
+
+
+def _mend(words: str) -> Any:
+    """What to tell, here and in an editor, somebody whose text does not match the pattern."""
+    return Constrained(json_schema_extra={"patternErrorMessage": words})
+
+
+_DECIMAL = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,15}")
+
+Listed = Annotated[list[T], _Lone()]
+Number = Annotated[float, BeforeValidator(_as_number, json_schema_input_type=float)]
+WorkflowName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40),
+    _mend("use small letters, digits and single dashes, like change-control"),
+]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40),
+    _mend("use small letters, digits and underscores, like whole_life_cost"),
+]
+Word = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_\-]*$", max_length=60),
+    _mend("use small letters, digits, underscores and dashes, like in_review"),
+]
+DomainName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=80),
+    _mend("use words that start with a capital, run together, like DecisionTaken"),
+]
+KeyPattern = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.\-]|\{[a-z][a-z0-9_]*\})*$", max_length=80
+    ),
+    _mend("start with a letter or digit, and put data fields into braces: DEC or PLAN-{unit}"),
+]
+Currency = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z]{3}$"),
+    _mend("use the three letters of ISO 4217, like GBP"),
+]
+Percent = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]{0,2}%$"),
+    _mend("write a whole percentage, like 80%"),
+]
+Period = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[1-9][0-9]{0,3} (hours?|days?|working days?|weeks?|months?|years?)$"
+    ),
+    _mend("write a count and a unit, like 4 hours, 90 days, 10 working days, 6 months or 1 year"),
+]
+FieldType = Literal[
+    "text", "number", "money", "date", "choice", "ref", "person", "list", "document"
+]
 
 
 class Grammar(BaseModel):
@@ -58,12 +146,12 @@ class Field(Grammar):
     title: str = ""
     about: str = ""
     required: bool = False
-    of: Annotated[list[str], BeforeValidator(_as_list)] = []
+    of: Listed[str] = []
     to: WorkflowName | None = None
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
+    currency: Currency | None = None
     unit: str = ""
-    least: float | None = None
-    most: float | None = None
+    least: Number | None = None
+    most: Number | None = None
     longest: Annotated[int, Constrained(ge=1, le=100_000)] | None = None
 
     @cached_property
@@ -120,14 +208,12 @@ class ByPerson(Grammar):
 class Step(Grammar):
     """What starting and every transition share: who may, with what, and what it is called."""
 
-    by: Annotated[list[Word | ByPerson], BeforeValidator(_as_list)] = []
-    not_by: Annotated[list[Word], BeforeValidator(_as_list)] = []
-    needs: Annotated[list[Name], BeforeValidator(_as_list)] = []
-    accepts: Annotated[list[Name], BeforeValidator(_as_list)] | None = None
-    evidence: list[Annotated[EvidenceNeed, BeforeValidator(_as_map("kind"))]] = []
-    when: Annotated[
-        list[Annotated[Check, BeforeValidator(_as_map("check"))]], BeforeValidator(_as_list)
-    ] = []
+    by: Listed[Word | ByPerson] = []
+    not_by: Listed[Word] = []
+    needs: Listed[Name] = []
+    accepts: Listed[Name] | None = None
+    evidence: Listed[Annotated[EvidenceNeed, _Short("kind")]] = []
+    when: Listed[Annotated[Check, _Short("check")]] = []
     emits: DomainName | None = None
     about: str = ""
 
@@ -140,9 +226,7 @@ class Transition(Step):
     """From one of some states to one state. It accepts the fields it ``needs`` unless told more."""
 
     trigger: Word
-    sources: Annotated[
-        list[Word], BeforeValidator(_as_list), Constrained(alias="from", min_length=1)
-    ]
+    sources: Annotated[Listed[Word], Constrained(alias="from", min_length=1)]
     to: Word
 
     @property
@@ -158,9 +242,9 @@ class Definition(Grammar):
     title: str
     about: str = ""
     key: KeyPattern
-    roles: dict[Word, Annotated[Role, BeforeValidator(lambda v: {} if v is None else v)]] = {}
+    roles: dict[Word, Annotated[Role, _Short(None)]] = {}
     data: dict[Name, Field] = {}
-    states: dict[Word, Annotated[State, BeforeValidator(lambda v: {} if v is None else v)]]
+    states: dict[Word, Annotated[State, _Short(None)]]
     start: Start = Start()
     transitions: list[Transition] = []
     record_refusals: bool = False
