@@ -1,0 +1,189 @@
+"""What a file says, as a model, or every problem with it in plain words at its line and column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from engine.errors import BadInput, Problem
+from engine.yaml_source import Source, escape
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def validate(model: type[M], source: Source) -> M:
+    """The source as a ``model``.
+
+    Raises ``BadInput`` with the ``file:line:column`` of everything that does not fit.
+    """
+    try:
+        return model.model_validate(source.value)
+    except ValidationError as error:
+        complaints = _Complaints(source, model.model_json_schema())
+        raise BadInput(complaints.about(error.errors(include_url=False))) from None
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """How to mend a word that is not among those known: the nearest one, or all of them."""
+    known = list(known)
+    near = get_close_matches(word, known, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"there is {', '.join(known)}" if known else "there is none yet"
+
+
+_KINDS = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a map",
+    "model_type": "a map",
+}
+
+
+class _Complaints:
+    """pydantic's errors, told with the words of the file and of the grammar's JSON Schema."""
+
+    def __init__(self, source: Source, schema: dict[str, Any]) -> None:
+        self._source = source
+        self._schema = schema
+        self._mends = dict(_pattern_mends(schema))
+
+    def about(self, errors: Iterable[ErrorDetails]) -> Iterator[Problem]:
+        by_place: dict[str, list[ErrorDetails]] = {}
+        for error in errors:
+            by_place.setdefault(self._place(error["loc"]), []).append(error)
+        places = sorted(by_place, key=self._source.marks.__getitem__)
+        for place in places:
+            here = by_place[place]
+            # Of alternatives at one place, those that are not even of the right kind are noise.
+            closer = [error for error in here if error["type"] not in _KINDS]
+            if closer:
+                for error in closer:
+                    yield from self._explain(error, place)
+            elif not any(deeper.startswith(f"{place}/") for deeper in places):
+                yield _wrong_kind(here, self._source.where(place))
+
+    def _place(self, location: tuple[int | str, ...]) -> str:
+        """A JSON pointer. Steps that are not in the file name alternatives of the grammar."""
+        place = ""
+        for step in location:
+            deeper = f"{place}/{escape(str(step))}"
+            if deeper in self._source.marks:
+                place = deeper
+        return place
+
+    def _explain(self, error: ErrorDetails, place: str) -> Iterator[Problem]:
+        where, what, mend = self._source.where(place), error["msg"], ""
+        given, context = error["input"], error.get("ctx", {})
+        match error["type"]:
+            case "missing":
+                key = str(error["loc"][-1])
+                if self._is_misspelled(key, place, given):
+                    return
+                what, mend = f"the key {key!r} is missing", f"add {key!r}"
+            case "extra_forbidden":
+                parent, _, key = place.rpartition("/")
+                where = self._source.where_key(place)
+                what, mend = f"there is no key {key!r} here", suggest(key, self._keys(parent))
+            case "string_pattern_mismatch":
+                if error["loc"][-1] == "[key]":
+                    where = self._source.where_key(place)
+                what = f"{_quote(given)} cannot stand here"
+                mend = self._mends.get(context["pattern"], "")
+            case "literal_error":
+                what = f"{_quote(str(given))} cannot stand here"
+                mend = suggest(str(given), re.findall("'([^']*)'", context["expected"]))
+            case "string_too_long":
+                what, mend = f"has more than {context['max_length']:,} characters", "shorten it"
+            case "string_too_short" | "too_short":
+                what, mend = "is empty", "it needs at least one"
+            case "greater_than_equal":
+                what, mend = f"{given} is too small", f"from {context['ge']} on is possible"
+            case "less_than_equal":
+                what, mend = f"{given} is too large", f"up to {context['le']:,} is possible"
+            case "value_error":
+                what = str(context["error"])
+        yield Problem(where, what, mend)
+
+    def _is_misspelled(self, key: str, place: str, given: dict[str, Any]) -> bool:
+        """Whether the missing key is there, in other letters, and complained about as such."""
+        known = self._keys(place)
+        strangers = [stranger for stranger in given if stranger not in known]
+        return any(get_close_matches(stranger, known, n=1) == [key] for stranger in strangers)
+
+    def _keys(self, place: str) -> list[str]:
+        """The keys that the map at a place may have."""
+        nodes = list(self._alternatives(self._schema))
+        for step in place.split("/")[1:]:
+            nodes = [
+                alternative
+                for node in nodes
+                for below in _below(node, step)
+                for alternative in self._alternatives(below)
+            ]
+        return list(dict.fromkeys(key for node in nodes for key in node.get("properties", ())))
+
+    def _alternatives(self, node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if "$ref" in node:
+            node = self._schema["$defs"][node["$ref"].rpartition("/")[2]]
+        yield node
+        for alternative in node.get("anyOf", ()):
+            yield from self._alternatives(alternative)
+
+
+def _below(node: dict[str, Any], step: str) -> Iterator[dict[str, Any]]:
+    """The schemas of what stands under a key or in a list."""
+    if step in node.get("properties", ()):
+        yield node["properties"][step]
+    yield from node.get("patternProperties", {}).values()
+    if isinstance(node.get("additionalProperties"), dict):
+        yield node["additionalProperties"]
+    if "items" in node:
+        yield node["items"]
+
+
+def _pattern_mends(node: Any) -> Iterator[tuple[str, str]]:
+    """Every pattern in a schema that says what to write."""
+    if isinstance(node, dict):
+        if "pattern" in node and "patternErrorMessage" in node:
+            yield node["pattern"], node["patternErrorMessage"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for item in node:
+            yield from _pattern_mends(item)
+
+
+def _wrong_kind(errors: list[ErrorDetails], where: str) -> Problem:
+    given = errors[0]["input"]
+    wanted = " or ".join(dict.fromkeys(_KINDS[error["type"]] for error in errors))
+    mend = ""
+    if given is None:
+        mend = "write something there, or leave it out"
+    elif wanted == "true or false":
+        mend = "write true or false, without quotes"
+    elif wanted == "text" and isinstance(given, int):
+        mend = "put it into quotes"
+    elif wanted == "a whole number":
+        mend = "write it like 3, without quotes"
+    elif wanted == "a number":
+        mend = "write it like 82 or 82.5"
+    return Problem(where, f"{_kind(given)} where {wanted} is needed", mend)
+
+
+def _kind(given: Any) -> str:
+    if isinstance(given, str):
+        return f"the text {_quote(given)}"
+    names = {bool: "true or false", dict: "a map", list: "a list", type(None): "nothing"}
+    return names.get(type(given), f"the number {given}")
+
+
+def _quote(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
