@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from engine.clock import HandClock, instant, is_instant_or_date, to_datetime
 from engine.commands import (
@@ -29,6 +29,7 @@ from engine.errors import BadInput, PmoError, Refused
 from engine.events import CaseTransitioned, Evidence, Source
 from engine.service import Receipt, Service
 from engine.store.log import Log
+from engine.validation import validate
 from engine.yaml_source import Source as Text
 from engine.yaml_source import read_yaml
 
@@ -116,10 +117,7 @@ class Result:
 def load_scenarios(text: str | bytes, file: str) -> tuple[ScenarioFile, Text]:
     """Raises ``BadInput`` with ``file:line:column`` of every problem."""
     source = read_yaml(text, file)
-    try:
-        return ScenarioFile.model_validate(source.value), source
-    except ValidationError as error:
-        raise BadInput(source.explain(error)) from None
+    return validate(ScenarioFile, source), source
 
 
 def run(
