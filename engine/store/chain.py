@@ -49,6 +49,23 @@ def verified(rows: Iterable[Row], position: int, chain: bytes) -> Iterator[int]:
         yield position
 
 
+def check_markers(spans: Iterable[tuple[int, int]], head: int) -> None:
+    """Each event up to ``head`` was written by one command: the chain cannot see its own end.
+
+    ``spans`` are the commands' first positions and counts, in order. Raises ``LogDamaged`` naming
+    the first position where commands and events differ.
+    """
+    position = 0
+    for first, count in spans:
+        if first != position + 1:
+            break
+        position += count
+    if position > head:
+        raise LogDamaged(head + 1, f"missing; a command wrote up to {position}")
+    if position < head:
+        raise LogDamaged(position + 1, "the marker of the command that wrote it is missing")
+
+
 def _told_by(state: bytes) -> tuple[object, object, object] | None:
     try:
         body = canonical.decode(state)

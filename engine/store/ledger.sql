@@ -20,6 +20,17 @@ CREATE TABLE command_markers (
     fingerprint    BLOB    NOT NULL
 ) WITHOUT ROWID;
 
+-- INSERT OR REPLACE removes rows without waking a DELETE trigger: so what is there is refused here.
+CREATE TRIGGER events_are_added_at_the_end BEFORE INSERT ON events
+WHEN NEW.position IS NOT 1 + (SELECT coalesce(max(position), 0) FROM events)
+  OR EXISTS (SELECT 1 FROM events WHERE originator_id = NEW.originator_id
+                                    AND originator_version = NEW.originator_version)
+BEGIN SELECT RAISE(ABORT, 'the log is append-only: an event is added at the end, once'); END;
+
+CREATE TRIGGER markers_are_added BEFORE INSERT ON command_markers
+WHEN EXISTS (SELECT 1 FROM command_markers WHERE marker = NEW.marker)
+BEGIN SELECT RAISE(ABORT, 'the log is append-only: a command marker is added once'); END;
+
 CREATE TRIGGER events_stay_as_written BEFORE UPDATE ON events
 BEGIN SELECT RAISE(ABORT, 'the log is append-only: an event is never changed'); END;
 

@@ -15,7 +15,7 @@ from eventsourcing import persistence, popo
 
 from engine import canonical
 from engine.events import AnyEvent
-from engine.store.chain import GENESIS, Row, link, verified
+from engine.store.chain import GENESIS, Row, check_markers, link, verified
 from engine.store.group import judge, streams_of
 from engine.store.log import Append, Appended, Conflict, Marked, Recorded
 from engine.store.mapper import Mapper
@@ -136,7 +136,11 @@ class MemoryLog:
             for stored in self._select(after, self.head())
         )
         chain = chains[after - 1] if after else GENESIS
-        return sum(1 for _ in verified(rows, after, chain))
+        count = sum(1 for _ in verified(rows, after, chain))
+        if after == 0:
+            spans = [(marked.first_position, marked.count) for marked in self._markers.values()]
+            check_markers(sorted(spans), count)
+        return count
 
     def close(self) -> None:
         pass

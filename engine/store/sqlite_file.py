@@ -7,6 +7,7 @@ Imports neither events nor ``eventsourcing``, so a process that only asks how fa
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def connect(path: str) -> sqlite3.Connection:
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         if _kind(connection) != (_APPLICATION_ID, SCHEMA_VERSION):
             _make(connection, path)
@@ -51,7 +52,9 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 def head_of(path: str) -> int:
-    """The last position in the ledger at ``path``. Raises ``StoreFailed``."""
+    """The last position in the ledger at ``path``. Raises ``StoreFailed`` where there is none."""
+    if not Path(path).is_file():
+        raise StoreFailed(f"{path}: there is no ledger here")
     try:
         with closing(connect(path)) as connection:
             row = connection.execute("SELECT max(position) FROM events").fetchone()
@@ -75,6 +78,19 @@ def _code(error: BaseException) -> int:
     while cause is not None and not isinstance(cause, sqlite3.Error):
         cause = cause.__cause__
     return getattr(cause, "sqlite_errorcode", 0) & 0xFF
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """SQLite waits for locks, but not for this one: six processes opening a new file collide."""
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
 
 
 def _make(connection: sqlite3.Connection, path: str) -> None:

@@ -17,7 +17,12 @@ from engine.store.chain import GENESIS, Row, link
 
 
 class Pool(stock.SQLiteConnectionPool):
-    """Connections for readers."""
+    """Connections for readers, opened when first needed and kept."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            db_name=path, pool_size=32, max_overflow=0, pool_timeout=sqlite_file.BUSY_SECONDS
+        )
 
     def _create_connection(self) -> stock.SQLiteConnection:
         connection = sqlite_file.connect(self.db_name)
@@ -35,7 +40,7 @@ class Datastore(stock.SQLiteDatastore):
         self._own = ExitStack()
         super().__init__(path, originator_id_type=originator_id_type)
         self.path = path
-        self.pool = Pool(db_name=path)
+        self.pool = Pool(path)
         self.commits = 0
         self.committed = threading.Condition()
         self._writing = threading.RLock()
@@ -55,7 +60,7 @@ class Datastore(stock.SQLiteDatastore):
             own.execute("BEGIN IMMEDIATE")
             try:
                 yield stock.SQLiteCursor(own)
-                self.commit()
+                self.commit()  # nothing is left to do where the block has called it
             except BaseException:
                 self._head = None
                 self._writer.rollback()
