@@ -42,12 +42,7 @@ class Case:
 
     def digest(self) -> str:
         """SHA-256 of the whole case in canonical JSON: equal cases, equal digests, on any store."""
-        body = asdict(
-            replace(self, definition=None, evidence=()),  # type: ignore[arg-type]
-        )
-        body["definition"] = self.definition.model_dump()
-        body["evidence"] = [item.model_dump() for item in self.evidence]
-        return canonical.digest(body)
+        return canonical.digest(asdict(self))
 
 
 def fold(events: Iterable[AnyEvent], case: Case | None = None) -> Case | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from engine import values
@@ -17,6 +18,7 @@ from engine.definition import Transition
 from engine.errors import BadInput, Problem
 from engine.events import (
     Actor,
+    ActorKind,
     AnyEvent,
     CaseObserved,
     CaseStarted,
@@ -70,7 +72,7 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
     return (
         CaseStarted(
             **_envelope(command, key, 1, workflow.ref, context, occurred_at),
-            name=workflow.definition.emits(taken.step),
+            name=taken.name,
             role=acting_role(taken.step, attempt),
             state=taken.state,
             data=given,
@@ -82,7 +84,7 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
 
 def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context) -> Decision:
     """Take a transition. Raises ``BadInput`` for data that is not of its field's type."""
-    occurred_at = _occurred_at(command, context.now)
+    occurred_at = _occurred_at(command, context.now, case.since[""])
     given = values.read_all(workflow.definition.data, command.data)
     attempt = _attempt(command, case.key, workflow, case, given, command.evidence, context)
     standing = _standing(command, case, workflow, occurred_at)
@@ -105,7 +107,7 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     return (
         CaseTransitioned(
             **_envelope(command, case.key, version, case.definition, context, occurred_at),
-            name=workflow.definition.emits(taken.step),
+            name=taken.name,
             role=acting_role(taken.step, attempt),
             trigger=command.trigger,
             source=case.state,
@@ -302,9 +304,16 @@ def _attempt(
     )
 
 
-def _occurred_at(command: Command, now: str) -> str:
+@lru_cache(maxsize=1000)
+def _actor(actor_id: str, kind: ActorKind) -> Actor:
+    return Actor(id=actor_id, kind=kind)
+
+
+def _occurred_at(command: Command, now: str, reached: str = "") -> str:
+    """When it was so: as said, else now, but never before the state was ``reached`` that it leaves,
+    which another process with a faster clock may have recorded."""
     if command.occurred_at is None:
-        return now
+        return max(now, reached)
     if not is_instant_or_date(command.occurred_at):
         raise BadInput.one(
             "/occurred_at",
@@ -330,7 +339,7 @@ def _envelope(
         "version": version,
         "recorded_at": context.now,
         "occurred_at": occurred_at,
-        "actor": Actor(id=command.actor.id, kind=command.actor.kind),
+        "actor": _actor(command.actor.id, command.actor.kind),
         "on_behalf_of": command.on_behalf_of,
         "definition": definition,
         "reads": context.reads,

@@ -52,9 +52,10 @@ class _Model:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The step that was taken, to which state, and its guards' verdicts."""
+    """The step that was taken, what it records, the state it led to, its guards' verdicts."""
 
     step: Step
+    name: str
     state: str
     verdicts: tuple[Verdict, ...]
 
@@ -73,6 +74,10 @@ class Workflow:
             for check in step.when
             for name in compile_condition(check.check, definition).references
         )
+        self._triggers = {
+            state: tuple(dict.fromkeys(rule.trigger for rule in definition.transitions_from(state)))
+            for state in definition.states
+        }
         self._start_guards = guards_of(definition.start, definition)
         self._machine = _Machine(
             model=None,
@@ -80,6 +85,8 @@ class Workflow:
             initial=definition.initial,
             auto_transitions=False,
         )
+        steps = (definition.start, *definition.transitions)
+        self._names = {id(step): definition.emits(step) for step in steps}
         self._guards: dict[int, tuple[Guard, ...]] = {}
         for rule in definition.transitions:
             guards = self._guards[id(rule)] = guards_of(rule, definition)
@@ -88,15 +95,16 @@ class Workflow:
                     rule.trigger, source, rule.to, rule=rule, guards=guards
                 )
 
-    def triggers(self, state: str) -> list[str]:
+    def triggers(self, state: str) -> tuple[str, ...]:
         """What can be asked for in a state."""
-        return list(dict.fromkeys(rule.trigger for rule in self.definition.transitions_from(state)))
+        return self._triggers[state]
 
     def start(self, attempt: Attempt) -> Taken | None:
         start: Start = self.definition.start
         if not attempt.ask(start, self._start_guards):
             return None
-        return Taken(start, self.definition.initial, attempt.tried[-1][1])
+        name, initial = self._names[id(start)], self.definition.initial
+        return Taken(start, name, initial, attempt.tried[-1][1])
 
     def step(self, trigger: str, attempt: Attempt) -> Taken | None:
         """Take the first transition whose guards all hold; ``attempt.tried`` keeps the verdicts.
@@ -107,7 +115,7 @@ class Workflow:
         if not self._machine.events[trigger].trigger(model):
             return None
         rule, verdicts = attempt.tried[-1]
-        return Taken(rule, model.state, verdicts)
+        return Taken(rule, self._names[id(rule)], model.state, verdicts)
 
     def judge(self, rule: TransitionRule, attempt: Attempt) -> tuple[Verdict, ...]:
         """What the rules say of a transition that has already happened."""

@@ -1,9 +1,8 @@
 """Where commands become events: load, decide, append, answer.
 
 Commands that wait at the same moment are decided one after another, each on the state the ones
-before it bring about, and appended in one transaction: one fsync for all of them. Whoever finds the
-turn free serves everybody who waits; nobody needs a thread of their own for it, and a single caller
-pays for no hand-over.
+before it bring about, and appended in one transaction: one fsync for all of them. Callers serve
+each other, so the service needs no thread of its own and a single caller pays for no hand-over.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from time import sleep
 
 from pydantic import BaseModel, ValidationError
 
@@ -45,6 +44,7 @@ from engine.store.log import Append, Appended, Conflict, Log, Marked, Recorded
 LARGEST_GROUP = 500
 MOST_ROUNDS = 50
 CASES_KEPT = 50_000
+_PAUSES, _PAUSE = 10, 50e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,63 @@ class _Ticket:
     marker: bytes
     fingerprint: bytes
     answer: Receipt | PmoError | None = None
+
+
+class _Call:
+    """Commands that one caller waits for. ``wake`` is held until they are answered or may lead."""
+
+    __slots__ = ("leads", "tickets", "wake")
+
+    def __init__(self, tickets: list[_Ticket]) -> None:
+        self.tickets = tickets
+        self.leads = False
+        self.wake = threading.Lock()
+        self.wake.acquire()
+
+
+class _Queue:
+    """Callers in order of arrival. The first to come leads: it serves everybody who waits at that
+    moment, then hands the lead to the next in line, who is awake by then or soon will be."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._waiting: deque[_Call] = deque()
+        self._led = False
+        self._crowd = 1
+
+    def join(self, call: _Call) -> None:
+        """Returns when the call has been answered, or ``call.leads``."""
+        with self._mutex:
+            self._waiting.append(call)
+            call.leads, self._led = not self._led, True
+        if not call.leads:
+            call.wake.acquire()
+
+    def gather(self) -> list[_Call]:
+        """The leader's own call and as many others as one group holds.
+
+        Where the last group was a crowd, those just answered are about to ask again: a pause of
+        well under one fsync lets them into this group. A single caller is never made to wait.
+        """
+        for _ in range(_PAUSES):
+            if len(self._waiting) >= self._crowd:
+                break
+            sleep(_PAUSE)
+        with self._mutex:
+            calls = [self._waiting.popleft()]
+            size = len(calls[0].tickets)
+            while self._waiting and size + len(self._waiting[0].tickets) <= LARGEST_GROUP:
+                calls.append(self._waiting.popleft())
+                size += len(calls[-1].tickets)
+        self._crowd = len(calls)
+        return calls
+
+    def hand_over(self) -> None:
+        with self._mutex:
+            self._led = bool(self._waiting)
+            if self._led:
+                self._waiting[0].leads = True
+                self._waiting[0].wake.release()
 
 
 @dataclass(slots=True)
@@ -106,8 +163,7 @@ class Service:
         self._cases_kept = cases_kept
         self._numbers: dict[str, int] = {}
         self._latest = ""
-        self._waiting: deque[_Ticket] = deque()
-        self._turn = threading.Lock()
+        self._queue = _Queue()
 
     def handle(self, command: Command) -> Receipt:
         """The receipt, once what it speaks of is durable.
@@ -123,12 +179,11 @@ class Service:
     def handle_many(self, commands: Iterable[Command]) -> list[Receipt | PmoError]:
         """An answer for each command, in order; a refused one changes nothing for the others."""
         tickets = [_ticket(command) for command in commands]
-        self._waiting.extend(tickets)
-        for ticket in tickets:
-            while ticket.answer is None:
-                with self._turn:
-                    if ticket.answer is None:
-                        self._serve()
+        for first in range(0, len(tickets), LARGEST_GROUP):
+            call = _Call(tickets[first : first + LARGEST_GROUP])
+            self._queue.join(call)
+            if call.leads:
+                self._lead(call)
         return [ticket.answer for ticket in tickets if ticket.answer is not None]
 
     def case(self, key: str) -> Case:
@@ -138,27 +193,40 @@ class Service:
             raise _no_case(key)
         return case
 
-    def _serve(self) -> None:
-        """Answer one group of those who wait; on failure all of it fails, with the same reason."""
-        group = [self._waiting.popleft() for _ in range(min(LARGEST_GROUP, len(self._waiting)))]
+    def _lead(self, own: _Call) -> None:
+        """Answer one group, our own call among it, and hand over."""
+        calls = self._queue.gather()
         try:
-            pending: Sequence[_Ticket] = group
+            self._serve([ticket for call in calls for ticket in call.tickets])
+        finally:
+            for call in calls:
+                if call is not own:
+                    call.wake.release()
+            self._queue.hand_over()
+
+    def _serve(self, group: Sequence[_Ticket]) -> None:
+        """Answer a group; if the log cannot be written, all of it with the same reason."""
+        pending = group
+        try:
             for _ in range(MOST_ROUNDS):
                 pending = self._attempt(pending)
                 if not pending:
                     return
-            for ticket in pending:
-                ticket.answer = Contended("other writers kept changing what this is judged by")
+            failure: PmoError = Contended(
+                "other writers kept changing what this is judged by; send it again"
+            )
         except PmoError as error:
-            self._forget()
-            for ticket in group:
-                ticket.answer = ticket.answer or error
+            failure = error
         except BaseException:
-            # A fault of ours must not leave others waiting for ever, nor stale folds behind.
-            self._forget()
-            for ticket in group:
-                ticket.answer = ticket.answer or PmoError("the service failed; see its log")
+            # A fault of ours must leave nobody waiting, and no fold that was never written.
+            self._fail(group, PmoError("the service failed while it handled this command"))
             raise
+        self._fail(group, failure)
+
+    def _fail(self, group: Sequence[_Ticket], failure: PmoError) -> None:
+        self._forget()
+        for ticket in group:
+            ticket.answer = ticket.answer or failure
 
     def _attempt(self, group: Sequence[_Ticket]) -> list[_Ticket]:
         """Decide and append a group; those that lost a race, to be tried again."""
@@ -167,19 +235,15 @@ class Service:
         drafts: list[tuple[_Ticket, _Draft]] = []
         refused: list[tuple[_Ticket, _Draft]] = []
         again: list[_Ticket] = []
-        known = self.log.marked([ticket.marker for ticket in group])
         for ticket in group:
             if ticket.marker in current.seen:
                 again.append(ticket)
                 continue
             current.seen.add(ticket.marker)
-            if marked := known.get(ticket.marker):
-                ticket.answer = self._answer_again(ticket, marked)
-                continue
             try:
                 draft = self._draft(ticket.command, current)
-            except PmoError as error:
-                ticket.answer = error
+            except BadInput as error:
+                ticket.answer = self._answered_before(ticket) or error
                 continue
             if isinstance(draft, Receipt):
                 ticket.answer = draft
@@ -193,8 +257,11 @@ class Service:
         if drafts:
             again.extend(self._append(drafts))
         for ticket, draft in refused:
-            # A refusal must not rest on what was never written, nor on what others have outrun.
-            if self._stale(draft.expected):
+            # A command that had its effect is refused now because of it. And a refusal must not
+            # rest on what was never written, nor on what others have outrun.
+            if before := self._answered_before(ticket):
+                ticket.answer = before
+            elif self._stale(draft.expected):
                 again.append(ticket)
             else:
                 ticket.answer = draft.refusal
@@ -212,6 +279,7 @@ class Service:
                         self._keep(draft.case)
                     ticket.answer = draft.refusal or _receipt(answer.events)
                 case Marked():
+                    self._numbers.clear()
                     ticket.answer = self._answer_again(ticket, answer)
                 case Conflict():
                     self._forget(draft.expected)
@@ -387,6 +455,10 @@ class Service:
             self.catalog.forget(stream)
         self._numbers.clear()
 
+    def _answered_before(self, ticket: _Ticket) -> Receipt | PmoError | None:
+        marked = self.log.marked([ticket.marker]).get(ticket.marker)
+        return self._answer_again(ticket, marked) if marked else None
+
     def _answer_again(self, ticket: _Ticket, marked: Marked) -> Receipt | PmoError:
         """The answer that the command with this id got the first time."""
         if marked.fingerprint != ticket.fingerprint:
@@ -395,7 +467,7 @@ class Service:
                 f"{ticket.command.command_id!r} was used for another command",
                 "give every command an id of its own",
             )
-        events = list(islice(self.log.read(marked.first_position - 1, marked.count), marked.count))
+        events = self.log.read(marked.first_position - 1, marked.count)
         last = events[-1].event
         if isinstance(last, CommandRefused):
             return Refused(f"{last.stream}: {last.trigger} is refused", last.verdicts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -127,7 +128,7 @@ def test_evidence_must_be_there_and_young_enough(service: Service, clock: HandCl
     clock.advance(days=70)
     with pytest.raises(Refused, match="of 2026-02-01, older than 90 days"):
         pull(service, case, "submit")
-    young = BUSINESS_CASE.model_copy(update={"as_of": "2026-04-20"})
+    young = replace(BUSINESS_CASE, as_of="2026-04-20")
     assert pull(service, case, "submit", evidence=(young,)).state == "in_review"
 
 
