@@ -46,21 +46,23 @@ class Source:
     key_marks: dict[str, Mark]
 
     def where(self, pointer: str) -> str:
-        """``file:line:column`` of what a JSON pointer (RFC 6901) names.
-
-        A map or list is found at the key it stands under. What is not there is reported at the
-        nearest thing around it that is. A lone value may be named as a list of one.
-        """
-        found = self.found(pointer)
-        return self._spell(self.marks[found])
+        """``file:line:column`` of what a JSON pointer (RFC 6901) names; see ``mark``."""
+        return self._spell(self.mark(pointer))
 
     def where_key(self, pointer: str) -> str:
         """``file:line:column`` of the key under which the value stands."""
-        found = self.found(pointer)
+        found = self._found(pointer)
         return self._spell(self.key_marks.get(found, self.marks[found]))
 
-    def found(self, pointer: str) -> str:
-        """The pointer of what ``where`` reports."""
+    def mark(self, pointer: str) -> Mark:
+        """Where it stands: text and numbers at their start, a map or a list at its key.
+
+        What is not there is found at the nearest thing around it that is, so that a lone value may
+        also be named as a list of one.
+        """
+        return self.marks[self._found(pointer)]
+
+    def _found(self, pointer: str) -> str:
         found = ""
         for part in pointer.split("/")[1:]:
             longer = f"{found}/{part}"

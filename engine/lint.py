@@ -1,0 +1,286 @@
+"""What cannot work, although the grammar allows it. Every rule yields problems at JSON pointers.
+
+The rules about states, transitions and people are here; those about data fields and conditions are
+in ``engine.lint_data``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+
+from engine import lint_data
+from engine.definition import ByPerson, Definition, Step, Transition
+from engine.errors import Problem
+from engine.guards import accepted
+from engine.validation import suggest
+
+Rule = Callable[[Definition], Iterator[Problem]]
+
+
+def lint(definition: Definition) -> list[Problem]:
+    """Everything that keeps the definition from working; empty when it can."""
+    return [problem for rule in RULES for problem in rule(definition)]
+
+
+def has_one_initial_state(definition: Definition) -> Iterator[Problem]:
+    initial = [name for name, state in definition.states.items() if state.initial]
+    if not initial:
+        yield Problem(
+            "/states", "no state is the initial one", "write `initial: true` in one of them"
+        )
+    for name in initial[1:]:
+        yield Problem(
+            f"/states/{name}/initial",
+            f"{name} is initial, and so is {initial[0]}",
+            "a case begins in one state: leave one of the two out",
+        )
+
+
+def knows_its_states(definition: Definition) -> Iterator[Problem]:
+    for at, rule in _transitions(definition):
+        named = [(f"{at}/from/{i}", state) for i, state in enumerate(rule.sources)]
+        for pointer, state in [*named, (f"{at}/to", rule.to)]:
+            if state not in definition.states:
+                yield Problem(
+                    pointer, f"there is no state {state!r}", suggest(state, definition.states)
+                )
+
+
+def reaches_every_state(definition: Definition) -> Iterator[Problem]:
+    initial = _initial(definition)
+    if initial is None:
+        return
+    reached = _reachable(definition, initial, lambda _: True)
+    for state in definition.states:
+        if state not in reached:
+            yield Problem(
+                f"/states/{state}",
+                f"nothing leads to {state} from {initial}",
+                "add a transition to it, or leave the state out",
+            )
+
+
+def has_ways_out(definition: Definition) -> Iterator[Problem]:
+    left = {state for rule in definition.transitions for state in rule.sources}
+    for name, state in definition.states.items():
+        if not state.final and name not in left:
+            yield Problem(
+                f"/states/{name}",
+                f"no transition leaves {name}",
+                "add one, or write `final: true`",
+            )
+    for at, rule in _transitions(definition):
+        for i, source in enumerate(rule.sources):
+            if source in definition.states and definition.states[source].final:
+                yield Problem(
+                    f"{at}/from/{i}",
+                    f"{source} is final, so nothing may leave it",
+                    "leave this out, or the state's `final: true`",
+                )
+
+
+def has_no_shadowed_transition(definition: Definition) -> Iterator[Problem]:
+    """Of transitions with one trigger the first whose rules hold is taken."""
+    earlier: dict[tuple[str, str], list[Transition]] = {}
+    for at, rule in _transitions(definition):
+        for i, source in enumerate(rule.sources):
+            before = earlier.setdefault((rule.trigger, source), [])
+            if any(_asks_no_more(other, rule, definition) for other in before):
+                yield Problem(
+                    f"{at}/from/{i}",
+                    f"from {source}, an earlier {rule.trigger} is always taken before this one",
+                    "put this one first, or give the earlier one a condition that this one lacks",
+                )
+            before.append(rule)
+
+
+def has_deadlines_that_lead_on(definition: Definition) -> Iterator[Problem]:
+    for name, state in definition.states.items():
+        if state.deadline is None:
+            continue
+        at = f"/states/{name}/deadline"
+        triggers = [rule.trigger for rule in definition.transitions_from(name)]
+        if state.deadline.then not in triggers:
+            yield Problem(
+                f"{at}/then",
+                f"from {name} there is no trigger {state.deadline.then!r}",
+                suggest(state.deadline.then, dict.fromkeys(triggers)),
+            )
+        shares = [int(percent.removesuffix("%")) for percent in state.deadline.remind]
+        for i, share in enumerate(shares):
+            if share > 99:
+                mend = "a reminder comes before the deadline: write 1% to 99%"
+                yield Problem(f"{at}/remind/{i}", f"{share}% is too late", mend)
+            elif i and share <= shares[i - 1]:
+                what = f"{share}% comes after {shares[i - 1]}%"
+                yield Problem(f"{at}/remind/{i}", what, "write them in ascending order")
+
+
+def knows_its_people(definition: Definition) -> Iterator[Problem]:
+    persons = {
+        who.person
+        for _, step in lint_data.steps(definition)
+        for who in step.by
+        if isinstance(who, ByPerson)
+    }
+    for role in definition.roles:
+        if role in persons:
+            yield Problem(
+                f"/roles/{role}",
+                f"{role} is a role and also a person that `by` names",
+                "nobody could tell in which of the two somebody acted: rename one",
+            )
+    for at, step in lint_data.steps(definition):
+        for i, who in enumerate(step.by):
+            if isinstance(who, ByPerson):
+                yield from _person(f"{at}/by/{i}/person", who.person, definition)
+            elif who not in definition.roles:
+                yield _no_role(f"{at}/by/{i}", who, definition.roles)
+        for i, role in enumerate(step.not_by):
+            if role not in definition.roles and role not in persons:
+                yield _no_role(f"{at}/not_by/{i}", role, [*definition.roles, *persons])
+
+
+def _person(pointer: str, name: str, definition: Definition) -> Iterator[Problem]:
+    persons = [name for name, field in definition.data.items() if field.type == "person"]
+    if name not in definition.data:
+        yield Problem(pointer, f"there is no field {name!r}", suggest(name, persons))
+    elif name not in persons:
+        yield Problem(
+            pointer,
+            f"{name} is a field of type {definition.data[name].type}, not person",
+            suggest(name, persons) if persons else "add a field of type person",
+        )
+
+
+def _no_role(pointer: str, role: str, known: Iterable[str]) -> Problem:
+    return Problem(pointer, f"there is no role {role!r}", suggest(role, known))
+
+
+def has_four_eyes(definition: Definition) -> Iterator[Problem]:
+    """``not_by`` must be able to exclude somebody, must always do so, and must leave somebody."""
+    initial = _initial(definition)
+    if initial is None:
+        return
+
+    @cache
+    def reached_without(roles: frozenset[str]) -> frozenset[str]:
+        """The states that can be reached with nobody acting in one of the roles."""
+        if _must_be_in(definition.start, roles):
+            return frozenset()
+        return _reachable(definition, initial, lambda rule: not _must_be_in(rule, roles))
+
+    for i, role in enumerate(definition.start.not_by):
+        mend = "nobody has acted before a case starts: leave it out"
+        yield Problem(f"/start/not_by/{i}", f"not_by {role} excludes nobody", mend)
+    for at, rule in _transitions(definition):
+        if not rule.not_by:
+            continue
+        before = _steps_before(definition, rule)
+        acting = {role for step in before for role in _roles(step)}
+        anybody = any(not step.by for step in before)
+        idle = [] if anybody else [role for role in rule.not_by if role not in acting]
+        for role in idle:
+            yield Problem(
+                f"{at}/not_by/{rule.not_by.index(role)}",
+                f"nobody acts as {role} before this, so it excludes nobody",
+                f"let {role} take an earlier step, or leave it out",
+            )
+        excluded = " or ".join(rule.not_by)
+        open_from = reached_without(frozenset(rule.not_by)) & {*rule.sources}
+        if open_from and len(idle) < len(rule.not_by):
+            yield Problem(
+                f"{at}/not_by",
+                f"{min(open_from)} can be reached without anybody acting as {excluded}, so that "
+                "one person can do it all",
+                f"let an earlier step be taken by {excluded} alone, on every way to here",
+            )
+        only = _only_person(rule)
+        if only in rule.not_by and not reached_without(frozenset({only})) & {*rule.sources}:
+            yield Problem(
+                f"{at}/not_by/{rule.not_by.index(only)}",
+                f"only the person in {only} may do this, and that person has acted before",
+                "leave it out, or let somebody else do this",
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    has_one_initial_state,
+    knows_its_states,
+    reaches_every_state,
+    has_ways_out,
+    has_no_shadowed_transition,
+    has_deadlines_that_lead_on,
+    knows_its_people,
+    has_four_eyes,
+    *lint_data.RULES,
+)
+
+
+def _transitions(definition: Definition) -> Iterator[tuple[str, Transition]]:
+    for i, rule in enumerate(definition.transitions):
+        yield f"/transitions/{i}", rule
+
+
+def _initial(definition: Definition) -> str | None:
+    return next((name for name, state in definition.states.items() if state.initial), None)
+
+
+def _roles(step: Step) -> list[str]:
+    """Under which names somebody acts who takes the step, as ``not_by`` knows them."""
+    return [who.person if isinstance(who, ByPerson) else who for who in step.by]
+
+
+def _only_person(step: Step) -> str:
+    """The field that names the one person who may take the step; empty if others may."""
+    match step.by:
+        case [ByPerson(person=person)]:
+            return person
+    return ""
+
+
+def _must_be_in(step: Step, roles: frozenset[str]) -> bool:
+    return bool(step.by) and roles.issuperset(_roles(step))
+
+
+def _reachable(
+    definition: Definition, start: str, may_be_taken: Callable[[Transition], bool]
+) -> frozenset[str]:
+    reached, ahead = {start}, [start]
+    onward: dict[str, set[str]] = {}
+    for rule in filter(may_be_taken, definition.transitions):
+        for source in rule.sources:
+            onward.setdefault(source, set()).add(rule.to)
+    while ahead:
+        news = onward.get(ahead.pop(), set()) - reached
+        reached |= news
+        ahead.extend(news)
+    return frozenset(reached)
+
+
+def _steps_before(definition: Definition, rule: Transition) -> list[Step]:
+    """The steps that a case may have taken when it comes to this one."""
+    inward: dict[str, list[Transition]] = {}
+    for other in definition.transitions:
+        inward.setdefault(other.to, []).append(other)
+    steps: list[Step] = [definition.start]
+    seen, ahead = set(rule.sources), list(rule.sources)
+    while ahead:
+        for other in inward.get(ahead.pop(), ()):
+            steps.append(other)
+            ahead.extend(source for source in other.sources if source not in seen)
+            seen.update(other.sources)
+    return steps
+
+
+def _asks_no_more(one: Transition, other: Transition, definition: Definition) -> bool:
+    """Whether ``one`` holds whenever ``other`` does."""
+    return (
+        {check.check for check in one.when} <= {check.check for check in other.when}
+        and (not one.by or (bool(other.by) and {*_roles(one)} >= {*_roles(other)}))
+        and {*one.not_by} <= {*other.not_by}
+        and {*one.needs} <= {*other.needs}
+        and all(need in other.evidence for need in one.evidence)
+        and {*accepted(one, definition)} >= {*accepted(other, definition)}
+    )

@@ -1,0 +1,225 @@
+"""The linter's rules about data fields, the key, what steps take, evidence and conditions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from engine.conditions import compile_condition
+from engine.definition import Definition, Field, Step
+from engine.errors import BadInput, Problem
+from engine.guards import accepted
+from engine.validation import suggest
+
+ITEM_TYPES = ("text", "number", "date", "ref", "person")
+"""What a list may hold."""
+
+# `data.in` and the like cannot be written in a condition.
+_NO_FIELD = frozenset({"in", "true", "false", "null"})
+# What the product says of every case, beside its data.
+_SPOKEN_FOR = frozenset({"actor", "data", "evidence", "key", "now", "state", "version", "withheld"})
+# In a condition, a ref field is a variable, and these are words of CEL.
+_NO_VARIABLE = frozenset(
+    {"as", "bool", "break", "bytes", "const", "continue", "double", "duration", "dyn", "else"}
+    | {"for", "function", "if", "import", "int", "let", "list", "loop", "map", "namespace"}
+    | {"package", "return", "string", "timestamp", "type", "uint", "var", "void", "while"}
+)
+
+_ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "of": ("choice", "list"),
+    "to": ("ref", "list"),
+    "currency": ("money",),
+    "unit": ("number",),
+    "least": ("number",),
+    "most": ("number",),
+    "longest": ("text",),
+}
+"""The keys of a field that only some types have."""
+
+
+def steps(definition: Definition) -> Iterator[tuple[str, Step]]:
+    yield "/start", definition.start
+    for i, rule in enumerate(definition.transitions):
+        yield f"/transitions/{i}", rule
+
+
+def has_fields_that_can_be_named(definition: Definition) -> Iterator[Problem]:
+    for name, field in definition.data.items():
+        what = ""
+        if name in _SPOKEN_FOR:
+            what = f"{name!r} is what every case has, beside its data"
+        elif name in _NO_FIELD:
+            what = f"{name!r} cannot be written in a condition"
+        elif field.type == "ref" and name in _NO_VARIABLE:
+            what = f"{name!r} is a word of CEL, where a ref field is a variable"
+        if what:
+            yield Problem(f"/data/{name}", what, "choose another name")
+
+
+def has_fields_that_make_sense(definition: Definition) -> Iterator[Problem]:
+    for name, field in definition.data.items():
+        at = f"/data/{name}"
+        for attribute, types in _ATTRIBUTES.items():
+            if attribute in field.model_fields_set and field.type not in types:
+                what = f"a field of type {field.type} has no {attribute!r}"
+                yield Problem(f"{at}/{attribute}", what, f"it belongs to {' and '.join(types)}")
+        if field.type in _CHECKS:
+            yield from _CHECKS[field.type](field, at)
+
+
+def _choice(field: Field, at: str) -> Iterator[Problem]:
+    if not field.of:
+        yield Problem(at, "a choice needs something to choose from", "add `of: [one, another]`")
+    for i, choice in enumerate(field.of):
+        if not choice.strip() or choice != choice.strip():
+            yield Problem(f"{at}/of/{i}", f"the choice {choice!r} is hard to see", "trim it")
+        elif choice in field.of[:i]:
+            yield Problem(f"{at}/of/{i}", f"{choice!r} is there twice", "keep one of the two")
+
+
+def _list(field: Field, at: str) -> Iterator[Problem]:
+    if len(field.of) != 1:
+        yield Problem(at, "a list needs one type of what it holds", "add `of: text`")
+    elif field.item_type not in ITEM_TYPES:
+        what = f"a list cannot hold {field.item_type!r}"
+        yield Problem(f"{at}/of/0", what, suggest(field.item_type, ITEM_TYPES))
+    elif field.item_type == "ref":
+        yield from _ref(field, at)
+    elif field.to:
+        yield Problem(f"{at}/to", f"a list of {field.item_type} has no 'to'", "leave it out")
+
+
+def _ref(field: Field, at: str) -> Iterator[Problem]:
+    if not field.to:
+        yield Problem(at, "a ref needs the workflow it refers to", "add `to: objective`")
+
+
+def _money(field: Field, at: str) -> Iterator[Problem]:
+    if not field.currency:
+        yield Problem(at, "money needs a currency", "add `currency: GBP`")
+
+
+def _number(field: Field, at: str) -> Iterator[Problem]:
+    if field.least is not None and field.most is not None and field.least > field.most:
+        what = f"no number is at least {field.least:g} and at most {field.most:g}"
+        yield Problem(f"{at}/least", what, "swap them")
+
+
+_CHECKS: dict[str, Callable[[Field, str], Iterator[Problem]]] = {
+    "choice": _choice,
+    "list": _list,
+    "money": _money,
+    "number": _number,
+    "ref": _ref,
+}
+
+
+def has_a_key_that_can_be_made(definition: Definition) -> Iterator[Problem]:
+    for name in definition.key_fields:
+        field = definition.data.get(name)
+        if field is None:
+            mend = suggest(name, [*definition.data, "number"])
+            yield Problem("/key", f"there is no field {name!r}", mend)
+        elif not field.required or field.type not in ("text", "choice"):
+            yield Problem(
+                "/key",
+                f"the key is made of {name}, which must be required text or a required choice",
+                f"write `required: true` in {name}, or number the cases: {{number}}",
+            )
+    if "{number}" in definition.key and "number" in definition.data:
+        yield Problem(
+            "/data/number",
+            "in the key, {number} counts the cases and is not this field",
+            "give the field another name",
+        )
+
+
+def takes_fields_that_exist(definition: Definition) -> Iterator[Problem]:
+    for at, step in steps(definition):
+        for key, names in (("needs", step.needs), ("accepts", step.accepts or [])):
+            for i, name in enumerate(names):
+                pointer = f"{at}/{key}/{i}"
+                if name not in definition.data:
+                    what = f"there is no field {name!r}"
+                    yield Problem(pointer, what, suggest(name, definition.data))
+                elif key == "accepts" and at != "/start" and name in definition.key_fields:
+                    what = f"{name} is part of the key, which is set once, at the start"
+                    yield Problem(pointer, what, "leave it out")
+
+
+def can_start(definition: Definition) -> Iterator[Problem]:
+    taken = accepted(definition.start, definition)
+    for name, field in definition.data.items():
+        if field.required and name not in taken:
+            yield Problem(
+                "/start/accepts",
+                f"{name} is required, but the start does not accept it",
+                f"add {name} to it",
+            )
+
+
+def asks_for_evidence_it_can_date(definition: Definition) -> Iterator[Problem]:
+    for at, step in steps(definition):
+        for i, need in enumerate(step.evidence):
+            if need.newer_than and "working" in need.newer_than:
+                yield Problem(
+                    f"{at}/evidence/{i}/newer_than",
+                    "the age of evidence is not counted in working days",
+                    "write days, weeks, months or years",
+                )
+
+
+def has_conditions_that_can_hold(definition: Definition) -> Iterator[Problem]:
+    vocabulary = {"state": tuple(definition.states), **choices(definition, "data")}
+    for at, step in steps(definition):
+        for i, check in enumerate(step.when):
+            pointer = f"{at}/when/{i}/check"
+            try:
+                compile_condition(check.check, definition, pointer)
+            except BadInput as error:
+                yield from (Problem(pointer, p.what, p.mend) for p in error.problems)
+                continue
+            if check.check.strip() == "false":
+                yield Problem(pointer, "this never holds", "leave out what nobody may ever do")
+            yield from impossible_words(check.check, pointer, vocabulary)
+
+
+def choices(definition: Definition, under: str) -> dict[str, tuple[str, ...]]:
+    """What the choice fields can be, by the name that conditions use for them."""
+    return {
+        f"{under}.{name}": field.choices
+        for name, field in definition.data.items()
+        if field.type == "choice"
+    }
+
+
+def impossible_words(
+    source: str, pointer: str, vocabulary: Mapping[str, Iterable[str]]
+) -> Iterator[Problem]:
+    """Texts that a condition compares something with, and that it can never be.
+
+    ``vocabulary`` holds what can be, under the name that conditions use: ``state``, ``data.kind``.
+    """
+    for name, known in vocabulary.items():
+        if name not in source:
+            continue
+        for match in re.finditer(rf"(?<![\w.]){re.escape(name)}{_COMPARED}", source, re.VERBOSE):
+            for quoted in re.findall(_QUOTED, match["one"] or match["many"]):
+                if quoted[1:-1] not in known:
+                    what = f"{name} is never {quoted}"
+                    yield Problem(pointer, what, suggest(quoted[1:-1], known))
+
+
+_QUOTED = r"""(?:"[^"]*"|'[^']*')"""
+_COMPARED = rf"""\s* (?: [=!]= \s* (?P<one>{_QUOTED}) | in \s* \[ (?P<many>[^\]]*) \] )"""
+
+
+RULES = (
+    has_fields_that_can_be_named,
+    has_fields_that_make_sense,
+    has_a_key_that_can_be_made,
+    takes_fields_that_exist,
+    can_start,
+    asks_for_evidence_it_can_date,
+    has_conditions_that_can_hold,
+)
