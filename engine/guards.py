@@ -51,7 +51,6 @@ class Attempt:
         }
         return Environment(
             data=self.data,
-            fields=self.definition.data,
             state=self.state,
             key=self.key,
             now=self.now,

@@ -40,7 +40,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
 
 # Who may import a library from outside, or one of the standard library that has a home as well.
 HOMES: dict[str, tuple[str, ...]] = {
-    "cel": ("engine.guards",),
+    "cel": ("engine.conditions",),
     "click": ("app.cli*",),
     "eventsourcing": ("engine.store.*",),
     "kafka": ("consumers.kafka_*",),

@@ -1,0 +1,385 @@
+"""The part of CEL that conditions may use, read and typed before the library sees any of it.
+
+What passes here means the same in every implementation of CEL, does not fail for its types, and
+ends soon: there are no words for what takes long (``matches``, ``map``, ``filter``, a macro within
+a macro, text that grows). The grammar is https://github.com/google/cel-spec, langdef.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+
+from engine import cel_types as cel
+from engine.cel_tokens import MENDS, Token, Unreadable, split
+from engine.cel_types import Type
+from engine.errors import Problem
+
+DEEPEST = 20
+# Costs are in words and signs evaluated; docs/adr/0003-conditions.md says how long these take.
+DEAREST = 40_000
+ITEMS = 1_000  # a macro's body is evaluated for every item of the longest list
+PASS = 30  # going once through the longest list, or the longest text
+
+_PLAIN = re.compile(r"""["']([^\\]*)["']""")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_DURATION = re.compile(r"-?(\d{1,6}(\.\d{1,6})?[hms])+", re.ASCII)
+
+_CALLABLE = ("has", "timestamp", "duration", *cel.FUNCTIONS, *cel.METHODS, *cel.MACROS)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an expression gives, the paths it reads (``("data", "amount")``), what is wrong."""
+
+    type: Type
+    reads: frozenset[tuple[str, ...]]
+    problems: tuple[Problem, ...]
+
+
+def read_expression(source: str, variables: Mapping[str, Type], where: str = "") -> Reading:
+    """Read and type ``source``: every problem, up to the first that leaves the grammar."""
+    reader = _Reader(source, variables, where)
+    given = cel.FAULTY
+    try:
+        reader.tokens = split(source)
+        given = reader.expression()
+        reader.expect("")
+        if reader.cost > DEAREST:
+            raise Unreadable(0, "it would take too long on full lists", "split it, or ask less")
+    except Unreadable as error:
+        reader.report(*error.args)
+    return Reading(given, frozenset(reader.reads), tuple(reader.problems))
+
+
+class _Reader:
+    """Recursive descent, one method for each level of the grammar; each gives a type."""
+
+    def __init__(self, source: str, variables: Mapping[str, Type], where: str) -> None:
+        self.source, self.where = source, where
+        self.variables = dict(variables)
+        self.tokens: list[Token] = []
+        self.next = 0
+        self.depth = 0
+        self.cost = 0
+        self.local = ""  # the variable of the macro that is being read
+        self.reads: set[tuple[str, ...]] = set()
+        self.problems: list[Problem] = []
+
+    # --- tokens and problems --------------------------------------------------------------------
+
+    def report(self, at: int, what: str, mend: str = "") -> None:
+        line = self.source.count("\n", 0, at) + 1
+        column = at - self.source.rfind("\n", 0, at)
+        place = f"line {line}, character {column}" if "\n" in self.source else f"character {column}"
+        self.problems.append(Problem(self.where, f"at {place}: {what}", mend))
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.next]
+
+    def take(self, *signs: str) -> str:
+        """The next token, if it is one of these."""
+        if self.token.kind in ("sign", "name") and self.token.text in signs:
+            return self.step().text
+        return ""
+
+    def step(self) -> Token:
+        self.next += 1
+        self.cost += 1
+        return self.tokens[self.next - 1]
+
+    def expect(self, sign: str) -> None:
+        if self.token.text != sign:
+            wanted = f"{sign!r}" if sign else "the end"
+            raise self.unexpected(f" where {wanted} should be")
+        if sign:
+            self.step()
+
+    def name(self) -> str:
+        if self.token.kind != "name":
+            raise self.unexpected(" where a name should be")
+        return self.step().text
+
+    def unexpected(self, rest: str = "") -> Unreadable:
+        text, at = self.token.text, self.token.at
+        return Unreadable(at, f"{text!r}{rest}" if text else f"it ends{rest}", MENDS.get(text, ""))
+
+    def need(self, given: Type, wanted: tuple[Type, ...], at: int, mend: str = "") -> None:
+        if not cel.one_of(given, wanted):
+            names = " or ".join(type_.name for type_ in wanted)
+            self.report(at, f"{given.name} where {names} is needed", mend)
+
+    def sound(self, rule: Callable[..., Type | None], at: int, *sides: object) -> Type:
+        try:
+            return rule(*sides) or cel.BOOL
+        except cel.Mismatch as mismatch:
+            self.report(at, *mismatch.args)
+            return cel.FAULTY
+
+    # --- the grammar ----------------------------------------------------------------------------
+
+    def expression(self) -> Type:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise Unreadable(self.token.at, f"nested more than {DEEPEST} deep", "make it simpler")
+        at = self.token.at
+        given = self.either()
+        if self.take("?"):
+            self.need(given, (cel.BOOL,), at)
+            at = self.token.at
+            one = self.either()
+            self.expect(":")
+            given = self.sound(cel.either, at, one, self.expression())
+        self.depth -= 1
+        return given
+
+    def either(self) -> Type:
+        return self.logic("||", self.both)
+
+    def both(self) -> Type:
+        return self.logic("&&", self.relation)
+
+    def logic(self, sign: str, operand: Callable[[], Type]) -> Type:
+        at = self.token.at
+        given = operand()
+        if self.token.text != sign:
+            return given
+        self.need(given, (cel.BOOL,), at)
+        while self.take(sign):
+            at = self.token.at
+            self.need(operand(), (cel.BOOL,), at)
+        return cel.BOOL
+
+    def relation(self) -> Type:
+        left = self.sum()
+        while sign := self.take("==", "!=", "<", "<=", ">", ">=", "in"):
+            at = self.tokens[self.next - 1].at
+            right = self.sum()
+            if left.only is None or right.only is None:
+                long = (cel.TEXT, cel.LIST)
+                self.cost += PASS if cel.one_of(left, long) or cel.one_of(right, long) else 0
+            left = self.sound(cel.compare, at, left, sign, right)
+        return left
+
+    def sum(self) -> Type:
+        return self.arithmetic(("+", "-"), self.product)
+
+    def product(self) -> Type:
+        return self.arithmetic(("*", "/", "%"), self.unary)
+
+    def arithmetic(self, signs: tuple[str, ...], operand: Callable[[], Type]) -> Type:
+        left = operand()
+        while sign := self.take(*signs):
+            at = self.tokens[self.next - 1].at
+            left = self.sound(cel.calculate, at, left, sign, operand())
+        return left
+
+    def unary(self) -> Type:
+        sign = self.take("!", "-")
+        if not sign:
+            return self.member()
+        while self.take(sign):
+            pass
+        at = self.token.at
+        given = self.member()
+        self.need(given, (cel.BOOL,) if sign == "!" else (cel.INT, cel.DOUBLE), at)
+        return given
+
+    def member(self) -> Type:
+        at = self.token.at
+        given, path = self.primary()
+        while sign := self.take(".", "["):
+            if sign == "[" and self.token.kind != "text":
+                self.read(path)
+                given, path = self.index(given), ()
+                continue
+            place = self.token.at
+            name = self.name() if sign == "." else self.plain_text()
+            if sign == "." and self.take("("):
+                self.read(path)
+                given, path = self.method(given, name, at, place), ()
+                continue
+            if sign == "[":
+                self.expect("]")
+            given = self.select(given, name, path, place)
+            path = (*path, name) if path else ()
+        if given.name == cel.FIELDS.name:
+            self.report(at, f"{'.'.join(path)} has many fields", "name one: data.x")
+            return cel.FAULTY
+        self.read(path)
+        return given
+
+    def read(self, path: tuple[str, ...]) -> None:
+        if path and path[0] != self.local:
+            self.reads.add(path)
+
+    def primary(self) -> tuple[Type, tuple[str, ...]]:
+        token = self.step()
+        match token.kind, token.text:
+            case "int", _:
+                return cel.INT, ()
+            case "double", _:
+                return cel.DOUBLE, ()
+            case "text", text:
+                plain = _PLAIN.fullmatch(text)
+                return Type(cel.TEXT.name, only=frozenset({plain[1]}) if plain else None), ()
+            case "name", ("true" | "false"):
+                return cel.BOOL, ()
+            case "name", name if self.take("("):
+                return self.function(name, token.at), ()
+            case "name", name if name in self.variables:
+                return self.variables[name], (name,)
+            case "name", name:
+                if name not in MENDS:
+                    self.unknown(f"no variable {name!r}", name, self.variables, token.at)
+                    return cel.FAULTY, ()
+            case "sign", "(":
+                given = self.expression()
+                self.expect(")")
+                return given, ()
+            case "sign", "[":
+                return self.items(), ()
+        self.next -= 1
+        raise self.unexpected("" if token.text else " too early")
+
+    def items(self) -> Type:
+        item = cel.FAULTY
+        at = self.token.at
+        if not self.take("]"):
+            item = self.expression()
+            while self.take(","):
+                item = self.sound(cel.either, at, item, self.expression())
+            self.expect("]")
+        return Type(cel.LIST.name, item=item)
+
+    def index(self, given: Type) -> Type:
+        at = self.token.at
+        self.need(given, (cel.LIST,), at, "write data.x for a field")
+        self.need(self.expression(), (cel.INT,), at, "write int(...) around a field's number")
+        self.expect("]")
+        return given.item or cel.UNKNOWN
+
+    def plain_text(self) -> str:
+        return self.step().text[1:-1]
+
+    def select(self, given: Type, name: str, path: tuple[str, ...], at: int) -> Type:
+        if cel.unsure(given):
+            return given
+        if given.members is None:
+            if given.name == cel.FIELDS.name:
+                return cel.UNKNOWN
+            self.report(at, f"{given.name} has no field {name!r}")
+            return cel.FAULTY
+        if name not in given.members:
+            owner = ".".join(path) or "it"
+            self.unknown(f"{owner} has no {name!r}", name, given.members, at)
+            return cel.FAULTY
+        return given.members[name]
+
+    def unknown(self, what: str, name: str, known: Mapping[str, object], at: int) -> None:
+        close = get_close_matches(name, known, 1)
+        guess = f"did you mean {close[0]}? " if close else ""
+        self.report(at, what, f"{guess}there are: {', '.join(known) or 'none'}")
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    def function(self, name: str, at: int) -> Type:
+        if name == "has":
+            return self.has(at)
+        if name in ("timestamp", "duration"):
+            return self.literal(name)
+        if name not in cel.FUNCTIONS:
+            return self.no_function(name, at)
+        wanted, result = cel.FUNCTIONS[name]
+        at = self.token.at
+        given = self.expression()
+        self.expect(")")
+        if name == "size":
+            self.countable(given, at)
+        else:
+            self.need(given, wanted, at)
+        return result
+
+    def method(self, given: Type, name: str, at: int, place: int) -> Type:
+        if name in cel.MACROS:
+            return self.macro(given, name, at, place)
+        if name not in cel.METHODS:
+            return self.no_function(name, place)
+        receivers, wanted, result = cel.METHODS[name]
+        if name == "size":
+            self.countable(given, at)
+        else:
+            self.need(given, receivers, at)
+        for type_ in wanted:
+            argument = self.token.at
+            self.need(self.expression(), (type_,), argument)
+        self.expect(")")
+        self.cost += PASS if name == "contains" else 0
+        return result
+
+    def no_function(self, name: str, at: int) -> Type:
+        close = get_close_matches(name, _CALLABLE, 1)
+        guess = f"did you mean {close[0]}? " if close else ""
+        offer = MENDS.get(name) or f"{guess}there are: {', '.join(dict.fromkeys(_CALLABLE))}"
+        raise Unreadable(at, f"no function {name!r}", offer)
+
+    def countable(self, given: Type, at: int) -> None:
+        """Of lists alone: the library counts a text's bytes, where CEL counts its characters."""
+        if given.name in (cel.TEXT.name, cel.UNKNOWN.name):
+            self.report(at, f"size of {given.name}", "count lists; a text field can have `longest`")
+        else:
+            self.need(given, (cel.LIST,), at)
+
+    def has(self, at: int) -> Type:
+        self.member()
+        last, before = self.tokens[self.next - 1], self.tokens[self.next - 2]
+        if last.kind != "name" or before.text != ".":
+            self.report(at, "has() asks for a field", "write has(data.x)")
+        self.expect(")")
+        return cel.BOOL
+
+    def literal(self, name: str) -> Type:
+        token = self.step()
+        plain = _PLAIN.fullmatch(token.text) if token.kind == "text" else None
+        if name == "timestamp":
+            right = plain is not None and _is_time(plain[1])
+            mend = 'write timestamp("2026-03-31T00:00:00Z")'
+        else:
+            right = plain is not None and bool(_DURATION.fullmatch(plain[1]))
+            mend = 'write duration("36h"), "90m" or "30s"; 90 days are "2160h"'
+        if not right:
+            self.report(token.at, f"{token.text or 'nothing'} is no {name}", mend)
+        self.expect(")")
+        return cel.TIME if name == "timestamp" else cel.SPAN
+
+    def macro(self, given: Type, name: str, at: int, place: int) -> Type:
+        self.need(given, (cel.LIST,), at)
+        if self.local:
+            raise Unreadable(place, f"{name} within another macro", "ask one list at a time")
+        at = self.token.at
+        self.local = self.name()
+        if self.local in self.variables or self.local in ("true", "false"):
+            raise Unreadable(at, f"{self.local!r} has a meaning already", "take another name")
+        self.variables[self.local] = given.item or cel.UNKNOWN
+        self.expect(",")
+        at, cost = self.token.at, self.cost
+        self.need(self.expression(), (cel.BOOL,), at)
+        self.expect(")")
+        self.cost = cost + (self.cost - cost) * ITEMS
+        del self.variables[self.local]
+        self.local = ""
+        return cel.BOOL
+
+
+def _is_time(text: str) -> bool:
+    if not _TIMESTAMP.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,72 @@
+"""The words and signs of a condition in CEL, and how long one may be."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+LONGEST_SOURCE = 2_000
+MOST_TOKENS = 400
+
+_SPACE = re.compile(r"(?:[ \t\r\n]|//[^\n]*)*+")
+_ESCAPE = r"""\\(?:[abfnrtv?"'`\\]|[0-3][0-7]{2}|x_{2}|u_{4}|U_{8})""".replace("_", "[0-9a-fA-F]")
+_TOKEN = re.compile(
+    rf"""(?P<double>[0-9]*+\.[0-9]++(?:[eE][+-]?[0-9]++)?|[0-9]++[eE][+-]?[0-9]++)(?![\w.])
+    |(?P<int>0x[0-9a-fA-F]++|[0-9]++)(?![\w.])
+    |(?P<text>"(?:[^"\\\r\n]|{_ESCAPE})*+"|'(?:[^'\\\r\n]|{_ESCAPE})*+')(?!["'])
+    |(?P<name>[A-Za-z_][A-Za-z0-9_]*+)(?!["'])
+    |(?P<sign>&&|\|\||[=!<>]=|[-+*/%<>!?:.,()\[\]])
+    |(?P<end>\Z)""",
+    re.VERBOSE,
+)
+_STRANGE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_QUOTE = r"a text ends on its line, with the quote it began with; write \\ for a backslash"
+MENDS = {
+    '"': _QUOTE,
+    "'": _QUOTE,
+    "=": "write == to compare",
+    "&": "write && for and",
+    "|": "write || for or",
+    "and": "write && for and",
+    "or": "write || for or",
+    "not": "write ! for not",
+    "null": "write has(data.x) to ask whether there is a value",
+    "matches": "use startsWith, endsWith or contains, or make the field a choice",
+    "map": "use all, exists or exists_one",
+    "filter": "use all, exists or exists_one",
+}
+
+
+class Unreadable(Exception):
+    """Reading cannot go on; its arguments are where (an offset), what, and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    kind: str
+    text: str
+    at: int
+
+
+def split(source: str) -> list[Token]:
+    """The tokens, an empty one at the end. Raises ``Unreadable``."""
+    if len(source) > LONGEST_SOURCE:
+        what = f"{len(source):,} characters, at most {LONGEST_SOURCE:,} fit"
+        raise Unreadable(LONGEST_SOURCE, what, "split it into several conditions")
+    if strange := _STRANGE.search(source):
+        raise Unreadable(strange.start(), f"{strange[0]!r} cannot stand here")
+    tokens: list[Token] = []
+    at = 0
+    while not tokens or tokens[-1].kind != "end":
+        if space := _SPACE.match(source, at):
+            at = space.end()
+        match = _TOKEN.match(source, at)
+        if not match:
+            sign = source[at]
+            raise Unreadable(at, f"{sign!r} cannot stand here", MENDS.get(sign, ""))
+        tokens.append(Token(str(match.lastgroup), match[0], at))
+        at = match.end()
+    if len(tokens) > MOST_TOKENS:
+        what = f"{len(tokens):,} words and signs, at most {MOST_TOKENS} fit"
+        raise Unreadable(tokens[MOST_TOKENS].at, what, "split it into several conditions")
+    return tokens
