@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import orjson
-
 from engine.upcasts import Body
 from projections.moments import known_position, occurred_by
-from projections.store import Tables, read_sql
+from projections.store import Tables, read_sql, to_json
 from projections.views import Batch
 
 _SQL = read_sql("audit.sql")
@@ -30,6 +28,9 @@ class Audit:
 
     def apply(self, batch: Batch) -> None:
         self._tables.run_many(_SQL["insert"], [_row(position, event) for position, event in batch])
+
+    def write(self) -> None:
+        """Nothing waits."""
 
     def forget(self) -> None:
         """Nothing is remembered."""
@@ -56,13 +57,9 @@ def _row(position: int, event: Body) -> tuple[Any, ...]:
         get("state"),
         get("reason"),
         conformance["verdict"] if conformance else None,
-        _json(conformance["rules"]) if conformance else None,
-        _json(list(data)) if data else None,
+        to_json(conformance["rules"]) if conformance else None,
+        " ".join(data) if data else None,
     )
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value).decode()
 
 
 def trail(
@@ -99,13 +96,12 @@ def trail(
         if value is not None:
             conditions.append(condition)
             given[parameter] = value
-    # Within a case the order is by version: the index has it, and it is the order of the log.
-    order = "version" if case else "position"
     sql = _SQL["trail"].replace("{conditions}", " AND ".join(conditions))
-    rows = tables.fetch(sql.replace("{order}", f"{order} DESC" if newest_first else order), given)
+    sql = sql.replace("{order}", "position DESC" if newest_first else "position")
+    rows = tables.fetch(sql, given)
     for row in rows:
         row["rules"] = json.loads(row["rules"] or "[]")
-        row["fields"] = json.loads(row["fields"] or "[]")
+        row["fields"] = (row["fields"] or "").split()
     return rows
 
 

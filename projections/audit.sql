@@ -19,12 +19,12 @@ CREATE TABLE $audit (
     verdict TEXT,
     rules TEXT,
     fields TEXT
-);
-CREATE INDEX $audit_by_recorded_at ON $audit (recorded_at)
+)
 
 -- name: indexes
-CREATE INDEX $audit_by_stream ON $audit (stream, version);
-CREATE INDEX $audit_by_name ON $audit (name, stream, occurred_at);
+CREATE INDEX $audit_by_recorded_at ON $audit (recorded_at);
+CREATE INDEX $audit_by_stream ON $audit (stream);
+CREATE INDEX $audit_by_name ON $audit (name);
 CREATE INDEX $audit_by_actor ON $audit (actor);
 CREATE INDEX $audit_by_occurred_at ON $audit (occurred_at)
 

@@ -25,6 +25,7 @@ class Cases:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._recent: Recent[list[Any]] = Recent(50_000)
+        self._waiting: dict[str, list[Any]] = {}
 
     def create(self) -> None:
         self._tables.run_script(_SQL["tables"])
@@ -33,18 +34,18 @@ class Cases:
         self._tables.run_script(_SQL["indexes"])
 
     def apply(self, batch: Batch) -> None:
-        changed: dict[str, list[Any]] = {}
+        waiting = self._waiting
         for position, event in batch:
             if event["type"] == PUBLISHED:
                 continue
-            key, at = event["stream"], event["occurred_at"]
-            row = changed.get(key) or self._row(key, event["version"])
+            key, version, at = event["stream"], event["version"], event["occurred_at"]
+            row = waiting.get(key) or self._recent.get(key) or self._load(key, version)
             if row is None:
                 about = event["definition"]
                 row = [key, about["name"], about["version"], about["hash"], 0, None, "", None, ""]
                 row += [0, "", "", ""]
-            changed[key] = row
-            row[_VERSION] = event["version"]
+            waiting[key] = row
+            row[_VERSION] = version
             row[9:] = position, event["recorded_at"], at, event["name"]
             state = event.get("state")
             # A late fact does not replace what came to be so after it.
@@ -53,20 +54,20 @@ class Cases:
             data = event.get("data")
             if data:
                 _entitle(row, data, at)
-        self._recent.update(changed)
-        self._tables.run_many(_SQL["put"], changed.values())
+
+    def write(self) -> None:
+        self._tables.run_many(_SQL["put"], self._waiting.values())
+        self._recent.update(self._waiting)
+        self._waiting.clear()
 
     def forget(self) -> None:
         self._recent.clear()
+        self._waiting.clear()
 
-    def _row(self, key: str, version: int) -> list[Any] | None:
-        if version == 1:
-            return None
-        row = self._recent.get(key)
-        if row is None:
-            found = self._tables.run(_SQL["one"], [key])
-            row = list(found[0]) if found else None
-        return row
+    def _load(self, key: str, version: int) -> list[Any] | None:
+        """The case's row as it is in the table; a first event has none."""
+        found = self._tables.run(_SQL["one"], [key]) if version > 1 else []
+        return list(found[0]) if found else None
 
 
 def _entitle(row: list[Any], data: dict[str, Any], at: str) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import orjson
-
-from projections.store import Tables, read_sql
+from projections.store import Tables, read_sql, to_json
 from projections.views import Batch
 
 PUBLISHED = "pmo.definition.published.v1"
@@ -42,9 +40,12 @@ class Definitions:
                         body["title"],
                         event["recorded_at"],
                         event["actor"]["id"],
-                        orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode(),
+                        to_json(body),
                     ],
                 )
+
+    def write(self) -> None:
+        """Nothing waits."""
 
     def forget(self) -> None:
         """Nothing is remembered."""

@@ -13,13 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from engine.upcasts import Body
 from projections import timeline
 from projections.definitions import PUBLISHED
 from projections.recent import Recent
-from projections.store import Tables, quote, read_sql
+from projections.store import Tables, quote, read_sql, to_json
 from projections.timeline import KEY, KNOWN_FROM, NEXT_VALID, VALID_FROM, Change, Row
 from projections.views import Batch
 
@@ -58,17 +56,16 @@ class Registers:
                 register = self._registers.get(workflow) or self._load(workflow)
                 register.take(read_change(position, event))
             elif event["type"] == PUBLISHED:
-                self._write()
+                self.write()
                 self._declare(event["definition"]["name"], event["body"].get("data", {}))
-        self._write()
+
+    def write(self) -> None:
+        for register in self._registers.values():
+            register.write()
 
     def forget(self) -> None:
         self._registers.clear()
         self._recent.clear()
-
-    def _write(self) -> None:
-        for register in self._registers.values():
-            register.write()
 
     def _load(self, workflow: str) -> _Register:
         columns = self._tables.columns(table_of(workflow))
@@ -178,9 +175,9 @@ def read_change(position: int, event: Body) -> Change:
             elif "amount" in value:
                 value = float(value["amount"])
             else:
-                value = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+                value = to_json(value)
         elif kind is list:
-            value = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+            value = to_json(value)
         values[name] = value
     return Change(
         position,

@@ -11,32 +11,22 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from projections.audit import Audit
 from projections.cases import Cases
 from projections.definitions import Definitions
 from projections.register import Registers
 from projections.store import open_for_writing
-from projections.views import Batch, ProjectionClass, Views
+from projections.views import ProjectionClass, Source, Views
 
 PROJECTIONS: tuple[ProjectionClass, ...] = (Definitions, Audit, Cases, Registers)
 
 Progress = Callable[[int, int], None]
 """Told how far it is: the position reached, and the one to reach."""
 
-_BATCH = 500
-_BUILD_BATCH = 5_000
-
-
-class Source(Protocol):
-    """What projecting needs of the log (``engine.store.log.Log``)."""
-
-    def bodies(self, after: int, limit: int) -> Batch: ...
-
-    def head(self) -> int: ...
-
-    def wait(self, after: int, timeout: float) -> bool: ...
+_BATCH = 1_000
+_BUILD_BATCH = 10_000
+"""Events a transaction. A build has readers wait for nothing, and larger ones write less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +80,7 @@ class Runner:
         shadow.index()
         with self._tables.transaction():
             # Other processes may have brought the old views further while the indexes were made.
-            while batch := self._log.bodies(shadow.checkpoint(), _BUILD_BATCH):
-                shadow.advance_within(batch)
+            shadow.advance_within(self._log, self._log.head())
             shadow.tables.promote()
         self._views = Views(self._tables, self._projections)
         return self._views.checkpoint()
@@ -128,11 +117,7 @@ class Runner:
         reached = views.checkpoint()
         goal = self._log.head() if to is None else to
         while reached < goal:
-            batch = self._log.bodies(reached, min(size, goal - reached))
-            if not batch:
-                break
-            views.advance(batch)
-            reached = batch[-1][0]
+            reached = views.advance(self._log, min(goal, reached + size))
             if progress:
                 progress(reached, goal)
         return reached

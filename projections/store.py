@@ -8,6 +8,7 @@ which only looks something up starts fast.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,14 @@ _SURROUNDINGS = {
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
     sqlite3.SQLITE_NOTADB: "the file is not a database; delete it, and it is built again",
 }
+
+
+# Binding None costs CPython 0.45 µs, because it looks for an adapter in vain: with rows half empty
+# that was a third of the time of an insert. This one is found, and changes nothing.
+sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]
+
+to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+"""JSON as it stands in columns: the same value is the same text."""
 
 
 def read_sql(file: str) -> dict[str, str]:

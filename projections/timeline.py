@@ -25,6 +25,8 @@ from collections.abc import Collection, Mapping
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from projections.store import to_json
+
 Row = list[Any]
 """A register's row: the columns below in this order, then one for each field."""
 
@@ -151,4 +153,4 @@ def _say(row: Row, change: Change, places: Mapping[str, int], only: Collection[s
             grounds.pop(name, None)
             if name in change.withheld:
                 grounds[name] = change.withheld[name]
-        row[WITHHELD] = json.dumps(grounds, ensure_ascii=False, sort_keys=True) if grounds else None
+        row[WITHHELD] = to_json(grounds) if grounds else None

@@ -8,7 +8,7 @@ else goes on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from engine.errors import LogDamaged, StoreFailed
@@ -19,7 +19,18 @@ Batch = list[tuple[int, Body]]
 """Events in order: position, and body as plain JSON (``engine.store.log.Log.bodies``)."""
 
 _SQL = read_sql("views.sql")
+_FEW = 200
 _WAITS = "waits for an earlier event of its stream"
+
+
+class Source(Protocol):
+    """What projecting needs of the log (``engine.store.log.Log``)."""
+
+    def bodies(self, after: int, limit: int) -> Batch: ...
+
+    def head(self) -> int: ...
+
+    def wait(self, after: int, timeout: float) -> bool: ...
 
 
 class Projection(Protocol):
@@ -38,7 +49,13 @@ class Projection(Protocol):
         """Make the indexes that only queries need: cheaper once the rows are there."""
 
     def apply(self, batch: Batch) -> None:
-        """Write the rows of these events. It may raise; then all of it is undone."""
+        """Take these events in; rows that the next event may change can wait for ``write``.
+
+        It may raise: then all that was taken in since the last commit is undone and forgotten.
+        """
+
+    def write(self) -> None:
+        """Write the rows that waited: a commit follows."""
 
     def forget(self) -> None:
         """Drop what is remembered of the tables: somebody else wrote them, or it was undone."""
@@ -85,22 +102,41 @@ class Views:
         """Position, projection, stream and reason of what waits to be mended."""
         return [(p, name, stream, why) for p, name, stream, why in self.tables.run(_SQL["parked"])]
 
-    def advance(self, batch: Batch) -> None:
-        """Project a batch that begins no later than right after the checkpoint.
+    def advance(self, log: Source, to: int) -> int:
+        """Project up to position ``to`` in one transaction; the position reached.
 
         What another process has projected meanwhile is left out. Raises ``StoreFailed`` when the
-        tables cannot be written; then nothing was.
+        log cannot be read or the tables cannot be written; then nothing was.
         """
         try:
             with self.tables.transaction():
-                self._advance(batch)
+                return self.advance_within(log, to)
         except BaseException:
             self._forget()
             raise
 
-    def advance_within(self, batch: Batch) -> None:
+    def advance_within(self, log: Source, to: int) -> int:
         """As ``advance``, inside a transaction that is already open."""
-        self._advance(batch)
+        done = self._recall()
+        if to <= done:
+            return done
+        try:
+            with self.tables.attempt():
+                for batch in _read(log, done, to):
+                    for projection in self._projections:
+                        projection.apply(self._admitted(projection, batch))
+                for projection in self._projections:
+                    projection.write()
+        except StoreFailed:
+            raise
+        except Exception:  # noqa: BLE001  whatever it is, the slow way finds whose it is
+            self._forget()
+            self._recall()
+            for batch in _read(log, done, to):
+                self._find_poison(batch)
+        self.tables.run(_SQL["advance"], [to])
+        self._remembered = to
+        return to
 
     def retry_parked(self, position: int, name: str, body: Body) -> str | None:
         """Try a parked event again: ``None`` if it went well, else the reason why not."""
@@ -112,26 +148,6 @@ class Views:
                 self.tables.run(_SQL["release"], [name, position])
         self._forget()
         return reason
-
-    def _advance(self, batch: Batch) -> None:
-        done = self._recall()
-        batch = [(position, body) for position, body in batch if position > done]
-        if not batch:
-            return
-        if batch[0][0] != done + 1 or batch[-1][0] != done + len(batch):
-            raise LogDamaged(done + 1, "missing, though later events are there")
-        try:
-            with self.tables.attempt():
-                for projection in self._projections:
-                    projection.apply(self._admitted(projection, batch))
-        except StoreFailed:
-            raise
-        except Exception:  # noqa: BLE001  whatever it is, the slow way finds whose it is
-            self._forget()
-            self._recall()
-            self._find_poison(batch)
-        self._remembered = batch[-1][0]
-        self.tables.run(_SQL["advance"], [self._remembered])
 
     def _find_poison(self, batch: Batch) -> None:
         for entry in batch:
@@ -146,6 +162,7 @@ class Views:
         try:
             with self.tables.attempt():
                 projection.apply([(position, body)])
+                projection.write()
         except StoreFailed:
             raise
         except Exception as error:  # noqa: BLE001  that is what parking is for
@@ -181,3 +198,13 @@ class Views:
         self._remembered = -1
         for projection in self._projections:
             projection.forget()
+
+
+def _read(log: Source, after: int, to: int) -> Iterator[Batch]:
+    """Few at a time: what was just decoded is still in the processor's cache when it is used."""
+    while after < to:
+        batch = log.bodies(after, min(_FEW, to - after))
+        if not batch or batch[0][0] != after + 1 or batch[-1][0] != after + len(batch):
+            raise LogDamaged(after + 1, "missing, though later events are there")
+        after = batch[-1][0]
+        yield batch
