@@ -1,0 +1,87 @@
+"""The grammar of definitions as a JSON Schema, for editors that complete and check while one types.
+
+It says what ``engine.definition`` says, plus a line about every key; what ``engine.lint`` finds out
+about a whole definition no schema can say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.definition import Definition
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+ABOUT = {
+    "Definition.workflow": "The name of the workflow: small letters, digits and single dashes.",
+    "Definition.version": "Counts up with every change. Running cases stay with theirs.",
+    "Definition.title": "What people call it.",
+    "Definition.about": "What it is for.",
+    "Definition.key": "What cases are called: DEC gives DEC-0001, PLAN-{unit} takes a data field.",
+    "Definition.roles": "Who takes part. Every role in `by` and `not_by` is named here.",
+    "Definition.data": "What is known of a case: its fields.",
+    "Definition.states": "Where a case can be. One is initial, those that nothing leaves are final.",
+    "Definition.start": "How a case begins: who may, what it needs and accepts.",
+    "Definition.transitions": "What leads from state to state. The first that holds is taken.",
+    "Definition.record_refusals": "Whether a refused attempt is kept in the log as a fact.",
+    "Role.title": "What people call it.",
+    "Role.about": "What it answers for.",
+    "Field.type": "What kind of value it holds.",
+    "Field.title": "What people call it.",
+    "Field.about": "What it means.",
+    "Field.required": "Whether a case cannot start without it.",
+    "Field.of": "The choices of a choice, or what a list holds.",
+    "Field.to": "The workflow that a ref refers to.",
+    "Field.currency": "The currency of money, in the three letters of ISO 4217.",
+    "Field.unit": "What a number counts.",
+    "Field.least": "The smallest number it can be.",
+    "Field.most": "The largest number it can be.",
+    "Field.longest": "How many characters the text can have.",
+    "State.title": "What people call it.",
+    "State.about": "What it means.",
+    "State.initial": "Whether cases begin here.",
+    "State.final": "Whether cases end here.",
+    "State.deadline": "How long a case may stay here.",
+    "Deadline.within": "A period, like 10 working days, counted from when the state is entered.",
+    "Deadline.remind": "After which shares of the period to remind, like [50%, 80%].",
+    "Deadline.then": "The trigger that is due when the period is over.",
+    "EvidenceNeed.kind": "What kind of document, like business-case.",
+    "EvidenceNeed.newer_than": "How old its date may be, like 90 days.",
+    "Check.check": 'A condition in CEL, like data.amount <= 100000 or state == "draft".',
+    "Check.otherwise": "What to tell somebody for whom it does not hold.",
+    "ByPerson.person": "The field that names the person.",
+    "Step.by": "The roles that may. Left out: everybody may.",
+    "Step.not_by": "Who has acted in one of these roles before may not.",
+    "Step.needs": "Fields that must have a value: from before, or brought along.",
+    "Step.accepts": "Fields that may be brought along, beside those it needs.",
+    "Step.evidence": "Documents that must be attached.",
+    "Step.when": "Conditions that must hold.",
+    "Step.emits": "What the event is called, like DecisionTaken.",
+    "Step.about": "What it means.",
+    "Transition.trigger": "What people ask for, like submit.",
+    "Transition.from": "The states it leads from.",
+    "Transition.to": "The state it leads to.",
+}
+"""What an editor shows about a key."""
+
+
+def definition_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of a definition as it is written in YAML."""
+    schema = Definition.model_json_schema()
+    _describe(schema)
+    return {"$schema": DIALECT, **schema}
+
+
+def _describe(node: Any) -> None:
+    """Say about every key what it is for, and let no other keys be."""
+    if isinstance(node, list):
+        for item in node:
+            _describe(item)
+    if not isinstance(node, dict):
+        return
+    for key, value in node.get("properties", {}).items():
+        value["description"] = ABOUT.get(f"{node['title']}.{key}") or ABOUT[f"Step.{key}"]
+    for value in node.values():
+        _describe(value)
+    if "patternProperties" in node:
+        node["additionalProperties"] = False
