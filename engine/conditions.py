@@ -163,7 +163,7 @@ class Condition:
 def compile_condition(source: str, definition: Definition, where: str = "") -> Condition:
     """Raises ``BadInput`` with every problem found, each at ``where`` and a place in the text."""
     fields = definition.data
-    reading = read_expression(source, _variable_types(definition), where)
+    reading = read_expression(source, variable_types(definition), where)
     problems = reading.problems
     if problems:
         raise BadInput(problems)
@@ -203,7 +203,8 @@ _OTHERS: dict[str, Callable[[Environment], Any]] = {
 }
 
 
-def _variable_types(definition: Definition) -> dict[str, Type]:
+def variable_types(definition: Definition) -> dict[str, Type]:
+    """What each variable of a condition holds; of referenced cases only that they have data."""
     texts = Type(cel_types.LIST.name, item=cel_types.TEXT)
     names = Type(cel_types.TEXT.name, only=frozenset(definition.data))
     case = {"key": cel_types.TEXT, "state": cel_types.TEXT, "data": cel_types.FIELDS}
