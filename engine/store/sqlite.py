@@ -18,9 +18,10 @@ from typing import Any
 
 from eventsourcing import persistence
 from eventsourcing import sqlite as stock
+from eventsourcing.domain import EventSourcingError
 
 from engine import canonical
-from engine.errors import LogDamaged
+from engine.errors import LogDamaged, StoreFailed
 from engine.store import sqlite_file
 from engine.store.chain import GENESIS, Row, check_markers, verified
 from engine.store.group import Judgement, judge, streams_of
@@ -178,7 +179,9 @@ class SQLiteLog:
     def _plainly(self) -> Iterator[None]:
         try:
             yield
-        except (persistence.PersistenceError, sqlite3.Error) as error:
+        except persistence.ConnectionPoolClosedError as error:
+            raise StoreFailed(f"{self._path}: the log is closed") from error
+        except (EventSourcingError, sqlite3.Error) as error:
             raise sqlite_file.failed(self._path, error) from error
 
 

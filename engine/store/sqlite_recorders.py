@@ -13,7 +13,7 @@ from eventsourcing import persistence, utils
 from eventsourcing import sqlite as stock
 
 from engine.store import sqlite_file
-from engine.store.chain import GENESIS, Row, link
+from engine.store.chain import GENESIS, link
 
 
 class Pool(stock.SQLiteConnectionPool):
@@ -29,6 +29,18 @@ class Pool(stock.SQLiteConnectionPool):
         connection.row_factory = sqlite3.Row
         return stock.SQLiteConnection(connection, max_age=self.max_age)
 
+    def put_connection(self, conn: stock.SQLiteConnection) -> None:
+        try:
+            super().put_connection(conn)
+        except persistence.ConnectionPoolClosedError:
+            conn.close()
+
+    def close(self) -> None:
+        """Those in use close when they come back: a close under a running query is a crash in C."""
+        with self._put_condition:
+            self._in_use.clear()
+            super().close()
+
 
 class Datastore(stock.SQLiteDatastore):
     """One connection that writes, a pool of them that read, and the end of the log as last seen.
@@ -39,7 +51,6 @@ class Datastore(stock.SQLiteDatastore):
     def __init__(self, path: str, originator_id_type: Literal["uuid", "text"] = "text") -> None:
         self._own = ExitStack()
         super().__init__(path, originator_id_type=originator_id_type)
-        self.path = path
         self.pool = Pool(path)
         self.commits = 0
         self.committed = threading.Condition()
@@ -96,7 +107,8 @@ class Datastore(stock.SQLiteDatastore):
 
     def close(self) -> None:
         super().close()
-        self._own.close()
+        with self._writing:
+            self._own.close()
 
 
 class Recorder(stock.SQLiteApplicationRecorder):
@@ -131,7 +143,7 @@ class Recorder(stock.SQLiteApplicationRecorder):
             if isinstance(stream, UUID):
                 stream = stream.hex
             rows.append(
-                Row(position, stream, event.originator_version, event.topic, event.state, chain)
+                (position, stream, event.originator_version, event.topic, event.state, chain)
             )
         c.executemany(self.insert_events_statement, rows)
         self.datastore.advance(position, chain)
