@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from difflib import get_close_matches
 
 from engine import cel_types as cel
-from engine.cel_tokens import MENDS, Token, Unreadable, split
+from engine.cel_tokens import MENDS, Cursor, Token, Unreadable
 from engine.cel_types import Type
 from engine.errors import Problem
 
@@ -25,10 +24,8 @@ ITEMS = 1_000  # a macro's body is evaluated for every item of the longest list
 PASS = 30  # going once through the longest list, or the longest text
 
 _PLAIN = re.compile(r"""["']([^\\]*)["']""")
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_DURATION = re.compile(r"-?(\d{1,6}(\.\d{1,6})?[hms])+", re.ASCII)
 
-_CALLABLE = ("has", "timestamp", "duration", *cel.FUNCTIONS, *cel.METHODS, *cel.MACROS)
+_CALLABLE = ("has", "size", "int", "double", *cel.LITERALS, *cel.METHODS, *cel.MACROS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ def read_expression(source: str, variables: Mapping[str, Type], where: str = "")
     reader = _Reader(source, variables, where)
     given = cel.FAULTY
     try:
-        reader.tokens = split(source)
+        reader.start()
         given = reader.expression()
         reader.expect("")
         if reader.cost > DEAREST:
@@ -55,67 +52,29 @@ def read_expression(source: str, variables: Mapping[str, Type], where: str = "")
     return Reading(given, frozenset(reader.reads), tuple(reader.problems))
 
 
-class _Reader:
+class _Reader(Cursor):
     """Recursive descent, one method for each level of the grammar; each gives a type."""
 
     def __init__(self, source: str, variables: Mapping[str, Type], where: str) -> None:
-        self.source, self.where = source, where
+        super().__init__(source, where)
         self.variables = dict(variables)
-        self.tokens: list[Token] = []
-        self.next = 0
         self.depth = 0
         self.cost = 0
         self.local = ""  # the variable of the macro that is being read
         self.reads: set[tuple[str, ...]] = set()
-        self.problems: list[Problem] = []
-
-    # --- tokens and problems --------------------------------------------------------------------
-
-    def report(self, at: int, what: str, mend: str = "") -> None:
-        line = self.source.count("\n", 0, at) + 1
-        column = at - self.source.rfind("\n", 0, at)
-        place = f"line {line}, character {column}" if "\n" in self.source else f"character {column}"
-        self.problems.append(Problem(self.where, f"at {place}: {what}", mend))
-
-    @property
-    def token(self) -> Token:
-        return self.tokens[self.next]
-
-    def take(self, *signs: str) -> str:
-        """The next token, if it is one of these."""
-        if self.token.kind in ("sign", "name") and self.token.text in signs:
-            return self.step().text
-        return ""
 
     def step(self) -> Token:
-        self.next += 1
         self.cost += 1
-        return self.tokens[self.next - 1]
-
-    def expect(self, sign: str) -> None:
-        if self.token.text != sign:
-            wanted = f"{sign!r}" if sign else "the end"
-            raise self.unexpected(f" where {wanted} should be")
-        if sign:
-            self.step()
-
-    def name(self) -> str:
-        if self.token.kind != "name":
-            raise self.unexpected(" where a name should be")
-        return self.step().text
-
-    def unexpected(self, rest: str = "") -> Unreadable:
-        text, at = self.token.text, self.token.at
-        return Unreadable(at, f"{text!r}{rest}" if text else f"it ends{rest}", MENDS.get(text, ""))
+        return super().step()
 
     def need(self, given: Type, wanted: tuple[Type, ...], at: int, mend: str = "") -> None:
         if not cel.one_of(given, wanted):
             names = " or ".join(type_.name for type_ in wanted)
             self.report(at, f"{given.name} where {names} is needed", mend)
 
-    def sound(self, rule: Callable[..., Type | None], at: int, *sides: object) -> Type:
+    def sound(self, at: int, rule: Callable[..., Type], *sides: Type | str) -> Type:
         try:
-            return rule(*sides) or cel.BOOL
+            return rule(*sides)
         except cel.Mismatch as mismatch:
             self.report(at, *mismatch.args)
             return cel.FAULTY
@@ -123,9 +82,7 @@ class _Reader:
     # --- the grammar ----------------------------------------------------------------------------
 
     def expression(self) -> Type:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise Unreadable(self.token.at, f"nested more than {DEEPEST} deep", "make it simpler")
+        self.deepen()
         at = self.token.at
         given = self.either()
         if self.take("?"):
@@ -133,9 +90,14 @@ class _Reader:
             at = self.token.at
             one = self.either()
             self.expect(":")
-            given = self.sound(cel.either, at, one, self.expression())
+            given = self.sound(at, cel.either, one, self.expression())
         self.depth -= 1
         return given
+
+    def deepen(self) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise Unreadable(self.token.at, f"nested more than {DEEPEST} deep", "make it simpler")
 
     def either(self) -> Type:
         return self.logic("||", self.both)
@@ -162,7 +124,7 @@ class _Reader:
             if left.only is None or right.only is None:
                 long = (cel.TEXT, cel.LIST)
                 self.cost += PASS if cel.one_of(left, long) or cel.one_of(right, long) else 0
-            left = self.sound(cel.compare, at, left, sign, right)
+            left = self.sound(at, cel.compare, left, sign, right)
         return left
 
     def sum(self) -> Type:
@@ -175,7 +137,7 @@ class _Reader:
         left = operand()
         while sign := self.take(*signs):
             at = self.tokens[self.next - 1].at
-            left = self.sound(cel.calculate, at, left, sign, operand())
+            left = self.sound(at, cel.calculate, left, sign, operand())
         return left
 
     def unary(self) -> Type:
@@ -208,7 +170,9 @@ class _Reader:
             given = self.select(given, name, path, place)
             path = (*path, name) if path else ()
         if given.name == cel.FIELDS.name:
-            self.report(at, f"{'.'.join(path)} has many fields", "name one: data.x")
+            self.report(
+                at, f"{'.'.join(path)} has many fields", "name one, as in data.x or has(data.x)"
+            )
             return cel.FAULTY
         self.read(path)
         return given
@@ -252,7 +216,7 @@ class _Reader:
         if not self.take("]"):
             item = self.expression()
             while self.take(","):
-                item = self.sound(cel.either, at, item, self.expression())
+                item = self.sound(at, cel.either, item, self.expression())
             self.expect("]")
         return Type(cel.LIST.name, item=item)
 
@@ -288,32 +252,31 @@ class _Reader:
     # --- calls ----------------------------------------------------------------------------------
 
     def function(self, name: str, at: int) -> Type:
-        if name == "has":
-            return self.has(at)
-        if name in ("timestamp", "duration"):
-            return self.literal(name)
-        if name not in cel.FUNCTIONS:
-            return self.no_function(name, at)
-        wanted, result = cel.FUNCTIONS[name]
-        at = self.token.at
-        given = self.expression()
-        self.expect(")")
-        if name == "size":
-            self.countable(given, at)
-        else:
-            self.need(given, wanted, at)
-        return result
+        match name:
+            case "has":
+                return self.has(at)
+            case name if name in cel.LITERALS:
+                return self.literal(name)
+            case "size" | "int" | "double":
+                at = self.token.at
+                given = self.expression()
+                self.expect(")")
+                if name == "size":
+                    return self.size(given, at)
+                self.need(given, (cel.DOUBLE, cel.INT), at)
+                return cel.INT if name == "int" else cel.DOUBLE
+        raise self.no_function(name, at)
 
     def method(self, given: Type, name: str, at: int, place: int) -> Type:
         if name in cel.MACROS:
             return self.macro(given, name, at, place)
-        if name not in cel.METHODS:
-            return self.no_function(name, place)
-        receivers, wanted, result = cel.METHODS[name]
         if name == "size":
-            self.countable(given, at)
-        else:
-            self.need(given, receivers, at)
+            self.expect(")")
+            return self.size(given, at)
+        if name not in cel.METHODS:
+            raise self.no_function(name, place)
+        receivers, wanted, result = cel.METHODS[name]
+        self.need(given, receivers, at)
         for type_ in wanted:
             argument = self.token.at
             self.need(self.expression(), (type_,), argument)
@@ -321,40 +284,39 @@ class _Reader:
         self.cost += PASS if name == "contains" else 0
         return result
 
-    def no_function(self, name: str, at: int) -> Type:
+    def no_function(self, name: str, at: int) -> Unreadable:
         close = get_close_matches(name, _CALLABLE, 1)
         guess = f"did you mean {close[0]}? " if close else ""
-        offer = MENDS.get(name) or f"{guess}there are: {', '.join(dict.fromkeys(_CALLABLE))}"
-        raise Unreadable(at, f"no function {name!r}", offer)
+        offer = MENDS.get(name) or f"{guess}there are: {', '.join(_CALLABLE)}"
+        return Unreadable(at, f"no function {name!r}", offer)
 
-    def countable(self, given: Type, at: int) -> None:
+    def size(self, given: Type, at: int) -> Type:
         """Of lists alone: the library counts a text's bytes, where CEL counts its characters."""
-        if given.name in (cel.TEXT.name, cel.UNKNOWN.name):
-            self.report(at, f"size of {given.name}", "count lists; a text field can have `longest`")
-        else:
-            self.need(given, (cel.LIST,), at)
+        mend = "only lists of this case are counted; a text field can have `longest`"
+        if given.name == cel.UNKNOWN.name:
+            self.report(at, "size of what may be text", mend)
+        self.need(given, (cel.LIST,), at, mend)
+        return cel.INT
 
     def has(self, at: int) -> Type:
-        self.member()
+        self.deepen()
+        given = self.member()
+        self.depth -= 1
         last, before = self.tokens[self.next - 1], self.tokens[self.next - 2]
-        if last.kind != "name" or before.text != ".":
+        if given is not cel.FAULTY and (last.kind != "name" or before.text != "."):
             self.report(at, "has() asks for a field", "write has(data.x)")
         self.expect(")")
         return cel.BOOL
 
     def literal(self, name: str) -> Type:
-        token = self.step()
+        given, reads, mend = cel.LITERALS[name]
+        token = self.token
         plain = _PLAIN.fullmatch(token.text) if token.kind == "text" else None
-        if name == "timestamp":
-            right = plain is not None and _is_time(plain[1])
-            mend = 'write timestamp("2026-03-31T00:00:00Z")'
-        else:
-            right = plain is not None and bool(_DURATION.fullmatch(plain[1]))
-            mend = 'write duration("36h"), "90m" or "30s"; 90 days are "2160h"'
-        if not right:
-            self.report(token.at, f"{token.text or 'nothing'} is no {name}", mend)
+        if not plain or not reads(plain[1]):
+            raise Unreadable(token.at, f"{token.text or 'nothing'} is no {name}", mend)
+        self.step()
         self.expect(")")
-        return cel.TIME if name == "timestamp" else cel.SPAN
+        return given
 
     def macro(self, given: Type, name: str, at: int, place: int) -> Type:
         self.need(given, (cel.LIST,), at)
@@ -373,13 +335,3 @@ class _Reader:
         del self.variables[self.local]
         self.local = ""
         return cel.BOOL
-
-
-def _is_time(text: str) -> bool:
-    if not _TIMESTAMP.fullmatch(text):
-        return False
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True

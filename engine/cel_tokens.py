@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from engine.errors import Problem
+
 LONGEST_SOURCE = 2_000
 MOST_TOKENS = 400
 
@@ -48,7 +50,7 @@ class Token:
     at: int
 
 
-def split(source: str) -> list[Token]:
+def _split(source: str) -> list[Token]:
     """The tokens, an empty one at the end. Raises ``Unreadable``."""
     if len(source) > LONGEST_SOURCE:
         what = f"{len(source):,} characters, at most {LONGEST_SOURCE:,} fit"
@@ -70,3 +72,52 @@ def split(source: str) -> list[Token]:
         what = f"{len(tokens):,} words and signs, at most {MOST_TOKENS} fit"
         raise Unreadable(tokens[MOST_TOKENS].at, what, "split it into several conditions")
     return tokens
+
+
+class Cursor:
+    """A place among the tokens of a source, and the problems found so far."""
+
+    def __init__(self, source: str, where: str) -> None:
+        self.source, self.where = source, where
+        self.tokens: list[Token] = []
+        self.next = 0
+        self.problems: list[Problem] = []
+
+    def start(self) -> None:
+        self.tokens = _split(self.source)
+
+    def report(self, at: int, what: str, mend: str = "") -> None:
+        line = self.source.count("\n", 0, at) + 1
+        column = at - self.source.rfind("\n", 0, at)
+        place = f"line {line}, character {column}" if "\n" in self.source else f"character {column}"
+        self.problems.append(Problem(self.where, f"at {place}: {what}", mend))
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.next]
+
+    def take(self, *signs: str) -> str:
+        """The next token, if it is one of these."""
+        if self.token.kind in ("sign", "name") and self.token.text in signs:
+            return self.step().text
+        return ""
+
+    def step(self) -> Token:
+        self.next += 1
+        return self.tokens[self.next - 1]
+
+    def expect(self, sign: str) -> None:
+        if self.token.text != sign:
+            wanted = f"{sign!r}" if sign else "the end"
+            raise self.unexpected(f" where {wanted} should be")
+        if sign:
+            self.step()
+
+    def name(self) -> str:
+        if self.token.kind != "name":
+            raise self.unexpected(" where a name should be")
+        return self.step().text
+
+    def unexpected(self, rest: str = "") -> Unreadable:
+        text, at = self.token.text, self.token.at
+        return Unreadable(at, f"{text!r}{rest}" if text else f"it ends{rest}", MENDS.get(text, ""))

@@ -7,8 +7,10 @@ double of its amount, and a date is the first moment of its day in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +36,35 @@ DOCUMENT = Type("a document", members={"name": TEXT, "sha256": TEXT, "uri": TEXT
 UNKNOWN = Type("a value of another case")
 FAULTY = Type("a mistake")  # reported already; it goes with everything, so one mistake is told once
 
-FUNCTIONS: dict[str, tuple[tuple[Type, ...], Type]] = {
-    "size": ((LIST,), INT),
-    "int": ((DOUBLE, INT), INT),
-    "double": ((INT, DOUBLE), DOUBLE),
-}
 METHODS: dict[str, tuple[tuple[Type, ...], tuple[Type, ...], Type]] = {
     "startsWith": ((TEXT,), (TEXT,), BOOL),
     "endsWith": ((TEXT,), (TEXT,), BOOL),
     "contains": ((TEXT,), (TEXT,), BOOL),
-    "size": ((LIST,), (), INT),
     "getFullYear": ((TIME,), (), INT),
     "getMonth": ((TIME,), (), INT),
     "getDate": ((TIME,), (), INT),
     "getDayOfWeek": ((TIME,), (), INT),
     "getHours": ((TIME, SPAN), (), INT),
+}
+
+
+def _is_timestamp(text: str) -> bool:
+    if not re.fullmatch(r"[0-9-]{10}T[0-9:]{8}(\.[0-9]{1,6})?(Z|[+-][0-9:]{5})", text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_duration(text: str) -> bool:
+    return bool(re.fullmatch(r"-?([0-9]{1,6}(\.[0-9]{1,6})?[hms])+", text))
+
+
+LITERALS: dict[str, tuple[Type, Callable[[str], bool], str]] = {
+    "timestamp": (TIME, _is_timestamp, 'write timestamp("2026-03-31T00:00:00Z")'),
+    "duration": (SPAN, _is_duration, 'write "36h", "90m" or "30s"; 90 days are "2160h"'),
 }
 MACROS = ("all", "exists", "exists_one")
 
@@ -94,10 +110,15 @@ def calculate(left: Type, sign: str, right: Type) -> Type:
     names = {left.name, right.name}
     if FAULTY.name in names:
         return FAULTY
-    if UNKNOWN.name in names and names.isdisjoint({INT.name, BOOL.name, TEXT.name, LIST.name}):
-        return UNKNOWN
-    if result := _SUMS.get((left.name, sign, right.name)):
-        return result
+    if sign == "+" and names == {UNKNOWN.name}:
+        # Were both long texts, a row of these would grow without bound.
+        raise Mismatch("+ between two values of other cases", "write double(...) around them")
+    if results := {
+        result.name: result
+        for (one, between, other), result in _SUMS.items()
+        if between == sign and _may_be(left, one) and _may_be(right, other)
+    }:
+        return next(iter(results.values())) if len(results) == 1 else UNKNOWN
     if INT.name in names and names & {DOUBLE.name, UNKNOWN.name} and sign != "%":
         raise Mismatch(
             f"{sign} between a whole number and one with decimals",
@@ -107,11 +128,9 @@ def calculate(left: Type, sign: str, right: Type) -> Type:
     raise Mismatch(f"{sign} between {left.name} and {right.name}", mend)
 
 
-def compare(left: Type, sign: str, right: Type) -> None:
-    """Raises ``Mismatch`` where the comparison fails, or never gives but one answer."""
+def compare(left: Type, sign: str, right: Type) -> Type:
+    """True or false. Raises ``Mismatch`` where it would fail, or always give the same."""
     if sign == "in":
-        if right.name == FIELDS.name:
-            raise Mismatch("in looks through lists only", "write has(data.x)")
         if not one_of(right, (LIST,)):
             raise Mismatch(f"in looks through lists, not {right.name}")
         right = right.item or UNKNOWN
@@ -129,17 +148,23 @@ def compare(left: Type, sign: str, right: Type) -> None:
             "the two are never the same",
             f"on the left: {_listed(left.only)}; on the right: {_listed(right.only)}",
         )
+    return BOOL
 
 
 def either(left: Type, right: Type) -> Type:
     """What is one or the other, as the sides of ``? :`` or the items of a list are."""
     if not alike(left, right) or {left.name, right.name} == {INT.name, DOUBLE.name}:
         raise Mismatch(f"{left.name} beside {right.name}", "make them of one type")
-    if unsure(left):
-        return left
+    for side in (left, right):
+        if unsure(side):
+            return side
     both = left.only is not None and right.only is not None
     only = frozenset({*left.only, *right.only}) if both else None  # type: ignore[misc]
     return Type(left.name, left.item, left.members, only)
+
+
+def _may_be(given: Type, name: str) -> bool:
+    return given.name == name or (given.name == UNKNOWN.name and name != INT.name)
 
 
 def _listed(texts: frozenset[str]) -> str:
