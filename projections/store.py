@@ -101,7 +101,10 @@ class Tables:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Everything read inside stems from one moment; nobody waits for it."""
+        """Everything read inside stems from one moment; nobody waits for it. May be nested."""
+        if self._connection.in_transaction:
+            yield
+            return
         with self._bracket("BEGIN", "COMMIT", "ROLLBACK"):
             yield
 
@@ -134,6 +137,11 @@ class Tables:
         """The columns of a table, in order, none when there is no such table."""
         rows = self.run("SELECT name FROM pragma_table_info(?)", [self.prefix + table])
         return [name for (name,) in rows]
+
+    def key(self, table: str) -> list[str]:
+        """The columns of a table's primary key, in order."""
+        sql = "SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk"
+        return [name for (name,) in self.run(sql, [self.prefix + table])]
 
     def drop(self) -> None:
         """Remove every table of this set."""

@@ -1,0 +1,214 @@
+"""Whether the views say what the log says: by building them again, and by the engine's own fold.
+
+The rebuild shares the projections' code but nothing of what they have written or remembered, and
+cuts the log into other batches; the fold shares nothing at all. Differences are named to the
+column.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from engine.case import Case, evolve
+from engine.store.log import Log
+from engine.values import Value
+from projections.cases import case
+from projections.register_pages import one
+from projections.runner import PROJECTIONS
+from projections.store import Tables, open_for_reading, open_for_writing, quote
+from projections.views import ProjectionClass, Views
+
+Progress = Callable[[int, int], None]
+
+_OTHER_BATCH = 7_919
+_BOOKKEEPING = ("checkpoint", "projection", "parked")
+_MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a view does not say what the log says; ``key`` is the row's, by its primary key."""
+
+    table: str
+    key: str
+    column: str
+    expected: Any
+    found: Any
+
+    def __str__(self) -> str:
+        place = f"{self.table} {self.key} {self.column}".rstrip()
+        return f"{place}: expected {self.expected!r}, found {self.found!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was compared, up to which position, and the first hundred differences.
+
+    ``parked`` are the events that no view shows until they are mended: position, projection,
+    stream, reason.
+    """
+
+    position: int
+    rows: int
+    cases: int
+    differences: tuple[Difference, ...]
+    parked: tuple[tuple[int, str, str, str], ...]
+
+    @property
+    def sound(self) -> bool:
+        return not self.differences and not self.parked
+
+
+def verify(
+    log: Log,
+    path: Path,
+    progress: Progress | None = None,
+    projections: Sequence[ProjectionClass] = PROJECTIONS,
+) -> Report:
+    """Compare the views at ``path`` with the log, up to where they have come; nothing is changed.
+
+    Views may go on meanwhile: those of one moment are compared. ``progress`` is told how many
+    steps are done, and of how many: two for each event.
+    """
+    found = open_for_reading(path)
+    try:
+        with tempfile.TemporaryDirectory(prefix="pmo-verify-") as folder, found.snapshot():
+            views = Views(found, projections)
+            position = views.checkpoint()
+            expected = open_for_writing(Path(folder) / "views.db")
+            try:
+                _build(Views(expected, projections), log, position, progress)
+                comparison = _Comparison()
+                comparison.compare_tables(expected, found)
+                comparison.compare_cases(log, expected, found, position, progress)
+            finally:
+                expected.close()
+            return Report(
+                position,
+                comparison.rows,
+                comparison.cases,
+                tuple(comparison.differences),
+                tuple(views.parked()),
+            )
+    finally:
+        found.close()
+
+
+def _build(views: Views, log: Log, position: int, progress: Progress | None) -> None:
+    views.create()
+    reached = 0
+    while reached < position:
+        reached = views.advance(log, min(position, reached + _OTHER_BATCH))
+        if progress:
+            progress(reached, 2 * position)
+
+
+class _Comparison:
+    def __init__(self) -> None:
+        self.rows = 0
+        self.cases = 0
+        self.differences: list[Difference] = []
+
+    def expect(self, table: str, key: str, column: str, expected: Any, found: Any) -> None:
+        if expected != found and len(self.differences) < _MOST:
+            self.differences.append(Difference(table, key, column, expected, found))
+
+    def compare_tables(self, expected: Tables, found: Tables) -> None:
+        names = set(expected.names()) - set(_BOOKKEEPING)
+        there = set(found.names()) - set(_BOOKKEEPING)
+        for name in sorted(names | there):
+            if name not in there:
+                self.expect(name, "", "", "a table", None)
+            elif name not in names:
+                self.expect(name, "", "", None, "a table")
+            elif expected.columns(name) != found.columns(name):
+                self.expect(name, "", "columns", expected.columns(name), found.columns(name))
+            else:
+                self._compare_rows(name, expected, found)
+
+    def _compare_rows(self, table: str, expected: Tables, found: Tables) -> None:
+        columns = expected.columns(table)
+        places = [columns.index(name) for name in expected.key(table)]
+        order = ", ".join(quote(columns[place]) for place in places)
+        sql = f"SELECT * FROM {quote(table)} ORDER BY {order}"
+        for key, one_row, other in _side_by_side(expected.each(sql), found.each(sql), places):
+            self.rows += 1
+            if one_row is None or other is None:
+                self.expect(table, key, "", one_row and "a row", other and "a row")
+            elif one_row != other:
+                for column, value, there in zip(columns, one_row, other, strict=True):
+                    self.expect(table, key, column, value, there)
+
+    def compare_cases(
+        self, log: Log, expected: Tables, found: Tables, position: int, progress: Progress | None
+    ) -> None:
+        """By the engine's own fold, case by case; the cases are those of the rebuilt views."""
+        events = position
+        for (key,) in expected.each("SELECT key FROM $cases ORDER BY key"):
+            folded: Case | None = None
+            for recorded in log.stream(key):
+                if recorded.position <= position:
+                    folded = evolve(folded, recorded.event)
+                    events += 1
+            if folded is not None:
+                self._compare_case(folded, found)
+            self.cases += 1
+            if progress and self.cases % 100 == 0:
+                progress(events, 2 * position)
+        if progress:
+            progress(2 * position, 2 * position)
+
+    def _compare_case(self, folded: Case, found: Tables) -> None:
+        key = folded.key
+        row = case(found, key)
+        self.expect("cases", key, "", True, row is not None)
+        if row is not None:
+            self.expect("cases", key, "state", folded.state, row["state"])
+            self.expect("cases", key, "version", folded.version, row["version"])
+            self.expect("cases", key, "workflow", folded.definition.name, row["workflow"])
+            self.expect("cases", key, "definition", folded.definition.hash, row["definition_hash"])
+        now = one(found, key)
+        self.expect("register", key, "", True, now is not None)
+        if now is not None:
+            self.expect("register", key, "state", folded.state, now.state)
+            for name in sorted({*folded.data, *now.data}):
+                value, there = folded.data.get(name), now.data.get(name)
+                self.expect("register", key, name, _comparable(value), _comparable(there))
+
+
+def _comparable(value: Value) -> Value:
+    """Amounts of money by what they are worth: 450.30 is 450.3."""
+    if isinstance(value, dict) and "amount" in value:
+        return value | {"amount": Decimal(value["amount"])}
+    return value
+
+
+def _side_by_side(
+    expected: Iterator[tuple[Any, ...]], found: Iterator[tuple[Any, ...]], places: list[int]
+) -> Iterator[tuple[str, tuple[Any, ...] | None, tuple[Any, ...] | None]]:
+    """Rows of two tables in the order of their keys, those with the same key together."""
+
+    def key(row: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(row[place] for place in places)
+
+    left, right = next(expected, None), next(found, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and key(left) < key(right)):
+            assert left is not None
+            yield _named(key(left)), left, None
+            left = next(expected, None)
+        elif left is None or key(right) < key(left):
+            yield _named(key(right)), None, right
+            right = next(found, None)
+        else:
+            yield _named(key(left)), left, right
+            left, right = next(expected, None), next(found, None)
+
+
+def _named(key: tuple[Any, ...]) -> str:
+    return " ".join(map(str, key))

@@ -1,0 +1,173 @@
+"""Small histories in a log, and the views built from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import canonical
+from engine.events import (
+    Actor,
+    AnyEvent,
+    CaseObserved,
+    CaseTransitioned,
+    Conformance,
+    DefinitionPublished,
+    DefinitionRef,
+    Evidence,
+    EvidenceAttached,
+    Source,
+)
+from engine.store.log import Append, Appended, Log
+from engine.store.memory import MemoryLog
+from engine.store.sqlite import SQLiteLog
+from projections.runner import Runner
+from projections.store import Tables, open_for_reading
+
+NINE = "2026-01-01T09:00:00.000000Z"
+
+FIELDS: dict[str, dict[str, Any]] = {
+    "title": {"type": "text"},
+    "cost": {"type": "money", "currency": "GBP"},
+    "order": {"type": "number"},
+    "tags": {"type": "list", "of": ["text"]},
+}
+
+
+def opened(store: str, folder: Path) -> Log:
+    return MemoryLog() if store == "memory" else SQLiteLog(folder / "ledger.db")
+
+
+class History:
+    """Writes events into a log, versions counted."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self._versions: dict[str, int] = {}
+
+    def write(self, *events: AnyEvent) -> None:
+        """One command for each event, all in one group."""
+        appends = []
+        for event in events:
+            marker = os.urandom(16)
+            expected = {event.stream: event.version - 1}
+            appends.append(Append((event,), expected, marker, sha256(marker).digest()))
+        assert all(isinstance(answer, Appended) for answer in self.log.append(appends))
+
+    def definition(self, version: int = 1, **changes: Any) -> AnyEvent:
+        body = {"workflow": "plan", "version": version, "title": "Plan", "data": FIELDS} | changes
+        return DefinitionPublished(
+            **self._envelope(f"definition/{body['workflow']}", "DefinitionPublished", NINE, NINE),
+            definition=DefinitionRef(
+                name=body["workflow"], version=version, hash=canonical.digest(body)
+            ),
+            body=body,
+            text="",
+        )
+
+    def observed(
+        self,
+        key: str,
+        data: dict[str, Any] | None = None,
+        *,
+        name: str = "Reported",
+        state: str | None = "open",
+        at: str = NINE,
+        recorded_at: str = NINE,
+        workflow: str = "plan",
+        actor: str = "pat",
+        broken: tuple[str, ...] = (),
+    ) -> AnyEvent:
+        return CaseObserved(
+            **self._envelope(key, name, at, recorded_at, actor),
+            definition=DefinitionRef(name=workflow, version=1, hash="0" * 64),
+            state=state,
+            data=data or {},
+            conformance=Conformance(verdict="violates" if broken else "conforms", rules=broken),
+            origin=Source(name="report"),
+        )
+
+    def transitioned(self, key: str, trigger: str, before: str, after: str) -> AnyEvent:
+        return CaseTransitioned(
+            **self._envelope(key, "Moved", NINE, NINE),
+            definition=DefinitionRef(name="plan", version=1, hash="0" * 64),
+            trigger=trigger,
+            source=before,
+            state=after,
+            data={},
+            reason="because",
+            role="owner",
+        )
+
+    def attached(self, key: str) -> AnyEvent:
+        return EvidenceAttached(
+            **self._envelope(key, "EvidenceAttached", NINE, NINE),
+            definition=DefinitionRef(name="plan", version=1, hash="0" * 64),
+            evidence=Evidence(kind="paper", sha256="0" * 64, as_of="2026-01-01"),
+        )
+
+    def _envelope(
+        self, stream: str, name: str, at: str, recorded_at: str, actor: str = "pat"
+    ) -> dict[str, Any]:
+        version = self._versions[stream] = self._versions.get(stream, 0) + 1
+        return {
+            "event_id": f"{stream}/{version}",
+            "stream": stream,
+            "version": version,
+            "name": name,
+            "recorded_at": recorded_at,
+            "occurred_at": at,
+            "actor": Actor(id=actor),
+            "command_id": "c",
+            "correlation_id": "c",
+        }
+
+
+def contents(tables: Tables) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, in an order of their own."""
+    return {
+        name: sorted(tables.run(f'SELECT * FROM "{name}"'), key=repr) for name in tables.names()
+    }
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
+    log = opened(request.param, tmp_path)
+    yield log
+    log.close()
+
+
+@pytest.fixture
+def history(log: Log) -> History:
+    return History(log)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "views.db"
+
+
+@pytest.fixture
+def runner(log: Log, path: Path) -> Iterator[Runner]:
+    runner = Runner(log, path)
+    yield runner
+    runner.close()
+
+
+@pytest.fixture
+def look(path: Path) -> Iterator[Callable[[], Tables]]:
+    """Opens the views as a reader does."""
+    opened: list[Tables] = []
+
+    def look() -> Tables:
+        opened.append(open_for_reading(path))
+        return opened[-1]
+
+    yield look
+    for tables in opened:
+        tables.close()
