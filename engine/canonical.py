@@ -48,8 +48,11 @@ def is_simple(value: Any) -> bool:
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return True
-    if kind is int:
-        return bool(-_LARGEST <= value <= _LARGEST)
     if kind is dict:
-        return all(key.isascii() and is_simple(item) for key, item in value.items())
-    return kind in (list, tuple) and all(is_simple(item) for item in value)
+        for key, item in value.items():
+            if not key.isascii() or (type(item) is not str and not is_simple(item)):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(is_simple(item) for item in value)
+    return kind is int and bool(-_LARGEST <= value <= _LARGEST)

@@ -15,7 +15,7 @@ from engine.case import Case, evolve
 from engine.clock import is_instant_or_date, last_instant
 from engine.commands import AttachEvidence, Command, Observe, PullTrigger, StartCase
 from engine.definition import Transition
-from engine.errors import BadInput, Problem
+from engine.errors import BadInput, Problem, Refused
 from engine.events import (
     Actor,
     ActorKind,
@@ -49,15 +49,15 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why not: every verdict, and what to record of it (where the definition asks for it)."""
+class Decision:
+    """The events to record, the case as they leave it, and the refusal, if it is one.
 
-    what: str
-    verdicts: tuple[Verdict, ...]
-    events: tuple[AnyEvent, ...] = ()
+    A refusal has events only where the definition asks for refused attempts to be recorded.
+    """
 
-
-Decision = tuple[AnyEvent, ...] | Refusal
+    events: tuple[AnyEvent, ...]
+    case: Case | None
+    refusal: Refused | None = None
 
 
 def start(command: StartCase, key: str, workflow: Workflow, context: Context) -> Decision:
@@ -68,18 +68,17 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
     taken = workflow.start(attempt)
     if taken is None:
         what = f"{workflow.definition.workflow} cannot start"
-        return Refusal(what, tuple(verdict for _, tried in attempt.tried for verdict in tried))
-    return (
-        CaseStarted(
-            **_envelope(command, key, 1, workflow.ref, context, occurred_at),
-            name=taken.name,
-            role=acting_role(taken.step, attempt),
-            state=taken.state,
-            data=given,
-            evidence=command.evidence,
-            verdicts=taken.verdicts,
-        ),
+        return Decision((), None, Refused(what, _nearest(attempt)))
+    event = CaseStarted(
+        **_envelope(command, key, 1, workflow.ref, context, occurred_at),
+        name=taken.name,
+        role=acting_role(taken.step, attempt),
+        state=taken.state,
+        data=given,
+        evidence=command.evidence,
+        verdicts=taken.verdicts,
     )
+    return Decision((event,), evolve(None, event))
 
 
 def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context) -> Decision:
@@ -91,37 +90,23 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     taken: Taken | None = None
     if command.trigger in workflow.triggers(case.state):
         taken = workflow.step(command.trigger, attempt)
-    version = case.version + 1
     if taken is None or standing:
-        verdicts = (*standing, *_best(attempt))
-        events: tuple[AnyEvent, ...] = ()
-        if workflow.definition.record_refusals:
-            refused = CommandRefused(
-                **_envelope(command, case.key, version, case.definition, context, context.now),
-                name="CommandRefused",
-                trigger=command.trigger,
-                verdicts=verdicts,
-            )
-            events = (refused,)
-        return Refusal(f"{case.key}: {command.trigger} is refused", verdicts, events)
-    return (
-        CaseTransitioned(
-            **_envelope(command, case.key, version, case.definition, context, occurred_at),
-            name=taken.name,
-            role=acting_role(taken.step, attempt),
-            trigger=command.trigger,
-            source=case.state,
-            state=taken.state,
-            data=given,
-            evidence=command.evidence,
-            verdicts=taken.verdicts,
-        ),
+        return _refused(command, case, workflow, context, (*standing, *_nearest(attempt)))
+    event = CaseTransitioned(
+        **_envelope(command, case.key, case.version + 1, case.definition, context, occurred_at),
+        name=taken.name,
+        role=acting_role(taken.step, attempt),
+        trigger=command.trigger,
+        source=case.state,
+        state=taken.state,
+        data=given,
+        evidence=command.evidence,
+        verdicts=taken.verdicts,
     )
+    return Decision((event,), evolve(case, event))
 
 
-def observe(
-    command: Observe, case: Case | None, workflow: Workflow, context: Context
-) -> tuple[AnyEvent, ...]:
+def observe(command: Observe, case: Case | None, workflow: Workflow, context: Context) -> Decision:
     """Record facts, each with what the rules say of it. Raises ``BadInput``, never refuses."""
     occurred_at = _occurred_at(command, context.now)
     definition = workflow.definition
@@ -159,20 +144,19 @@ def observe(
         case = evolve(case, event)
     if problems:
         raise BadInput(problems)
-    return tuple(events)
+    return Decision(tuple(events), case)
 
 
-def attach(command: AttachEvidence, case: Case, context: Context) -> tuple[AnyEvent, ...]:
+def attach(command: AttachEvidence, case: Case, context: Context) -> Decision:
     """Put evidence beside a case."""
     occurred_at = _occurred_at(command, context.now)
-    return (
-        EvidenceAttached(
-            **_envelope(command, case.key, case.version + 1, case.definition, context, occurred_at),
-            name="EvidenceAttached",
-            role=command.actor.roles[0] if command.actor.roles else None,
-            evidence=command.evidence,
-        ),
+    event = EvidenceAttached(
+        **_envelope(command, case.key, case.version + 1, case.definition, context, occurred_at),
+        name="EvidenceAttached",
+        role=command.actor.roles[0] if command.actor.roles else None,
+        evidence=command.evidence,
     )
+    return Decision((event,), evolve(case, event))
 
 
 def references(
@@ -182,9 +166,8 @@ def references(
     and those it newly refers to."""
     return frozenset(
         value
-        for name, described in workflow.definition.data.items()
-        if described.type == "ref"
-        and (name in workflow.read_fields or name in given)
+        for name in workflow.ref_fields
+        if (name in workflow.read_fields or name in given)
         and isinstance(value := given.get(name, data.get(name)), str)
         and values.CASE_KEY.fullmatch(value)
     )
@@ -226,10 +209,29 @@ def _standing(
     return tuple(verdicts)
 
 
-def _best(attempt: Attempt) -> tuple[Verdict, ...]:
-    """Of the transitions tried, the verdicts of the one that came nearest to holding."""
+def _nearest(attempt: Attempt) -> tuple[Verdict, ...]:
+    """Of the steps tried, the verdicts of the one that came nearest to holding."""
     tried = [verdicts for _, verdicts in attempt.tried]
     return min(tried, key=lambda verdicts: sum(not v.held for v in verdicts), default=())
+
+
+def _refused(
+    command: PullTrigger,
+    case: Case,
+    workflow: Workflow,
+    context: Context,
+    verdicts: tuple[Verdict, ...],
+) -> Decision:
+    refusal = Refused(f"{case.key}: {command.trigger} is refused", verdicts)
+    if not workflow.definition.record_refusals:
+        return Decision((), case, refusal)
+    event = CommandRefused(
+        **_envelope(command, case.key, case.version + 1, case.definition, context, context.now),
+        name="CommandRefused",
+        trigger=command.trigger,
+        verdicts=verdicts,
+    )
+    return Decision((event,), evolve(case, event), refusal)
 
 
 def _conformance(

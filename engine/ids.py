@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import threading
 import time
 import uuid
@@ -14,6 +15,8 @@ _NAMESPACE_BYTES = COMMAND_NAMESPACE.bytes
 
 _lock = threading.Lock()
 _last = [0]
+_random = random.Random()
+os.register_at_fork(after_in_child=_random.seed)  # else parent and child would go on alike
 
 
 def new_id() -> str:
@@ -24,7 +27,7 @@ def new_id() -> str:
     """
     with _lock:
         tick = _last[0] = max((time.time_ns() // 1_000_000) << 12, _last[0] + 1)
-    tail = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+    tail = _random.getrandbits(64) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
     text = f"{tick >> 12:012x}7{tick & 0xFFF:03x}{tail:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

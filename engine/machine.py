@@ -68,6 +68,7 @@ class Workflow:
         self.ref = DefinitionRef(
             name=definition.workflow, version=definition.version, hash=definition.hash
         )
+        self.ref_fields = tuple(n for n, field in definition.data.items() if field.type == "ref")
         self.read_fields = frozenset(
             name
             for step in (definition.start, *definition.transitions)

@@ -17,7 +17,7 @@ from time import sleep
 from pydantic import BaseModel, ValidationError
 
 from engine import canonical, decide, ids, values
-from engine.case import Case, evolve, fold
+from engine.case import Case, fold
 from engine.catalog import Catalog, Published, stream_of, succeeds
 from engine.clock import Clock, SystemClock
 from engine.commands import (
@@ -28,16 +28,17 @@ from engine.commands import (
     PullTrigger,
     StartCase,
 )
+from engine.decide import Decision
 from engine.definition import Definition
 from engine.errors import BadInput, CommandIdReused, Contended, NotFound, PmoError, Refused
 from engine.events import (
     Actor,
-    AnyEvent,
     CommandRefused,
     DefinitionPublished,
     DefinitionRef,
     Verdict,
 )
+from engine.lint import lint
 from engine.machine import Workflow
 from engine.store.log import Append, Appended, Conflict, Log, Marked, Recorded
 
@@ -126,14 +127,12 @@ class _Queue:
                 self._waiting[0].wake.release()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Draft:
-    """What a ticket would write, and what it was judged by."""
+    """What a command would write, and the versions of every stream it was judged by."""
 
-    events: tuple[AnyEvent, ...]
+    decision: Decision
     expected: dict[str, int]
-    case: Case | None
-    refusal: Refused | None = None
 
 
 @dataclass(slots=True)
@@ -248,11 +247,12 @@ class Service:
             if isinstance(draft, Receipt):
                 ticket.answer = draft
                 continue
-            if draft.refusal and not draft.events:
+            decision = draft.decision
+            if not decision.events:
                 refused.append((ticket, draft))
                 continue
-            if draft.case:
-                current.cases[draft.case.key] = draft.case
+            if decision.case:
+                current.cases[decision.case.key] = decision.case
             drafts.append((ticket, draft))
         if drafts:
             again.extend(self._append(drafts))
@@ -264,20 +264,23 @@ class Service:
             elif self._stale(draft.expected):
                 again.append(ticket)
             else:
-                ticket.answer = draft.refusal
+                ticket.answer = draft.decision.refusal
         return again
 
     def _append(self, drafts: list[tuple[_Ticket, _Draft]]) -> list[_Ticket]:
         answers = self.log.append(
-            [Append(d.events, d.expected, t.marker, t.fingerprint) for t, d in drafts]
+            [
+                Append(draft.decision.events, draft.expected, ticket.marker, ticket.fingerprint)
+                for ticket, draft in drafts
+            ]
         )
         again = []
         for (ticket, draft), answer in zip(drafts, answers, strict=True):
             match answer:
                 case Appended():
-                    if draft.case:
-                        self._keep(draft.case)
-                    ticket.answer = draft.refusal or _receipt(answer.events)
+                    if draft.decision.case:
+                        self._keep(draft.decision.case)
+                    ticket.answer = draft.decision.refusal or _receipt(answer.events)
                 case Marked():
                     self._numbers.clear()
                     ticket.answer = self._answer_again(ticket, answer)
@@ -294,9 +297,8 @@ class Service:
                 case_ = self._case(command.case, current)
                 workflow = self.catalog.pinned(case_.definition)
                 context = self._context(workflow, case_.data, command.data, current)
-                return _drafted(
+                return _Draft(
                     decide.pull(command, case_, workflow, context),
-                    case_,
                     {case_.key: case_.version, **context.reads},
                 )
             case Observe():
@@ -304,9 +306,7 @@ class Service:
             case AttachEvidence():
                 case_ = self._case(command.case, current)
                 context = decide.Context(current.now, self._new_id, {})
-                return _drafted(
-                    decide.attach(command, case_, context), case_, {case_.key: case_.version}
-                )
+                return _Draft(decide.attach(command, case_, context), {case_.key: case_.version})
             case PublishDefinition():
                 return self._publish(command, current)
         raise TypeError(f"no such command: {type(command).__name__}")
@@ -320,10 +320,10 @@ class Service:
         if definition.key_fields and self._find(key, current):
             taken = Verdict(rule="key", held=False, reason=f"{key} exists already")
             refusal = Refused(f"{command.workflow} cannot start", (taken,))
-            return _Draft((), {}, None, refusal)
-        draft = _drafted(decide.start(command, key, published.workflow, context), None, expected)
-        if draft.refusal is None and not definition.key_fields:
-            self._numbers[definition.workflow] = self._numbers[definition.workflow] + 1
+            return _Draft(Decision((), None, refusal), {})
+        draft = _Draft(decide.start(command, key, published.workflow, context), expected)
+        if draft.decision.events and not definition.key_fields:
+            self._numbers[definition.workflow] += 1
         return draft
 
     def _observe(self, command: Observe, current: _Round) -> _Draft:
@@ -342,8 +342,8 @@ class Service:
             raise BadInput.one("/workflow", f"{command.case} is a case of {name}")
         given = {name: value for fact in command.facts for name, value in fact.data.items()}
         context = self._context(workflow, case.data if case else {}, given, current)
-        events = decide.observe(command, case, workflow, context)
-        return _drafted(events, case, {**expected, **context.reads})
+        decision = decide.observe(command, case, workflow, context)
+        return _Draft(decision, {**expected, **context.reads})
 
     def _publish(self, command: PublishDefinition, current: _Round) -> _Draft | Receipt:
         try:
@@ -356,7 +356,8 @@ class Service:
             newest = self.catalog.newest(name)
             if newest.workflow.definition.hash == definition.hash:
                 return _receipt(self.log.stream(stream_of(name))[-1:])
-        if problems := succeeds(definition, newest.workflow.definition if newest else None):
+        before = newest.workflow.definition if newest else None
+        if problems := [*lint(definition), *succeeds(definition, before)]:
             raise BadInput(problems)
         version = newest.stream_version if newest else 0
         event = DefinitionPublished(
@@ -376,7 +377,7 @@ class Service:
             text=command.text,
         )
         self._forget((event.stream,))
-        return _Draft((event,), {event.stream: version}, None)
+        return _Draft(Decision((event,), None), {event.stream: version})
 
     def _new_key(self, definition: Definition, command: StartCase) -> str:
         if definition.key_fields:
@@ -483,17 +484,6 @@ def _ticket(command: Command) -> _Ticket:
 def _said(part: BaseModel) -> dict[str, object]:
     """What a command says; what it leaves out stays out, so new optional fields change nothing."""
     return {name: value for name, value in part.__dict__.items() if value}
-
-
-def _drafted(decision: decide.Decision, case: Case | None, expected: dict[str, int]) -> _Draft:
-    if isinstance(decision, decide.Refusal):
-        refusal = Refused(decision.what, decision.verdicts)
-        events = decision.events
-    else:
-        refusal, events = None, decision
-    for event in events:
-        case = evolve(case, event)
-    return _Draft(events, expected, case if events else None, refusal)
 
 
 def _receipt(events: Sequence[Recorded]) -> Receipt:

@@ -387,3 +387,12 @@ def test_a_definition_that_is_not_one_is_refused(service: Service) -> None:
         service.handle(
             PublishDefinition(command_id="p", actor=OPERATOR, body={"workflow": "X"}, text="")
         )
+    stuck = {
+        "workflow": "stuck",
+        "version": 1,
+        "title": "Nothing leads out",
+        "key": "S",
+        "states": {"open": {"initial": True}, "island": {}},
+    }
+    with pytest.raises(BadInput, match="island"):
+        service.handle(PublishDefinition(command_id="s", actor=OPERATOR, body=stuck, text=""))

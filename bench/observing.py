@@ -1,0 +1,124 @@
+"""Observations in bulk: facts recorded through the service, each judged by the rules, durable, and
+then projected into register, audit trail and case list. The limit beside it: SQLite itself, writing
+rows of the same bytes into one table in transactions of the same size.
+
+    .venv/bin/python -m bench.observing
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+from bench.report import Row, write
+from engine import events
+from engine.commands import Fact, Observe, PublishDefinition, Requester
+from engine.events import Source
+from engine.loading import load_definition
+from engine.service import LARGEST_GROUP, Service
+from engine.store.sqlite import SQLiteLog
+from projections.runner import Runner
+
+DEFINITION = """
+workflow: project
+version: 1
+title: Project
+key: PRJ
+data:
+  name:   {type: text}
+  rating: {type: choice, of: [Green, Amber, Red]}
+  end:    {type: date}
+  cost:   {type: money, currency: GBP}
+states:
+  reported: {initial: true, final: true}
+"""
+IMPORTER = Requester(id="importer", kind="import")
+PROJECTS = 2_000
+REPORTS = 10
+
+
+def reports() -> list[Observe]:
+    """Ten yearly reports on 2,000 projects, two facts in each observation."""
+    return [
+        Observe(
+            command_id=f"{year}-{number}",
+            actor=IMPORTER,
+            workflow="project",
+            case=f"PRJ-{number:04}",
+            occurred_at=f"{2010 + year}-09-30",
+            facts=(
+                Fact(name="RatingChanged", data={"rating": ("Green", "Amber", "Red")[year % 3]}),
+                Fact(
+                    name="BaselineIssued",
+                    data={"end": f"{2030 + year}-03-31", "cost": f"{number + year}000000"},
+                ),
+            ),
+            origin=Source(name=f"report {2010 + year}", record=str(number)),
+        )
+        for year in range(REPORTS)
+        for number in range(1, PROJECTS + 1)
+    ]
+
+
+def observe(folder: Path) -> tuple[float, float, list[bytes]]:
+    """Seconds to record, seconds to project, and the bytes that were stored."""
+    log = SQLiteLog(folder / "ledger.db")
+    service = Service(log)
+    definition = load_definition(DEFINITION, "bench")
+    service.handle(
+        PublishDefinition(command_id="p", actor=IMPORTER, body=definition.body, text=DEFINITION)
+    )
+    runner = Runner(log, folder / "views.db")
+    runner.catch_up()
+    commands = reports()
+    started = time.perf_counter()
+    for first in range(0, len(commands), LARGEST_GROUP):
+        service.handle_many(commands[first : first + LARGEST_GROUP])
+    recorded = time.perf_counter()
+    runner.catch_up()
+    projected = time.perf_counter()
+    stored = [events.to_bytes(recorded.event) for recorded in log.read(1, log.head())]
+    runner.close()
+    log.close()
+    return recorded - started, projected - recorded, stored
+
+
+def bare_rows(folder: Path, stored: list[bytes]) -> float:
+    """Seconds for SQLite to write the same bytes, with the same durability."""
+    with closing(sqlite3.connect(folder / "rows.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE rows (position INTEGER PRIMARY KEY, state BLOB)")
+        size = LARGEST_GROUP * 2
+        started = time.perf_counter()
+        for first in range(0, len(stored), size):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(
+                "INSERT INTO rows VALUES (?, ?)", enumerate(stored[first : first + size], first)
+            )
+            connection.execute("COMMIT")
+        return time.perf_counter() - started
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=".") as name:
+        folder = Path(name)
+        recording, projecting, stored = observe(folder)
+        bare = bare_rows(folder, stored)
+    count = len(stored)
+    rows = [
+        Row(what, f"{count / seconds:,.0f}/s", f"{count / bare:,.0f}/s", f"{bare / seconds:.2f}")
+        for what, seconds in (
+            ("into the log", recording),
+            ("from the log into the views", projecting),
+            ("into log and views together", recording + projecting),
+        )
+    ]
+    write(f"Observations in bulk, {count:,} events", __doc__ or "", "bare SQLite rows", rows)
+
+
+if __name__ == "__main__":
+    main()
