@@ -1,0 +1,105 @@
+"""Checking definitions before they are published: their text, their sense, their scenarios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.definitions import SCENARIOS, Loaded, find_definitions, load_definitions, read_file
+from engine.errors import BadInput, Problem
+from engine.scenario import Result, load_scenarios, run, untouched
+from engine.store.memory import MemoryLog
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One definition: how its scenarios went, and the transitions that none of them takes."""
+
+    loaded: Loaded
+    results: tuple[Result, ...]
+    untouched: tuple[str, ...]
+
+    @property
+    def failed(self) -> list[Result]:
+        return [result for result in self.results if result.failure]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    checked: tuple[Checked, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def sound(self) -> bool:
+        return not self.problems and not any(one.failed for one in self.checked)
+
+    def lines(self) -> Iterator[str]:
+        """For people to read; the problems are apart."""
+        for one in self.checked:
+            definition = one.loaded.definition
+            held = len(one.results) - len(one.failed)
+            told = f"{held} of {len(one.results)} scenarios hold" if one.results else "no scenarios"
+            yield (
+                f"{one.loaded.path}: {definition.workflow} {definition.version}:"
+                f" {len(definition.states)} states, {len(definition.transitions)} transitions,"
+                f" {told}"
+            )
+            for result in one.failed:
+                yield f"  {result.where}: {result.scenario}: {result.failure}"
+            for arrow in one.untouched if one.results else ():
+                yield f"  no scenario takes {arrow}"
+
+    def as_data(self) -> dict[str, Any]:
+        """For programs to read."""
+        return {
+            "ok": self.sound,
+            "problems": [{"where": p.where, "what": p.what, "mend": p.mend} for p in self.problems],
+            "definitions": [
+                {
+                    "file": str(one.loaded.path),
+                    "workflow": one.loaded.definition.workflow,
+                    "version": one.loaded.definition.version,
+                    "hash": one.loaded.definition.hash,
+                    "scenarios": len(one.results),
+                    "failed": [
+                        {"where": r.where, "scenario": r.scenario, "failure": r.failure}
+                        for r in one.failed
+                    ],
+                    "untouched": list(one.untouched),
+                }
+                for one in self.checked
+            ],
+        }
+
+
+def check(paths: Iterable[Path]) -> Report:
+    """Load, lint and play the scenarios of every definition; nothing is published."""
+    loaded: list[Loaded] = []
+    problems: list[Problem] = []
+    for path in find_definitions(paths):
+        try:
+            loaded += load_definitions([path])
+        except BadInput as error:
+            problems += error.problems
+    checked = []
+    for one in loaded:
+        try:
+            checked.append(_play(one, loaded))
+        except BadInput as error:
+            problems += error.problems
+    if not loaded and not problems:
+        problems.append(Problem(", ".join(map(str, paths)), "there are no definitions here"))
+    return Report(tuple(checked), tuple(problems))
+
+
+def _play(one: Loaded, all_of_them: Sequence[Loaded]) -> Checked:
+    """Every definition that is checked is published first: cases refer to those of others."""
+    file = one.path.with_suffix("").with_suffix(SCENARIOS)
+    if not file.is_file():
+        return Checked(one, (), tuple(untouched(one.definition, [])))
+    scenarios, source = load_scenarios(read_file(file), str(file))
+    definitions = [(other.definition, other.text) for other in all_of_them]
+    results = tuple(run(scenarios, source, definitions, MemoryLog))
+    return Checked(one, results, tuple(untouched(one.definition, results)))

@@ -1,0 +1,92 @@
+"""The command line ``pmo``. Each verb's module is imported only when the verb is used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from io import TextIOWrapper
+from typing import Any, NoReturn
+
+import click
+
+from app.cli.failures import DONE, Unread, tell
+
+VERBS = {
+    "init": ("homes", "Make a home: a ledger, its views, the shipped workflows."),
+    "demo": ("homes", "Eight years of a real portfolio on the screen."),
+    "status": ("homes", "How far the log and its views are, and what they hold."),
+    "verify": ("homes", "Check the log's chain, and every view against the log."),
+    "rebuild": ("homes", "Build the views anew from the log."),
+    "check": ("definitions", "Check definitions and run their scenarios."),
+    "publish": ("definitions", "Put definitions in force."),
+    "workflows": ("definitions", "List the published definitions."),
+    "diagram": ("definitions", "Draw a workflow, or where a case is in it."),
+    "start": ("writing", "Start a case."),
+    "do": ("writing", "Ask for a transition; without a trigger, say what can be asked for."),
+    "attach": ("writing", "Attach a document to a case."),
+    "observe": ("writing", "Record a fact without asking for permission."),
+    "import": ("importing", "Turn reports into recorded facts."),
+    "show": ("show", "Show a case, now or at a moment in the past."),
+    "list": ("listing", "List cases."),
+    "history": ("history", "The trail of a case: who changed what, when, in which role."),
+    "log": ("feed", "Print the log, or follow it."),
+}
+"""Verb -> the module it lives in, and what ``pmo --help`` says of it."""
+
+
+class Pmo(click.Group):
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = import_module(f"app.cli.{VERBS[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, said) for verb, (_, said) in VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], VERBS, n=1)
+            mend = f"did you mean {near[0]!r}?" if near else "pmo --help lists them"
+            raise click.UsageError(f"there is no verb {args[0]!r} ({mend})")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            raise Unread from None
+
+    def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> NoReturn:
+        """Run, and exit. Whatever is raised becomes words and an exit code; never a traceback."""
+        words = list(sys.argv[1:] if args is None else args)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            code = super().main(words, prog_name="pmo", standalone_mode=False) or DONE
+        except Exception as error:  # noqa: BLE001  the last word is never a traceback
+            code = tell(error, words)
+        sys.exit(code)
+
+
+@click.group(cls=Pmo, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pmo-engine", prog_name="pmo")
+def main() -> None:
+    """Governance decisions, objectives and plans, on one log that cannot be edited.
+
+    A home (--home, PMO_HOME, else .pmo) holds the log and its views. Every verb has --help.
+    Exit codes: 0 done, 1 refused or a check failed, 2 usage or bad input, 3 the store failed.
+    """

@@ -1,0 +1,139 @@
+"""Verbs for workflows: check, publish, workflows, diagram."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from app.cli import options
+from app.cli.failures import CheckFailed
+from app.cli.keys import no_case
+from app.cli.tables import bold, dim, print_json, print_rows, show_moment
+from app.home import Home
+from engine.errors import BadInput
+
+_PATHS = click.Path(path_type=Path)
+
+
+@click.command("check")
+@click.argument("paths", type=_PATHS, nargs=-1)
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of definitions, for editors.")
+@options.json_option
+def check_command(paths: tuple[Path, ...], schema: bool, as_json: bool) -> None:
+    """Check definitions (files, or folders of them) and run the scenarios beside them.
+
+    Without PATHS the shipped workflows are checked. Every problem is told with file, line, column
+    and how to mend it. NAME.scenarios.yaml beside NAME.yaml holds its scenarios; transitions that
+    no scenario takes are listed.
+    """
+    from app.checking import check
+    from engine.schema import definition_schema
+    from workflows import shipped
+
+    if schema:
+        print_json(definition_schema())
+        return
+    report = check(paths or shipped())
+    if as_json:
+        print_json(report.as_data())
+    else:
+        for line in report.lines():
+            click.echo(line)
+        for problem in report.problems:
+            click.echo(f"error: {problem}", err=True)
+    if not report.sound:
+        raise CheckFailed
+
+
+@click.command("publish")
+@click.argument("files", type=_PATHS, nargs=-1, required=True)
+@click.option("--reason", help="Why.")
+@options.actor_option
+@options.home_option
+@options.json_option
+def publish_command(
+    files: tuple[Path, ...], reason: str | None, actor: str | None, home: Path, as_json: bool
+) -> None:
+    """Put the definitions in FILES (or folders) in force for cases that start from now on.
+
+    Running cases stay with the definition they began with. Publishing the same again changes
+    nothing.
+    """
+    from app.definitions import find_definitions, load_definitions, publish
+
+    with Home.open(home) as opened:
+        requester = options.read_actor(actor)
+        loaded = load_definitions(find_definitions(files))
+        outcomes = [publish(opened.service, one, requester, reason) for one in loaded]
+        opened.catch_up()
+    if as_json:
+        print_json(
+            [
+                {
+                    "workflow": outcome.definition.workflow,
+                    "version": outcome.definition.version,
+                    "hash": outcome.definition.hash,
+                    "position": outcome.receipt.position,
+                    "new": outcome.new,
+                }
+                for outcome in outcomes
+            ]
+        )
+        return
+    for outcome in outcomes:
+        named = f"{outcome.definition.workflow} version {outcome.definition.version}"
+        told = "is published" if outcome.new else "was published already"
+        click.echo(f"{bold(named)} {told}  {dim(f'(position {outcome.receipt.position})')}")
+
+
+@click.command("workflows")
+@options.home_option
+@options.json_option
+def workflows_command(home: Path, as_json: bool) -> None:
+    """List the published definitions, all versions of them."""
+    from projections.definitions import published
+
+    with Home.open(home) as opened:
+        rows = published(opened.views)
+    if as_json:
+        print_json(rows)
+        return
+    print_rows(
+        ["workflow", "version", "title", "published", "by", "hash"],
+        [
+            [
+                row["name"],
+                str(row["version"]),
+                row["title"],
+                show_moment(row["published_at"]),
+                row["published_by"],
+                row["hash"][:12],
+            ]
+            for row in rows
+        ],
+        right=["version"],
+    )
+
+
+@click.command("diagram")
+@click.argument("name", metavar="WORKFLOW|CASE")
+@click.option("--format", "form", type=click.Choice(["svg", "mermaid"]), default="svg")
+@click.option("--output", "-o", type=_PATHS, help="Write it to this file.")
+@options.home_option
+def diagram_command(name: str, form: str, output: Path | None, home: Path) -> None:
+    """Draw a workflow, or the workflow of a case with where it is and the way it took."""
+    from app.drawn import draw
+
+    with Home.open(home) as opened:
+        picture = draw(opened, name, form == "svg")
+        if picture is None:
+            raise no_case(opened, name)
+    if output is None:
+        click.echo(picture, nl=not picture.endswith("\n"))
+        return
+    try:
+        output.write_text(picture, encoding="utf-8")
+    except OSError as error:
+        raise BadInput.one(str(output), f"cannot be written: {error.strerror}") from None
+    click.echo(f"{output} is written", err=True)

@@ -1,0 +1,158 @@
+"""What went wrong, told on standard error, and the exit code it means.
+
+====  =====================================================================
+0     done
+1     refused, or a check failed
+2     usage, or input that cannot be read
+3     the store failed, or other writers never let go
+70    a fault of ours; the line says where its details are
+130   interrupted
+141   whoever read the output went away
+====  =====================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.errors import BadInput, Contended, PmoError, Problem, Refused, StoreFailed
+
+DONE, FAILED, USAGE, STORE, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 3, 70, 130, 141
+
+_POINTER = re.compile(r"/(?:facts/0/)?(?:data/(.+)|(case|workflow|occurred_at|command_id|state))")
+"""Where in a command a problem is, as opposed to a path."""
+
+
+class CheckFailed(Exception):
+    """The command did its work and what it found is not as it should be; it has said so itself."""
+
+
+class Unread(Exception):
+    """Whoever read the output went away (``pmo log | head``)."""
+
+
+def tell(error: BaseException, args: Sequence[str]) -> int:
+    """Say what went wrong; the exit code."""
+    match error:
+        case CheckFailed():
+            return FAILED
+        case click.Abort() | KeyboardInterrupt():
+            return INTERRUPTED
+        case Unread():
+            return _stop_writing()
+        case click.exceptions.NoArgsIsHelpError():
+            error.show()
+            return USAGE
+        case PmoError():
+            _tell_known(error, "--json" in args)
+            return _code_of(error)
+        case click.ClickException():
+            _tell_usage(error)
+            return USAGE
+        case OSError() if error.filename:
+            _say(f"error: {error.filename}: {error.strerror}")
+            return USAGE
+        case _:
+            _tell_fault(error, args)
+            return FAULT
+
+
+def _code_of(error: PmoError) -> int:
+    match error:
+        case Refused():
+            return FAILED
+        case StoreFailed() | Contended():
+            return STORE
+        case _:
+            return USAGE
+
+
+def _tell_known(error: PmoError, as_json: bool) -> None:
+    if as_json:
+        _say(json.dumps(_described(error), ensure_ascii=False))
+        return
+    match error:
+        case Refused():
+            _say(f"refused: {error.what}")
+            for reason in error.reasons:
+                _say(f"  - {reason}")
+        case BadInput():
+            for problem in error.problems:
+                _say(f"error: {_spell(problem)}")
+        case _:
+            _say(f"error: {error}")
+
+
+def _described(error: PmoError) -> dict[str, Any]:
+    described: dict[str, Any] = {"error": error.code, "what": str(error)}
+    match error:
+        case Refused():
+            verdicts = [
+                {"rule": v.rule, "held": v.held, "reason": v.reason} for v in error.verdicts
+            ]
+            described |= {"what": error.what, "verdicts": verdicts}
+        case BadInput():
+            described["problems"] = [
+                {"where": p.where, "what": p.what, "mend": p.mend} for p in error.problems
+            ]
+    return described
+
+
+def _spell(problem: Problem) -> str:
+    """On a command line ``/data/amount`` is simply ``amount``."""
+    match = _POINTER.fullmatch(problem.where)
+    return str(
+        Problem(match[1] or match[2] if match else problem.where, problem.what, problem.mend)
+    )
+
+
+def _tell_usage(error: click.ClickException) -> None:
+    _say(f"error: {error.format_message()}")
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        _say(f"       see: {context.command_path} --help")
+
+
+def _tell_fault(error: BaseException, args: Sequence[str]) -> None:
+    details = "".join(traceback.format_exception(error))
+    told = f"pmo {' '.join(args)}\n\n{details}"
+    try:
+        name = f"crash-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}.txt"
+        file = _folder_for_faults(args) / name
+        file.write_text(told, encoding="utf-8", errors="backslashreplace")
+        where = f"details are in {file}"
+    except OSError:
+        where = f"its details could not be kept: {type(error).__name__}: {error}"
+    _say(f"error: this is a fault of ours, not of yours; {where}")
+
+
+def _folder_for_faults(args: Sequence[str]) -> Path:
+    """The home that was meant, if it is there; else where temporary files go."""
+    given = [*args, ""]
+    named = [given[place + 1] for place, word in enumerate(args) if word == "--home"]
+    named += [word.removeprefix("--home=") for word in args if word.startswith("--home=")]
+    home = Path(named[-1] if named else os.environ.get("PMO_HOME") or ".pmo")
+    return home if home.is_dir() and os.access(home, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def _stop_writing() -> int:
+    """Nobody reads any more: nothing more is written, not even what Python still holds back."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return UNREAD
+
+
+def _say(line: str) -> None:
+    with suppress(BrokenPipeError):
+        print(line, file=sys.stderr)

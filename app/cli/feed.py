@@ -1,0 +1,53 @@
+"""``pmo log``: every event in the order in which it was recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from app.cli import options
+from app.cli.tables import bold, dim, show_moment
+from app.home import Home
+from engine.upcasts import Body
+
+
+@click.command("log")
+@click.option("--after", type=click.IntRange(0), default=0, help="Go on after this position.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many events.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what is recorded from now on.")
+@options.home_option
+@options.json_option
+def log_command(after: int, limit: int | None, follow: bool, home: Path, as_json: bool) -> None:
+    """Print the log; with --json one event a line, in canonical JSON with its position.
+
+    The reader of --follow is the one that all consumers use: it skips nothing. Ctrl-C ends it.
+    """
+    from engine.store.tail import tail
+
+    with Home.open(home) as opened:
+        last = None if follow else opened.log.head()
+        if limit is not None:
+            last = after + limit if last is None else min(last, after + limit)
+        show = _as_json if as_json else _as_text
+        try:
+            for batch in tail(opened.log, after, until=last):
+                for position, body in batch:
+                    click.echo(show(position, body))
+        except KeyboardInterrupt:
+            if not follow:
+                raise
+
+
+def _as_json(position: int, body: Body) -> str:
+    from engine import canonical
+
+    # The position is no part of the event: it is known only once the event stands in the log.
+    return f'{{"position":{position},{canonical.encode(body).decode()[1:]}'
+
+
+def _as_text(position: int, body: Body) -> str:
+    who, role, state = body["actor"]["id"], body.get("role"), body.get("state")
+    told = f"{body['name']} → {state}" if state else body["name"]
+    when = dim(f"{position:>6}  {show_moment(body['recorded_at'])}")
+    return f"{when}  {bold(body['stream'])}  {told}  {who}{f' as {role}' if role else ''}"

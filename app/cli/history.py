@@ -1,0 +1,72 @@
+"""``pmo history``: the trail of one case, read from its own stream."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from app.cli import options
+from app.cli.keys import no_case, nothing_yet
+from app.cli.tables import (
+    MISSING,
+    bold,
+    clean,
+    dim,
+    print_json,
+    show_moment,
+    show_paper,
+    show_value,
+)
+from app.home import Home
+from app.trail import Entry, select, trail
+from engine.store.glance import read_stream
+
+
+@click.command("history")
+@click.argument("case")
+@options.moment_options
+@options.home_option
+@options.json_option
+def history_command(
+    case: str, as_of: str | None, known_at: str | None, home: Path, as_json: bool
+) -> None:
+    """The trail of a CASE: who changed what from what to what, when, in which role, and why."""
+    with Home.open(home) as opened:
+        events = read_stream(opened.ledger, case)
+        if not events:
+            raise no_case(opened, case)
+    entries = trail(select(events, as_of, known_at))
+    if not entries:
+        raise nothing_yet(case, events)
+    if as_json:
+        print_json([asdict(entry) for entry in entries])
+        return
+    for entry in entries:
+        print_entry(entry)
+
+
+def print_entry(entry: Entry) -> None:
+    """One event of a trail, on a few lines."""
+    moved = entry.state if entry.state != entry.state_before else None
+    arrow = f"  {entry.state_before or MISSING} → {moved}" if moved else ""
+    click.echo(f"{show_moment(entry.occurred_at)}  {bold(entry.name)}{arrow}")
+    who = entry.actor + (f" as {entry.role}" if entry.role else "")
+    who += f" for {entry.on_behalf_of}" if entry.on_behalf_of else ""
+    who += f" ({entry.actor_kind})" if entry.actor_kind != "human" else ""
+    said = [f"{entry.position}", f"recorded {show_moment(entry.recorded_at)}", who, entry.source]
+    click.echo(dim(f"    {'  '.join(filter(None, said))}"))
+    for change in entry.changes:
+        late = "  (late: what was so after it stays)" if change.late else ""
+        before, after = show_value(change.before), show_value(change.after)
+        click.echo(f"    {change.field}: {before} → {after}{late}")
+    for paper in entry.evidence:
+        click.echo(f"    evidence: {show_paper(paper)}")
+    for reason in entry.refused:
+        click.echo(f"    refused: {clean(reason)}")
+    if entry.reason:
+        click.echo(f"    because: {clean(entry.reason)}")
+    if entry.conformance and entry.conformance["verdict"] != "conforms":
+        verdict = entry.conformance["verdict"].replace("_", " ")
+        click.echo(f"    {verdict}: {'; '.join(entry.conformance['rules'])}")

@@ -1,0 +1,121 @@
+"""Verbs for a home as a whole: init, demo, status, verify, rebuild."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from app.cli import options
+from app.cli.failures import CheckFailed
+from app.cli.progress import bar
+from app.cli.tables import bold, print_json, print_pairs, print_rows, show_moment
+from app.home import Home
+
+
+@click.command("init")
+@click.option("--bare", is_flag=True, help="Publish no workflows.")
+@options.actor_option
+@options.home_option
+@options.json_option
+def init_command(bare: bool, actor: str | None, home: Path, as_json: bool) -> None:
+    """Make a home and publish the shipped workflows. Doing it again changes nothing."""
+    from app.definitions import load_definitions, newest, publish
+    from workflows import shipped
+
+    published = {}
+    with Home.create(home) as opened:
+        new = opened.log.head() == 0
+        requester = options.read_actor(actor)
+        for loaded in [] if bare else load_definitions(shipped()):
+            definition = loaded.definition
+            before = newest(opened.service, definition.workflow)
+            if before is None or before.version < definition.version:
+                publish(opened.service, loaded, requester, None)
+                published[definition.workflow] = definition.version
+        opened.catch_up()
+    if as_json:
+        print_json({"home": str(home), "new": new, "published": published})
+        return
+    click.echo(f"{home}: {'a new home' if new else 'is a home already, nothing in it is changed'}")
+    for workflow, version in published.items():
+        click.echo(f"  {workflow} version {version} is published")
+    if published:
+        click.echo("next: pmo start decision title=... --as NAME:requester")
+
+
+@click.command("status")
+@options.home_option
+@options.json_option
+def status_command(home: Path, as_json: bool) -> None:
+    """How far the log and its views are, what they hold, and what waits to be mended."""
+    from app.state import read_state
+
+    with Home.open(home) as opened:
+        state = read_state(opened)
+    if as_json:
+        print_json(asdict(state))
+        return
+    click.echo(bold(str(home)))
+    print_pairs(
+        {
+            "log": f"{state.head:,} events, the last recorded {show_moment(state.last_recorded_at)}"
+            if state.last_recorded_at
+            else "empty",
+            "views": f"{state.lag:,} events behind" if state.lag else "up to date",
+            "parked": f"{len(state.parked)} events wait to be mended" if state.parked else "none",
+            "size": f"ledger {state.ledger_bytes:,} bytes, views {state.views_bytes:,} bytes",
+            "checks": "pmo verify checks the log's chain and every view",
+        }
+    )
+    for position, projection, stream, reason in state.parked:
+        click.echo(f"    position {position}, {stream}, in {projection}: {reason}")
+    if state.definitions:
+        click.echo()
+        print_rows(
+            ["workflow", "version", "title", "published"],
+            [
+                [d["name"], str(d["version"]), d["title"], show_moment(d["published_at"])]
+                for d in state.definitions
+            ],
+            right=["version"],
+        )
+    if state.cases:
+        click.echo()
+        print_rows(
+            ["workflow", "state", "cases"],
+            [[c["workflow"], c["state"], f"{c['cases']:,}"] for c in state.cases],
+            right=["cases"],
+        )
+
+
+@click.command("rebuild")
+@options.home_option
+@options.json_option
+def rebuild_command(home: Path, as_json: bool) -> None:
+    """Build the views anew from the log; the old ones can be read until the new ones are there."""
+    with Home.open(home) as opened, bar("rebuilding") as progress:
+        reached = opened.runner.rebuild(progress)
+    if as_json:
+        print_json({"position": reached})
+        return
+    click.echo(f"the views are built anew from {reached:,} events")
+
+
+@click.command("verify")
+@options.home_option
+@options.json_option
+def verify_command(home: Path, as_json: bool) -> None:
+    """Check the log's chain of hashes, then fold it again and compare every view with it."""
+    from app.verification import verify_home
+
+    with Home.open(home) as opened, bar("comparing") as progress:
+        verified = verify_home(opened, progress)
+    if as_json:
+        print_json(asdict(verified))
+    else:
+        for line in verified.lines():
+            click.echo(line)
+    if not verified.sound:
+        raise CheckFailed

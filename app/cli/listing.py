@@ -1,0 +1,147 @@
+"""``pmo list``: the cases of one workflow on both clocks, or all cases now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from difflib import get_close_matches
+from pathlib import Path
+
+import click
+
+from app.cli import options
+from app.cli.conditions import read_condition
+from app.cli.tables import MISSING, print_json, print_rows, show_moment, show_value
+from app.home import Home
+from engine.errors import BadInput, NotFound
+from projections import cases as all_cases
+from projections import register_pages
+from projections.definitions import definition, workflows
+from projections.register_pages import Where
+
+_SYSTEM = ("key", "state", "version", "definition", "position")
+"""The columns that a case has whatever its workflow."""
+
+
+@click.command("list")
+@click.argument("workflow", required=False)
+@click.option("--state", help="Only cases in this state.")
+@click.option(
+    "--where",
+    "-w",
+    multiple=True,
+    metavar="CONDITION",
+    help="'amount>=1m', 'rating=Amber', 'name~Rail', 'end is missing' (withheld, present).",
+)
+@click.option("--sort", metavar="FIELD", default="key", help="By this field; -FIELD: descending.")
+@click.option("--columns", metavar="FIELD,...", help="Which columns; 'all' for all.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@options.moment_options
+@options.home_option
+@options.json_option
+def list_command(
+    workflow: str | None,
+    state: str | None,
+    where: tuple[str, ...],
+    sort: str,
+    columns: str | None,
+    limit: int,
+    as_of: str | None,
+    known_at: str | None,
+    home: Path,
+    as_json: bool,
+) -> None:
+    """List the cases of a WORKFLOW; without it, all cases, those changed last first."""
+    with Home.open(home) as opened:
+        if workflow is None:
+            if where or columns or as_of or known_at or sort != "key":
+                raise click.UsageError("name a workflow: only its cases have fields and a past")
+            _list_all(opened, state, limit, as_json)
+            return
+        _require_workflow(opened, workflow)
+        fields = register_pages.fields(opened.views, workflow)
+        conditions = [*map(_reader(opened, workflow), where)]
+        if state:
+            conditions.append(Where("_state", "=", state))
+        page = register_pages.page(
+            opened.views,
+            workflow,
+            as_of=as_of,
+            known_at=known_at,
+            where=conditions,
+            sort="_" + sort.lstrip("-") if sort.lstrip("-") in _SYSTEM else sort.lstrip("-"),
+            descending=sort.startswith("-"),
+            limit=limit,
+        )
+    if as_json:
+        print_json({"total": page.total, "cases": [asdict(row) for row in page.rows]})
+        return
+    names = _columns(columns, [field.name for field in fields])
+    numbers = [field.name for field in fields if field.type in ("number", "money")]
+    print_rows(names, [[_cell(row, name) for name in names] for row in page.rows], numbers)
+    _print_rest(len(page.rows), page.total)
+
+
+def _list_all(home: Home, state: str | None, limit: int, as_json: bool) -> None:
+    rows, total = all_cases.cases(home.views, state=state, limit=limit)
+    if as_json:
+        print_json({"total": total, "cases": rows})
+        return
+    print_rows(
+        ["key", "workflow", "state", "title", "changed"],
+        [
+            [
+                row["key"],
+                row["workflow"],
+                row["state"] or MISSING,
+                show_value(row["title"]),
+                show_moment(row["recorded_at"]),
+            ]
+            for row in rows
+        ],
+    )
+    _print_rest(len(rows), total)
+
+
+def _print_rest(shown: int, total: int) -> None:
+    if shown < total:
+        click.echo(f"{shown} of {total:,} cases; --limit shows more", err=True)
+
+
+def _require_workflow(home: Home, name: str) -> None:
+    known = workflows(home.views)
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        mend = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known) or 'none'}"
+        raise NotFound.one("", f"no workflow {name!r} is published", mend)
+
+
+def _reader(home: Home, workflow: str) -> Callable[[str], Where]:
+    rules = definition(home.views, workflow)
+    return lambda text: read_condition(text, rules["body"] if rules else {})
+
+
+def _columns(given: str | None, fields: list[str]) -> list[str]:
+    if given is None:
+        return ["key", "state", *fields[:6]]
+    if given == "all":
+        return ["key", "state", "version", "definition", *fields]
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    known = [*fields, *_SYSTEM]
+    for name in names:
+        if name not in known:
+            raise BadInput.one("--columns", f"no column {name!r}", f"there is {', '.join(known)}")
+    return names
+
+
+def _cell(row: register_pages.CaseRow, name: str) -> str:
+    if name in row.data:
+        return show_value(row.data[name])
+    system = {
+        "key": row.key,
+        "state": row.state or MISSING,
+        "version": str(row.version),
+        "definition": str(row.definition_version),
+        "position": str(row.position),
+    }
+    return system.get(name, MISSING)

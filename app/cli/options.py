@@ -1,0 +1,238 @@
+"""The options that verbs share, and how words become values."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from engine.clock import read_moment
+from engine.errors import BadInput, Problem
+
+if TYPE_CHECKING:
+    from engine.commands import Requester
+    from engine.definition import Definition
+    from engine.events import Evidence
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+LARGEST_TEXT = 10_000_000
+"""Bytes of a file that ``field=@FILE`` reads; what a field takes is far less."""
+
+_EVIDENCE = re.compile(r"(?P<kind>[^=]+)=(?P<file>.+?)(?:@(?P<as_of>\d{4}-\d\d-\d\d))?")
+_ASSIGNMENT = re.compile(r"(?P<name>[^=]+)=(?P<value>.*)", re.DOTALL)
+
+
+class Moment(click.ParamType[str]):
+    """A date or a time, as ``engine.clock.read_moment`` takes it."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return read_moment(value)
+        except BadInput as error:
+            self.fail(str(error), param, ctx)
+
+
+def home_option(command: F) -> F:
+    return click.option(
+        "--home",
+        type=click.Path(path_type=Path),
+        envvar="PMO_HOME",
+        default=".pmo",
+        show_default=".pmo, or PMO_HOME",
+        help="The folder with the ledger and its views.",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON, for programs; errors too."
+    )(command)
+
+
+def actor_option(command: F) -> F:
+    return click.option(
+        "--as",
+        "actor",
+        metavar="NAME[:ROLE,...]",
+        envvar="PMO_AS",
+        help="Who asks, and in which roles (else PMO_AS, else your login name without a role).",
+    )(command)
+
+
+def moment_options(command: F) -> F:
+    """``--as-of`` and ``--known-at``: the two clocks."""
+    as_of = click.option(
+        "--as-of", type=Moment(), help="As it was at that time (a date: at its end)."
+    )
+    known_at = click.option(
+        "--known-at", type=Moment(), help="As far as it was recorded by that time."
+    )
+    return as_of(known_at(command))
+
+
+def command_options(command: F) -> F:
+    """What every command to the engine may say besides."""
+    for option in (
+        click.option("--id", "command_id", help="Command id: sent twice, it has one effect."),
+        click.option("--occurred-at", type=Moment(), help="When it was so, if not now."),
+        click.option("--on-behalf-of", metavar="NAME", help="For whom."),
+        click.option("--reason", help="Why."),
+    ):
+        command = option(command)
+    return command
+
+
+def data_options(command: F) -> F:
+    """Fields: ``amount=1.25m``, ``rationale=@file.txt``, ``conditions=`` (missing)."""
+    for option in (
+        click.argument("fields", metavar="[FIELD=VALUE]...", nargs=-1),
+        click.option(
+            "--withhold",
+            multiple=True,
+            metavar="FIELD=GROUND",
+            help="The value is known and kept back on this ground.",
+        ),
+        click.option("--data-json", metavar="JSON", help="Fields as a JSON object."),
+        click.option(
+            "--data",
+            "-d",
+            multiple=True,
+            metavar="FIELD=VALUE",
+            help="A field; FIELD=@FILE reads it from a file, FIELD= clears it.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def evidence_option(command: F) -> F:
+    return click.option(
+        "--evidence",
+        "-e",
+        multiple=True,
+        metavar="KIND=FILE[@DATE]",
+        help="A document: its hash is recorded. DATE is what it speaks of, else when it changed.",
+    )(command)
+
+
+def read_actor(text: str | None) -> Requester:
+    """Who asks. Raises ``BadInput``."""
+    from engine.commands import Requester
+
+    if text:
+        return Requester.read(text, "--as")
+    try:
+        return Requester(id=getpass.getuser())
+    except (OSError, KeyError, ImportError):
+        raise BadInput.one(
+            "--as", "it is not known who you are", "write --as NAME:ROLE, or set PMO_AS"
+        ) from None
+
+
+def read_data(
+    words: Iterable[str],
+    withhold: Iterable[str],
+    data_json: str | None,
+    definition: Definition,
+) -> dict[str, Any]:
+    """Fields as the command line gives them, by name; ``None`` clears one.
+
+    The engine checks the values. Raises ``BadInput`` for what is not a field, with all problems.
+    """
+    from engine.validation import suggest
+
+    data = _read_object(data_json)
+    for word in words:
+        name, value = _split(word)
+        described = definition.data.get(name)
+        is_document = described is not None and described.type == "document"
+        data[name] = _read_value(value, is_document, name)
+    for word in withhold:
+        name, ground = _split(word)
+        data[name] = {"withheld": ground}
+    problems = [
+        Problem(name, "there is no such field", suggest(name, definition.data))
+        for name in data
+        if name not in definition.data
+    ]
+    if problems:
+        raise BadInput(problems)
+    return data
+
+
+def read_evidence(text: str) -> Evidence:
+    """``business-case=paper.pdf@2026-03-01``. Raises ``BadInput``."""
+    match = _EVIDENCE.fullmatch(text)
+    if not match:
+        raise BadInput.one(
+            "--evidence", f"{text!r} is no evidence", "write KIND=FILE or KIND=FILE@2026-03-31"
+        )
+    return evidence_of(Path(match["file"]), match["kind"], match["as_of"])
+
+
+def evidence_of(file: Path, kind: str, as_of: str | None) -> Evidence:
+    """A file as evidence; ``as_of`` is the day it was last changed, unless told."""
+    from engine.events import Evidence
+
+    sha256, changed_on = _hash_file(file)
+    day = read_moment(as_of, "--evidence")[:10] if as_of else changed_on
+    return Evidence(kind=kind.strip(), sha256=sha256, as_of=day, name=file.name)
+
+
+def _hash_file(file: Path) -> tuple[str, str]:
+    try:
+        with file.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        changed = file.stat().st_mtime
+    except OSError as error:
+        raise BadInput.one(str(file), f"cannot be read: {error.strerror}") from None
+    return digest, datetime.fromtimestamp(changed, UTC).date().isoformat()
+
+
+def _read_object(text: str | None) -> dict[str, Any]:
+    import json
+
+    if text is None:
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadInput.one("--data-json", f"is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise BadInput.one("--data-json", "is not an object", """write '{"field": "value"}'""")
+    return value
+
+
+def _split(word: str) -> tuple[str, str]:
+    match = _ASSIGNMENT.fullmatch(word)
+    if not match:
+        raise BadInput.one(word, "there is no '=' in it", "write FIELD=VALUE")
+    return match["name"].strip(), match["value"]
+
+
+def _read_value(value: str, is_document: bool, name: str) -> Any:
+    if value == "":
+        return None
+    if value.startswith("@@"):
+        return value[1:]
+    if not value.startswith("@"):
+        return value
+    file = Path(value[1:])
+    if is_document:
+        return {"name": file.name, "sha256": _hash_file(file)[0]}
+    try:
+        with file.open("rb") as opened:
+            return opened.read(LARGEST_TEXT).decode("utf-8-sig")
+    except OSError as error:
+        raise BadInput.one(name, f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadInput.one(name, f"{file} is not text in UTF-8", "attach it as evidence") from None

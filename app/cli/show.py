@@ -1,0 +1,111 @@
+"""``pmo show``: one case, on both clocks. It reads views and one stream, and imports no engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.cli import options
+from app.cli.keys import no_case, nothing_yet
+from app.cli.tables import (
+    bold,
+    dim,
+    print_json,
+    print_pairs,
+    show_moment,
+    show_paper,
+    show_value,
+)
+from app.home import Home
+from app.offers import Offer, offers
+from app.trail import papers, select
+from engine.store.glance import read_stream
+from engine.upcasts import Body
+from projections import register_pages
+from projections.cases import case as case_now
+from projections.definitions import definition
+
+
+@click.command("show")
+@click.argument("case")
+@options.moment_options
+@options.home_option
+@options.json_option
+def show_command(
+    case: str, as_of: str | None, known_at: str | None, home: Path, as_json: bool
+) -> None:
+    """Show a CASE: its state and data, evidence, who acted, what can come next.
+
+    With --as-of and --known-at it is shown as it stood, or was believed to stand, at a moment.
+    """
+    with Home.open(home) as opened:
+        about = case_now(opened.views, case)
+        if about is None:
+            raise no_case(opened, case)
+        row = register_pages.one(opened.views, case, as_of=as_of, known_at=known_at)
+        events = read_stream(opened.ledger, case)
+        if row is None:
+            raise nothing_yet(case, events)
+        fields = register_pages.fields(opened.views, about["workflow"])
+        offered: list[Offer] = []
+        if as_of is None and known_at is None:
+            rules = definition(opened.views, about["workflow"], about["definition_version"])
+            offered = offers(rules["body"] if rules else {}, row.state, row.data)
+    events = select(events, as_of, known_at)
+    described = asdict(row) | {
+        "workflow": about["workflow"],
+        "title": row.data.get("title", row.data.get("name")),
+        "recorded_at": max(body["recorded_at"] for _, body in events),
+        "as_of": as_of,
+        "known_at": known_at,
+        "evidence": [paper for _, body in events for paper in papers(body)],
+        "acted": _acted(events),
+        "next": [asdict(offer) for offer in offered],
+    }
+    if as_json:
+        print_json(described)
+        return
+    _print_case(described, fields, offered)
+
+
+def _print_case(
+    case: dict[str, Any], fields: Sequence[register_pages.Field], offered: Sequence[Offer]
+) -> None:
+    data = case["data"]
+    title = f"  {show_value(case['title'])}" if case["title"] else ""
+    click.echo(f"{bold(case['key'])}  {case['state']}{title}")
+    rules = f"{case['workflow']} {case['definition_version']}, version {case['version']}"
+    clocks = f"so since {show_moment(case['occurred_at'])}"
+    click.echo(dim(f"{rules}, {clocks}, recorded by {show_moment(case['recorded_at'])}"))
+    if case["as_of"] or case["known_at"]:
+        moments = [
+            f"as of {show_moment(case['as_of'])}" if case["as_of"] else "",
+            f"as known at {show_moment(case['known_at'])}" if case["known_at"] else "",
+        ]
+        click.echo(", ".join(filter(None, moments)))
+    click.echo()
+    print_pairs({field.title or field.name: show_value(data.get(field.name)) for field in fields})
+    if case["evidence"]:
+        click.echo("\nevidence")
+        for paper in case["evidence"]:
+            click.echo(f"  {show_paper(paper)}")
+    if case["acted"]:
+        click.echo("\nacted")
+        print_pairs({role: ", ".join(who) for role, who in case["acted"].items()})
+    if offered:
+        click.echo("\nnext")
+        for offer in offered:
+            click.echo(f"  can {offer}")
+
+
+def _acted(events: Sequence[tuple[int, Body]]) -> dict[str, list[str]]:
+    """Who acted in which role, each once."""
+    acted: dict[str, dict[str, None]] = {}
+    for _, body in events:
+        if body.get("role") and body["type"] != "pmo.case.refused.v1":
+            acted.setdefault(body["role"], {})[body["actor"]["id"]] = None
+    return {role: list(who) for role, who in acted.items()}

@@ -1,0 +1,109 @@
+"""Values, rows and JSON on standard output.
+
+On a terminal tables are drawn; in a pipe they are aligned columns of plain text. Three things stay
+different to the eye as everywhere: missing is a dash, withheld says on which ground, zero is 0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import click
+
+MISSING = "\N{EN DASH}"
+
+
+def show_value(value: Any) -> str:
+    """A field's value (``engine.values``) for people."""
+    match value:
+        case None:
+            return MISSING
+        case {"withheld": ground}:
+            return f"withheld ({ground})"
+        case {"amount": amount, "currency": currency}:
+            return f"{currency} {show_amount(Decimal(amount))}"
+        case {"sha256": sha256}:
+            return f"{value.get('name') or 'document'} (sha256 {sha256[:12]})"
+        case list():
+            return ", ".join(map(show_value, value)) or MISSING
+        case _:
+            return clean(str(value))
+
+
+def show_amount(amount: Decimal) -> str:
+    """Grouped in thousands, with as many decimals as it needs: none, or two at least."""
+    if amount == amount.to_integral_value():
+        return f"{amount:,.0f}"
+    return f"{amount:,.2f}" if amount == round(amount, 2) else f"{amount.normalize():,f}"
+
+
+def show_paper(paper: Mapping[str, Any]) -> str:
+    """Evidence: its kind, name, the date it speaks of, and enough of its hash to tell it apart."""
+    name = clean(paper.get("name", ""))
+    return f"{paper['kind']}  {name} of {paper['as_of']}, sha256 {paper['sha256'][:12]}"
+
+
+def show_moment(moment: str) -> str:
+    """An instant to the second; a date as it is."""
+    return moment if len(moment) == 10 else f"{moment[:10]} {moment[11:19]}"
+
+
+def clean(text: str) -> str:
+    """On one line, and without what would steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_rows(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
+) -> None:
+    """A table; columns named in ``right`` hold numbers and line up on the right."""
+    cells = list(rows)
+    if sys.stdout.isatty():
+        _draw(columns, cells, right)
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    for row in [columns, *cells]:
+        padded = [
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for cell, width, name in zip(row, widths, columns, strict=True)
+        ]
+        click.echo("  ".join(padded).rstrip())
+
+
+def print_pairs(pairs: Mapping[str, str]) -> None:
+    width = max(map(len, pairs), default=0)
+    for name, value in pairs.items():
+        click.echo(f"  {name.ljust(width)}  {value}")
+
+
+def bold(text: str) -> str:
+    return text if "NO_COLOR" in os.environ else click.style(text, bold=True)
+
+
+def dim(text: str) -> str:
+    return text if "NO_COLOR" in os.environ else click.style(text, dim=True)
+
+
+def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)

@@ -1,0 +1,263 @@
+"""Verbs that ask the engine for something: start, do, attach, observe."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.cli import options
+from app.cli.keys import no_case
+from app.cli.tables import bold, dim, print_json
+from app.home import Home
+from app.offers import Offer, offers
+from engine.errors import BadInput, NotFound, Refused, StoreFailed
+
+if TYPE_CHECKING:
+    from engine.case import Case
+    from engine.commands import Command
+    from engine.machine import Workflow
+
+
+@click.command("start")
+@click.argument("workflow")
+@options.data_options
+@options.evidence_option
+@options.command_options
+@options.actor_option
+@options.home_option
+@options.json_option
+def start_command(workflow: str, home: Path, as_json: bool, **given: Any) -> None:
+    """Start a case of the WORKFLOW's newest definition.
+
+    \b
+    pmo start decision title="Extend the pilot" amount=1.25m --as pat:requester
+    """
+    from engine.commands import StartCase
+
+    with Home.open(home) as opened:
+        definition = _newest(opened, workflow).definition
+        command = StartCase(
+            workflow=workflow,
+            data=_data(given, definition),
+            evidence=tuple(map(options.read_evidence, given["evidence"])),
+            **_common(given),
+        )
+        _send(opened, command, as_json)
+
+
+@click.command("do")
+@click.argument("case")
+@click.argument("trigger", required=False)
+@options.data_options
+@options.evidence_option
+@click.option("--if-version", type=int, help="Refuse it if the case has moved on since.")
+@options.command_options
+@options.actor_option
+@options.home_option
+@options.json_option
+def do_command(
+    case: str, trigger: str | None, home: Path, as_json: bool, if_version: int | None, **given: Any
+) -> None:
+    """Ask for the transition TRIGGER of a CASE; without it, say what can be asked for.
+
+    \b
+    pmo do DEC-0042
+    pmo do DEC-0042 submit amount=1.25m -e business-case=paper.pdf --as pat:requester
+    """
+    from engine.commands import PullTrigger
+
+    with Home.open(home) as opened:
+        found = _find_case(opened, case)
+        workflow = opened.service.catalog.pinned(found.definition)
+        if trigger is None:
+            _print_offers(found, _offers(opened, found), as_json)
+            return
+        _require_trigger(trigger, workflow, found)
+        command = PullTrigger(
+            case=found.key,
+            trigger=trigger,
+            data=_data(given, workflow.definition),
+            evidence=tuple(map(options.read_evidence, given["evidence"])),
+            expected_version=if_version,
+            **_common(given),
+        )
+        _send(opened, command, as_json)
+
+
+@click.command("attach")
+@click.argument("case")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--kind", required=True, help="What it is: business-case, minutes ...")
+@click.option("--as-of-date", metavar="DATE", help="What it speaks of; else when it was changed.")
+@options.command_options
+@options.actor_option
+@options.home_option
+@options.json_option
+def attach_command(
+    case: str,
+    file: Path,
+    kind: str,
+    as_of_date: str | None,
+    home: Path,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Attach a FILE to a CASE: its hash is recorded, the file stays where it is."""
+    from engine.commands import AttachEvidence
+
+    with Home.open(home) as opened:
+        found = _find_case(opened, case)
+        evidence = options.evidence_of(file, kind, as_of_date)
+        _send(opened, AttachEvidence(case=found.key, evidence=evidence, **_common(given)), as_json)
+
+
+@click.command("observe")
+@click.argument("case")
+@click.argument("name")
+@options.data_options
+@click.option("--workflow", help="Of which workflow; known for cases that are there already.")
+@click.option("--state", help="The state that it says the case is in.")
+@click.option("--source", required=True, help="Where it was read: a report, a system.")
+@click.option("--record", default="", help="The line or record in it.")
+@options.command_options
+@options.actor_option
+@options.home_option
+@options.json_option
+def observe_command(
+    case: str,
+    name: str,
+    workflow: str | None,
+    state: str | None,
+    source: str,
+    record: str,
+    home: Path,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Record that a fact called NAME is so of a CASE, whatever the rules say of it.
+
+    \b
+    pmo observe GMPP-0007 RatingChanged rating=Amber --occurred-at 2021-03-31 \\
+        --source "Annual report 2021"
+    """
+    from engine.commands import Fact, Observe
+    from engine.events import Source
+
+    with Home.open(home) as opened:
+        if workflow is None:
+            workflow = _find_case(opened, case).definition.name
+        definition = _newest(opened, workflow).definition
+        try:
+            fact = Fact(name=name, state=state, data=_data(given, definition))
+        except ValueError:
+            raise BadInput.one(
+                name, "cannot be the name of a fact", "write RatingChanged"
+            ) from None
+        command = Observe(
+            workflow=workflow,
+            case=case,
+            facts=(fact,),
+            origin=Source(name=source, record=record),
+            **_common(given),
+        )
+        _send(opened, command, as_json)
+
+
+def _find_case(home: Home, key: str) -> Case:
+    """The case as the log has it. Raises ``NotFound``, naming one that was probably meant."""
+    try:
+        return home.service.case(key)
+    except NotFound:
+        raise no_case(home, key) from None
+
+
+def _newest(home: Home, name: str) -> Workflow:
+    from engine.validation import suggest
+    from projections.definitions import workflows
+
+    try:
+        return home.service.catalog.newest(name).workflow
+    except NotFound:
+        mend = suggest(name, workflows(home.views))
+        raise NotFound.one("", f"no workflow {name!r} is published", mend) from None
+
+
+def _require_trigger(trigger: str, workflow: Workflow, case: Case) -> None:
+    """A slip of the keyboard is no attempt: it is not sent, and no refusal is recorded of it."""
+    from engine.validation import suggest
+
+    known = [rule.trigger for rule in workflow.definition.transitions]
+    if trigger not in known:
+        here = workflow.triggers(case.state)
+        raise BadInput.one(
+            trigger, f"{case.definition.name} has no such trigger", suggest(trigger, here or known)
+        )
+
+
+def _data(given: dict[str, Any], definition: Any) -> dict[str, Any]:
+    words = [*given["data"], *given["fields"]]
+    return options.read_data(words, given["withhold"], given["data_json"], definition)
+
+
+def _common(given: dict[str, Any]) -> dict[str, Any]:
+    from engine import ids
+
+    return {
+        "command_id": given["command_id"] or ids.new_id(),
+        "actor": options.read_actor(given["actor"]),
+        "occurred_at": given["occurred_at"],
+        "on_behalf_of": given["on_behalf_of"],
+        "reason": given["reason"],
+    }
+
+
+def _send(home: Home, command: Command, as_json: bool) -> None:
+    try:
+        receipt = home.service.handle(command)
+    except Refused as refusal:
+        _catch_up(home)  # a refusal may have been recorded
+        if not command.actor.roles and any(v.rule == "by" and not v.held for v in refusal.verdicts):
+            click.echo(f"hint: you asked as {command.actor.id}, in no role; see --as", err=True)
+        raise
+    _catch_up(home)
+    event = home.log.stream(receipt.stream, receipt.version - 1)[0].event
+    case = home.service.case(receipt.stream)
+    if as_json:
+        print_json(asdict(receipt) | {"next": [asdict(offer) for offer in _offers(home, case)]})
+        return
+    before, after = getattr(event, "source", None), receipt.state
+    moved = f"{before} → {after}" if before and after else after or case.state
+    position = dim(f"(position {receipt.position})")
+    click.echo(f"{bold(receipt.stream)}  {moved}  {', '.join(receipt.names)}  {position}")
+    _print_next(_offers(home, case))
+
+
+def _catch_up(home: Home) -> None:
+    """What is recorded stays recorded, whatever happens to the views."""
+    try:
+        home.catch_up()
+    except StoreFailed as error:
+        click.echo(f"warning: it is recorded, but the views are behind: {error}", err=True)
+
+
+def _offers(home: Home, case: Case) -> list[Offer]:
+    body = home.service.catalog.pinned(case.definition).definition.body
+    return offers(body, case.state, case.data)
+
+
+def _print_offers(case: Case, offered: list[Offer], as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(offer) for offer in offered])
+        return
+    click.echo(f"{bold(case.key)}  {case.state}")
+    _print_next(offered)
+
+
+def _print_next(offered: list[Offer]) -> None:
+    if not offered:
+        click.echo("  nothing leaves this state")
+    for offer in offered:
+        click.echo(f"  can {offer}")

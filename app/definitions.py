@@ -1,0 +1,101 @@
+"""Definition files: finding them, reading them, publishing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import ids
+from engine.commands import PublishDefinition, Requester
+from engine.definition import Definition
+from engine.errors import BadInput, NotFound, Problem
+from engine.loading import load_definition
+from engine.service import Receipt, Service
+from engine.yaml_source import LARGEST_FILE
+
+SCENARIOS = ".scenarios.yaml"
+_ENDINGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A definition and the text it was read from."""
+
+    path: Path
+    text: str
+    definition: Definition
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of publishing: ``new`` unless exactly this was published before."""
+
+    definition: Definition
+    receipt: Receipt
+    new: bool
+
+
+def find_definitions(paths: Iterable[Path]) -> Iterator[Path]:
+    """The definition files among ``paths`` and directly in the folders among them."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        for file in sorted(path.iterdir()):
+            if file.suffix in _ENDINGS and not file.name.endswith(SCENARIOS):
+                yield file
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a YAML file. Raises ``BadInput`` where there is none that can be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise BadInput.one(str(path), f"cannot be read: {error.strerror}") from None
+
+
+def load_definitions(paths: Iterable[Path]) -> list[Loaded]:
+    """Every definition. Raises ``BadInput`` with the problems of all the files at once."""
+    loaded: list[Loaded] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            text = read_file(path)
+            definition = load_definition(text, str(path))
+            loaded.append(Loaded(path, text.decode("utf-8-sig"), definition))
+        except BadInput as error:
+            problems.extend(error.problems)
+    if problems:
+        raise BadInput(problems)
+    return loaded
+
+
+def publish(service: Service, loaded: Loaded, actor: Requester, reason: str | None) -> Outcome:
+    """Put a definition in force. Raises ``BadInput`` where it cannot follow the one before it."""
+    definition = loaded.definition
+    before = newest(service, definition.workflow)
+    command = PublishDefinition(
+        command_id=ids.new_id(),
+        actor=actor,
+        reason=reason,
+        body=definition.body,
+        text=loaded.text,
+    )
+    try:
+        receipt = service.handle(command)
+    except BadInput as error:
+        raise BadInput(
+            Problem(f"{loaded.path}:{problem.where}", problem.what, problem.mend)
+            for problem in error.problems
+        ) from None
+    return Outcome(definition, receipt, before is None or before.hash != definition.hash)
+
+
+def newest(service: Service, workflow: str) -> Definition | None:
+    """The newest published definition of a workflow, if there is one."""
+    try:
+        return service.catalog.newest(workflow).workflow.definition
+    except NotFound:
+        return None

@@ -1,0 +1,33 @@
+"""The picture of a workflow or of a case, by name."""
+
+from __future__ import annotations
+
+from app.diagram import Move, mermaid, svg
+from app.home import Home
+from app.trail import trail
+from engine.definition import Definition
+from engine.store.glance import read_stream
+from projections.cases import case
+from projections.definitions import definition
+
+
+def draw(home: Home, name: str, as_svg: bool) -> str | None:
+    """SVG, or Mermaid text, of a published workflow or a case; ``None`` where there is neither."""
+    if rules := definition(home.views, name):
+        newest = Definition.model_validate(rules["body"])
+        return svg(newest) if as_svg else mermaid(newest)
+    about = case(home.views, name)
+    if about is None:
+        return None
+    rules = definition(home.views, about["workflow"], about["definition_version"])
+    assert rules is not None  # a case is pinned to what was published before it
+    pinned = Definition.model_validate(rules["body"])
+    if not as_svg:
+        return mermaid(pinned, about["state"])
+    moves = [
+        Move(entry.state_before, entry.state, entry.trigger or "")
+        for entry in trail(read_stream(home.ledger, name))
+        if entry.state and entry.state_before
+    ]
+    title = f"{name}: {about['title']}" if about["title"] else name
+    return svg(pinned, about["state"], moves, title)

@@ -1,0 +1,132 @@
+"""A home: the folder that holds a ledger and its views, and the one place where the parts meet.
+
+Nothing heavy is imported before it is needed: a command that only looks something up reads the
+views, and starts without the engine, its models or the log's library.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from engine.errors import BadInput, NotFound, StoreFailed
+
+if TYPE_CHECKING:
+    from engine.clock import Clock
+    from engine.service import Service
+    from engine.store.log import Log
+    from projections.runner import Progress, Runner
+    from projections.store import Tables
+
+LEDGER = "ledger.db"
+VIEWS = "views.db"
+
+
+class Home:
+    """An opened home. Close it, or use it in a ``with`` statement."""
+
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+        self.path = path
+        self.ledger = path / LEDGER
+        self.views_file = path / VIEWS
+        self._clock = clock
+
+    @classmethod
+    def open(cls, path: Path, clock: Clock | None = None) -> Home:
+        """The home at ``path``. Raises ``NotFound`` where there is none."""
+        home = cls(path, clock)
+        try:
+            there = home.ledger.is_file()
+        except OSError as error:
+            raise StoreFailed(f"{path}: {error.strerror}") from None
+        if not there:
+            raise NotFound.one(
+                str(path), f"there is no ledger ({LEDGER})", f"make one: pmo init --home {path}"
+            )
+        return home
+
+    @classmethod
+    def create(cls, path: Path, clock: Clock | None = None) -> Home:
+        """The home at ``path``, made where there is none.
+
+        Raises ``BadInput`` for a file, or for a folder in which other things live, ``StoreFailed``
+        where it cannot be written.
+        """
+        home = cls(path, clock)
+        try:
+            if home.ledger.is_file():
+                return home
+            if path.exists() and not path.is_dir():
+                raise BadInput.one(str(path), "is a file", "name a folder, or one to be made")
+            if path.is_dir() and any(path.iterdir()):
+                raise BadInput.one(
+                    str(path), "other things are in this folder", "name an empty or a new one"
+                )
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreFailed(f"{path}: a home cannot be made here: {error.strerror}") from None
+        return home
+
+    @cached_property
+    def log(self) -> Log:
+        from engine.store.opening import open_log
+
+        return open_log(self.ledger)
+
+    @cached_property
+    def service(self) -> Service:
+        from engine.service import Service
+
+        return Service(self.log, self._clock)
+
+    @cached_property
+    def runner(self) -> Runner:
+        from projections.runner import Runner
+
+        return Runner(self.log, self.views_file)
+
+    @cached_property
+    def views(self) -> Tables:
+        """The views for reading, brought up first if the log is ahead of them."""
+        from engine.store.sqlite_file import head_of
+        from projections.store import open_for_reading
+
+        checkpoint = self.checkpoint()
+        if checkpoint is None or checkpoint < head_of(str(self.ledger)):
+            self.catch_up()
+        return open_for_reading(self.views_file)
+
+    def catch_up(self, progress: Progress | None = None) -> int:
+        """Bring the views up to the log's head; the position reached."""
+        return self.runner.catch_up(progress=progress)
+
+    def close(self) -> None:
+        for part in ("views", "runner", "log"):
+            if opened := self.__dict__.pop(part, None):
+                opened.close()
+
+    def __enter__(self) -> Home:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def checkpoint(self) -> int | None:
+        """The position the views have come to, ``None`` where they have to be built first."""
+        from projections.runner import PROJECTIONS
+        from projections.store import open_for_reading
+        from projections.views import Views
+
+        if not self.views_file.exists():
+            return None
+        with closing(open_for_reading(self.views_file)) as tables:
+            views = Views(tables, PROJECTIONS)
+            return views.checkpoint() if views.current() else None

@@ -1,0 +1,82 @@
+"""What can be asked for next: read from a definition's body, without the engine.
+
+An offer says who may ask and what it takes. Whether a condition will hold is for the engine to
+decide when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A transition out of the present state.
+
+    ``needs`` holds the fields it needs that the case does not have yet, ``takes`` those it accepts
+    besides, ``evidence`` the kinds of document (with their age) that must be attached.
+    """
+
+    trigger: str
+    to: str
+    by: tuple[str, ...]
+    not_by: tuple[str, ...]
+    needs: tuple[str, ...]
+    takes: tuple[str, ...]
+    evidence: tuple[str, ...]
+    conditions: tuple[str, ...]
+    emits: str
+    about: str
+
+    def __str__(self) -> str:
+        parts = [" or ".join(self.by) or "anybody"]
+        if self.not_by:
+            parts.append(f"not who acted as {' or '.join(self.not_by)}")
+        if self.needs:
+            parts.append(f"needs {', '.join(self.needs)}")
+        if self.evidence:
+            parts.append(f"with {', '.join(self.evidence)}")
+        return f"{self.trigger} -> {self.to}  ({'; '.join(parts)})"
+
+
+def offers(body: Mapping[str, Any], state: str | None, data: Mapping[str, Any]) -> list[Offer]:
+    """The transitions that leave ``state`` for a case with ``data``, in the definition's order."""
+    return [_offer(rule, data) for rule in body.get("transitions", ()) if state in rule["from"]]
+
+
+def _offer(rule: Mapping[str, Any], data: Mapping[str, Any]) -> Offer:
+    needs = rule.get("needs", ())
+    return Offer(
+        trigger=rule["trigger"],
+        to=rule["to"],
+        by=tuple(
+            who if isinstance(who, str) else f"the {who['person']}" for who in _of(rule, "by")
+        ),
+        not_by=tuple(_of(rule, "not_by")),
+        needs=tuple(name for name in needs if _lacks(data, name)),
+        takes=tuple(dict.fromkeys([*_of(rule, "accepts"), *(n for n in needs if n in data)])),
+        evidence=tuple(map(_paper, _of(rule, "evidence"))),
+        conditions=tuple(c.get("otherwise") or c["check"] for c in _of(rule, "when")),
+        emits=rule.get("emits", ""),
+        about=rule.get("about", ""),
+    )
+
+
+def _of(rule: Mapping[str, Any], key: str) -> list[Any]:
+    return rule.get(key) or []
+
+
+def _who(who: str | Mapping[str, str]) -> str:
+    return who if isinstance(who, str) else f"the {who['person']}"
+
+
+def _lacks(data: Mapping[str, Any], name: str) -> bool:
+    value = data.get(name)
+    return value is None or (isinstance(value, dict) and "withheld" in value)
+
+
+def _paper(need: Mapping[str, Any]) -> str:
+    age = need.get("newer_than")
+    return f"a {need['kind']} newer than {age}" if age else f"a {need['kind']}"

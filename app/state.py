@@ -1,0 +1,52 @@
+"""How a home is: what ``pmo status`` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.home import Home
+from engine.store.sqlite_file import head_of
+from projections.audit import trail
+from projections.cases import count_by_state
+from projections.definitions import published
+from projections.runner import PROJECTIONS
+from projections.views import Views
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """``lag``: by how many events the views were behind when we looked; they no longer are.
+
+    ``parked``: position, projection, stream and reason of the events that no view shows until they
+    are mended.
+    """
+
+    head: int
+    last_recorded_at: str | None
+    lag: int
+    parked: list[tuple[int, str, str, str]]
+    ledger_bytes: int
+    views_bytes: int
+    definitions: list[dict[str, Any]]
+    cases: list[dict[str, Any]]
+
+
+def read_state(home: Home) -> State:
+    """Raises ``StoreFailed``."""
+    head = head_of(str(home.ledger))
+    lag = max(0, head - (home.checkpoint() or 0))
+    last = trail(home.views, newest_first=True, limit=1)
+    return State(
+        head=head,
+        last_recorded_at=last[0]["recorded_at"] if last else None,
+        lag=lag,
+        parked=Views(home.views, PROJECTIONS).parked(),
+        ledger_bytes=home.ledger.stat().st_size,
+        views_bytes=home.views_file.stat().st_size,
+        definitions=[
+            {name: value for name, value in row.items() if name != "body"}
+            for row in published(home.views)
+        ],
+        cases=count_by_state(home.views),
+    )

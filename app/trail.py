@@ -1,0 +1,119 @@
+"""What each event of a case changed, from what to what, in the order in which it was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.clock import last_instant
+from engine.upcasts import Body
+
+_STATE = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field. ``late``: something that was so later had been recorded already and stays."""
+
+    field: str
+    before: Any
+    after: Any
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event. ``state_before`` and ``state`` differ where it changed the state."""
+
+    position: int
+    version: int
+    name: str
+    recorded_at: str
+    occurred_at: str
+    actor: str
+    actor_kind: str
+    role: str | None
+    on_behalf_of: str | None
+    reason: str | None
+    trigger: str | None
+    state_before: str | None
+    state: str | None
+    changes: tuple[Change, ...]
+    evidence: tuple[Body, ...]
+    conformance: Body | None
+    refused: tuple[str, ...]
+    source: str
+
+
+def select(
+    events: Iterable[tuple[int, Body]], as_of: str | None, known_at: str | None
+) -> list[tuple[int, Body]]:
+    """The events that were so by ``as_of`` and recorded by ``known_at`` (a date: by its end)."""
+    return [
+        (position, body)
+        for position, body in events
+        if (as_of is None or body["occurred_at"] <= last_instant(as_of))
+        and (known_at is None or body["recorded_at"] <= last_instant(known_at))
+    ]
+
+
+def trail(events: Iterable[tuple[int, Body]]) -> list[Entry]:
+    """The entries of one stream's events, which come in the order of the log."""
+    memory = _Memory()
+    return [_entry(position, body, memory) for position, body in events]
+
+
+def papers(body: Body) -> tuple[Body, ...]:
+    """The evidence that came with an event."""
+    evidence = body.get("evidence", ())
+    return (evidence,) if isinstance(evidence, dict) else tuple(evidence)
+
+
+class _Memory:
+    """All that was said of each field so far: when it was so, and the value."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, list[tuple[str, Any]]] = {}
+
+    def change(self, field: str, at: str, value: Any) -> Change:
+        said = self._said.setdefault(field, [])
+        # Of what was so at the same moment the later said counts, so that `<=` comes before us.
+        place = sum(1 for since, _ in said if since <= at)
+        before = said[place - 1][1] if place else None
+        late = place < len(said)
+        said.insert(place, (at, value))
+        return Change(field, before, value, late)
+
+
+def _entry(position: int, body: Body, memory: _Memory) -> Entry:
+    at, state, source = body["occurred_at"], body.get("state"), body.get("origin", {})
+    moved = memory.change(_STATE, at, state) if state is not None else None
+    return Entry(
+        position=position,
+        version=body["version"],
+        name=body["name"],
+        recorded_at=body["recorded_at"],
+        occurred_at=at,
+        actor=body["actor"]["id"],
+        actor_kind=body["actor"]["kind"],
+        role=body.get("role"),
+        on_behalf_of=body.get("on_behalf_of"),
+        reason=body.get("reason"),
+        trigger=body.get("trigger"),
+        state_before=moved.before if moved else None,
+        state=state,
+        changes=tuple(
+            memory.change(name, at, value) for name, value in body.get("data", {}).items()
+        ),
+        evidence=papers(body),
+        conformance=body.get("conformance"),
+        refused=_refused(body),
+        source=" ".join(filter(None, [source.get("name"), source.get("record")])),
+    )
+
+
+def _refused(body: Body) -> tuple[str, ...]:
+    if body["type"] != "pmo.case.refused.v1":
+        return ()
+    return tuple(verdict["reason"] for verdict in body["verdicts"] if not verdict.get("held"))
