@@ -1,0 +1,1 @@
+"""Where the parts meet: settings, composition, commands, import and pictures."""

@@ -1,0 +1,239 @@
+"""Pictures of a workflow: SVG for people and papers, Mermaid for text.
+
+In the SVG every transition appears once. One with several sources has its lines meet in a dot;
+one that leads back to its own state is written inside the state.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from app.drawing import Arrow, Node, Row, clean, draw, wrap
+from engine.definition import ByPerson, Definition, Step, Transition
+from engine.errors import BadInput
+
+MOST_ARROWS = 1_000
+
+_LEGEND = (
+    Row("by", "has a condition", ("condition",)),
+    Row("by", "deadline", ("clock",)),
+    Row("by", "stays in the state", ("loop",)),
+)
+
+
+class Move(NamedTuple):
+    """A change of state that a case has made; ``trigger`` is empty where it was observed."""
+
+    source: str
+    to: str
+    trigger: str = ""
+
+
+def mermaid(definition: Definition, current: str | None = None) -> str:
+    """A ``stateDiagram-v2``. Raises ``BadInput`` when ``current`` is no state of the definition."""
+    _require_states(definition, [current] if current else [])
+    # The number keeps names apart from each other and from Mermaid's own words.
+    ids = {n: f"{n.replace('-', '_')}_{i}" for i, n in enumerate(definition.states, 1)}
+    lines = ["stateDiagram-v2"]
+    lines += [f'    state "{_quoted(_title(definition, name))}" as {ids[name]}' for name in ids]
+    lines += [f"    [*] --> {ids[definition.initial]}"]
+    for step in definition.transitions:
+        words = _quoted(f"{step.trigger} ({_who(definition, step)})")
+        lines += [f"    {ids[source]} --> {ids[step.to]} : {words}" for source in step.sources]
+    lines += [f"    {ids[n]} --> [*]" for n, state in definition.states.items() if state.final]
+    if current:
+        lines += ["    classDef current fill:#1d5fbf,stroke:#1d5fbf,color:#ffffff"]
+        lines += [f"    class {ids[current]} current"]
+    return "\n".join(lines) + "\n"
+
+
+def svg(
+    definition: Definition,
+    current: str | None = None,
+    visited: Sequence[Move] = (),
+    title: str | None = None,
+) -> str:
+    """A picture of the workflow, with where a case is and the path it took when they are given.
+
+    A move that no transition allows (a fact is recorded, whatever the rules say) becomes an arrow
+    of its own. Raises ``BadInput`` when a state is not one of the definition's, or when there are
+    more than ``MOST_ARROWS`` arrows; ``app.layout.DrawingFailed`` when no layout is found.
+    """
+    moved = [state for move in visited for state in (move.source, move.to)]
+    _require_states(definition, [*moved, *([current] if current else [])])
+    count = sum(len(step.sources) for step in definition.transitions)
+    if count > MOST_ARROWS:
+        raise BadInput.one(
+            "",
+            f"{definition.workflow} has {count} arrows: too many for a picture to help anybody",
+            f"a picture has at most {MOST_ARROWS}; the Mermaid text has no limit",
+        )
+    nodes = [_state(definition, name, current, moved) for name in definition.states]
+    nodes, arrows = _connect(definition, visited, nodes)
+    under = f"{definition.workflow}, version {definition.version}"
+    told = _told(definition, current, visited)
+    rows = [row for part in (nodes, arrows) for each in part for row in each.rows]
+    used = {icon for row in rows for icon in row.icons}
+    legend = [row for row in _LEGEND if used.issuperset(row.icons)]
+    heading = title or definition.title or definition.workflow
+    return draw(heading, under, told, nodes, arrows, legend)
+
+
+def _connect(
+    definition: Definition, visited: Sequence[Move], states: list[Node]
+) -> tuple[list[Node], list[Arrow]]:
+    number = {name: place for place, name in enumerate(definition.states)}
+    depth = _depths(definition)
+    nodes = [*states, Node(("start",), radius=7)]
+    start = _words(definition, definition.start)
+    arrows = [Arrow(len(states), number[definition.initial], rows=start)]
+    for step in definition.transitions:
+        sources = [source for source in dict.fromkeys(step.sources) if source != step.to]
+        marks = {source: _taken(step, source, visited) for source in sources}
+        head, words = number[step.to], _words(definition, step)
+        if len(sources) == 1:
+            arrows.append(Arrow(number[sources[0]], head, marks[sources[0]], words))
+        elif sources:
+            taken = ("taken",) if any(marks.values()) else ()
+            back = all(depth[step.to] < depth[source] for source in sources)
+            meeting = len(nodes)
+            nodes.append(Node(("meeting", *taken), radius=2.5))
+            arrows += [
+                Arrow(number[source], meeting, marks[source], pointed=False, back=back)
+                for source in sources
+            ]
+            arrows.append(Arrow(meeting, head, taken, words, back=back))
+    for move in dict.fromkeys(visited):
+        if move.source != move.to and not any(_took(move, s) for s in definition.transitions):
+            words = Row("trigger", move.trigger or "observed"), Row("by", "outside the rules")
+            ends = number[move.source], number[move.to]
+            arrows.append(Arrow(*ends, ("taken", "outside"), words))
+    return nodes, arrows
+
+
+def _depths(definition: Definition) -> dict[str, int]:
+    """How many moves each state is from the start; what cannot be reached is deepest."""
+    depths = {definition.initial: 0}
+    for name in (queue := [definition.initial]):
+        for step in definition.transitions_from(name):
+            if step.to not in depths:
+                depths[step.to] = depths[name] + 1
+                queue.append(step.to)
+    return dict.fromkeys(definition.states, len(definition.states)) | depths
+
+
+def _state(definition: Definition, name: str, current: str | None, moved: Sequence[str]) -> Node:
+    state = definition.states[name]
+    marks = {"state": True, "final": state.final, "visited": name in moved}
+    rows = [Row("now", "CURRENT STATE")] if name == current else []
+    rows += [Row("name", line) for line in wrap(_title(definition, name), 24)]
+    if due := state.deadline:
+        remind = f"; reminders at {', '.join(due.remind)}" if due.remind else ""
+        tip = f"Due {due.within} after entering{remind}; then {due.then}"
+        rows += [Row("deadline", due.within, ("clock",), tip)]
+    inner = [step for step in definition.transitions_from(name) if step.to == name]
+    rows += [Row("rule")] if inner else []
+    rows += [row for step in inner for row in _words(definition, step, "loop")]
+    chosen = [mark for mark, on in {**marks, "current": name == current}.items() if on]
+    return Node(tuple(chosen), tuple(rows), "\n".join(filter(None, [name, state.about])))
+
+
+def _words(definition: Definition, step: Step, *icons: str) -> tuple[Row, ...]:
+    shown = [*icons]
+    shown += ["clock"] if isinstance(step, Transition) and _is_due(definition, step) else []
+    shown += ["condition"] if step.when else []
+    trigger = Row("trigger", _trigger(step), tuple(shown), _rules(step))
+    return (trigger, *(Row("by", line) for line in wrap(_who(definition, step), 28)))
+
+
+def _is_due(definition: Definition, step: Transition) -> bool:
+    deadlines = (definition.states[source].deadline for source in step.sources)
+    return any(due is not None and due.then == step.trigger for due in deadlines)
+
+
+def _taken(step: Transition, source: str, visited: Sequence[Move]) -> tuple[str, ...]:
+    taken = any(move.source == source and _took(move, step) for move in visited)
+    return ("taken",) if taken else ()
+
+
+def _took(move: Move, step: Transition) -> bool:
+    allowed = move.source in step.sources and move.to == step.to
+    return allowed and move.trigger in ("", step.trigger)
+
+
+def _rules(step: Step) -> str:
+    """Everything that has to hold, a line each: shown when a pointer rests on the trigger."""
+    lines = [step.about]
+    lines += [f"Condition: {check.check}" for check in step.when]
+    lines += [f"Evidence: {need.kind}" for need in step.evidence if not need.newer_than]
+    lines += [
+        f"Evidence: {need.kind}, newer than {need.newer_than}"
+        for need in step.evidence
+        if need.newer_than
+    ]
+    lines += [f"Needs: {', '.join(step.needs)}"] if step.needs else []
+    lines += [f"Not by: {', '.join(step.not_by)}"] if step.not_by else []
+    return "\n".join(filter(None, lines))
+
+
+def _trigger(step: Step) -> str:
+    return step.trigger if isinstance(step, Transition) else "start"
+
+
+def _title(definition: Definition, name: str) -> str:
+    spoken = re.sub("[-_]+", " ", name).strip()
+    return clean(definition.states[name].title) or spoken[:1].upper() + spoken[1:] or name
+
+
+def _who(definition: Definition, step: Step) -> str:
+    """Who may, in words: role titles, and the data field that names a person."""
+    named = []
+    for one in step.by:
+        if isinstance(one, ByPerson):
+            field = definition.data.get(one.person)
+            named.append((field.title if field else "") or one.person.replace("_", " "))
+        else:
+            role = definition.roles.get(one)
+            named.append((role.title if role else "") or one.replace("-", " ").replace("_", " "))
+    return " or ".join(dict.fromkeys(named)) or "anyone"
+
+
+def _told(definition: Definition, current: str | None, visited: Sequence[Move]) -> str:
+    def title(name: str) -> str:
+        return _title(definition, name)
+
+    says = [f"Starts in {title(definition.initial)} ({_who(definition, definition.start)})."]
+    for step in definition.transitions:
+        sources = " or ".join(map(title, step.sources))
+        says.append(
+            f"{step.trigger}: from {sources} to {title(step.to)} ({_who(definition, step)})."
+        )
+    says += [
+        f"{title(name)} is due within {state.deadline.within}."
+        for name, state in definition.states.items()
+        if state.deadline
+    ]
+    finals = ", ".join(title(name) for name, state in definition.states.items() if state.final)
+    says += [f"Final: {finals}."] if finals else []
+    if visited:
+        path = [visited[0].source, *(move.to for move in visited)]
+        says.append(f"The path so far: {', '.join(map(title, path))}.")
+    says += [f"Current state: {title(current)}."] if current else []
+    return " ".join(says)
+
+
+def _quoted(text: str) -> str:
+    # Mermaid has no escapes but entities like HTML's; what is not plainly harmless becomes one.
+    return re.sub(r"[^\w ,.()/-]", lambda found: f"#{ord(found[0])};", clean(text))
+
+
+def _require_states(definition: Definition, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in definition.states:
+            raise BadInput.one(
+                "",
+                f"{definition.workflow} version {definition.version} has no state {name!r}",
+                f"its states are {', '.join(definition.states)}",
+            )
