@@ -48,7 +48,7 @@ class SQLiteLog:
             self._datastore = Datastore(self._path)
         self._recorder = Recorder(self._datastore)
         self._mapper = Mapper()
-        self._last = (0, "")  # a position, and when it was recorded
+        self._last = (GENESIS, "")  # the end of the log by its chain, and when it was recorded
 
     def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
         judgement: Judgement | None = None
@@ -80,7 +80,7 @@ class SQLiteLog:
             ],
         )
         if events:
-            self._last = (self._datastore.head(c)[0], events[-1].recorded_at)
+            self._last = (self._datastore.head[1], events[-1].recorded_at)
 
     def _commit(self) -> None:
         """Benches slow this down to see what a slower disk would cost."""
@@ -88,11 +88,12 @@ class SQLiteLog:
 
     def _end(self, c: stock.SQLiteCursor) -> tuple[int, str]:
         """The last position, and when it was recorded."""
-        position, _ = self._datastore.head(c)
-        if self._last[0] != position:
+        position, chain = self._datastore.head
+        if self._last[0] != chain:
             c.execute("SELECT state FROM events WHERE position = ?", (position,))
-            self._last = (position, canonical.decode(c.fetchone()["state"])["recorded_at"])
-        return self._last
+            recorded_at = canonical.decode(c.fetchone()["state"])["recorded_at"] if position else ""
+            self._last = (chain, recorded_at)
+        return position, self._last[1]
 
     def marked(self, markers: Sequence[bytes]) -> dict[bytes, Marked]:
         with self._reading() as c:

@@ -55,8 +55,8 @@ class Datastore(stock.SQLiteDatastore):
         self.commits = 0
         self.committed = threading.Condition()
         self._writing = threading.RLock()
-        self._head: tuple[int, bytes] | None = None
-        self._seen = 0
+        self.head = (0, GENESIS)
+        self._seen: int | None = None
         self._writer = self._own.enter_context(closing(sqlite_file.connect(path)))
         self._writer.row_factory = sqlite3.Row
 
@@ -68,12 +68,13 @@ class Datastore(stock.SQLiteDatastore):
                 yield cursor
             return
         with self._writing, _as_persistence_errors(), closing(self._writer.cursor()) as own:
-            own.execute("BEGIN IMMEDIATE")
             try:
+                own.execute("BEGIN IMMEDIATE")
+                self._look_at_head(own)
                 yield stock.SQLiteCursor(own)
                 self.commit()  # nothing is left to do where the block has called it
             except BaseException:
-                self._head = None
+                self._seen = None
                 self._writer.rollback()
                 raise
         with self.committed:
@@ -84,23 +85,17 @@ class Datastore(stock.SQLiteDatastore):
         """What is written is durable when this returns."""
         self._writer.commit()
 
-    def head(self, c: stock.SQLiteCursor) -> tuple[int, bytes]:
-        """The last position and its chain; like ``advance``, for use in a writing transaction.
+    def _look_at_head(self, own: sqlite3.Cursor) -> None:
+        """Keep ``head``, the last position and its chain, right for the transaction that begins.
 
-        Remembered from our last commit: ``data_version`` moves when another connection commits.
+        Who writes moves it on; a rollback forgets it. What other connections have committed shows
+        in ``data_version``, at 1 µs instead of 10 for reading the last row each time.
         """
-        c.execute("PRAGMA data_version")
-        (seen,) = c.fetchone()
-        if self._head is None or seen != self._seen:
-            c.execute("SELECT position, chain FROM events ORDER BY position DESC LIMIT 1")
-            row = c.fetchone()
-            self._head = (row["position"], row["chain"]) if row else (0, GENESIS)
+        (seen,) = own.execute("PRAGMA data_version").fetchone()
+        if seen != self._seen:
+            last = own.execute("SELECT position, chain FROM events ORDER BY position DESC LIMIT 1")
+            self.head = tuple(last.fetchone() or (0, GENESIS))
             self._seen = seen
-        return self._head
-
-    def advance(self, position: int, chain: bytes) -> None:
-        """The end of the log once the transaction under way commits; a rollback forgets it."""
-        self._head = (position, chain)
 
     def has_moved(self, seen: int) -> bool:
         return self.commits != seen
@@ -133,8 +128,7 @@ class Recorder(stock.SQLiteApplicationRecorder):
         stored_events: Sequence[persistence.StoredEvent],
         **_: Any,
     ) -> Sequence[int] | None:
-        first, chain = self.datastore.head(c)
-        position = first
+        position, chain = self.datastore.head
         rows = []
         for event in stored_events:
             position += 1
@@ -146,8 +140,8 @@ class Recorder(stock.SQLiteApplicationRecorder):
                 (position, stream, event.originator_version, event.topic, event.state, chain)
             )
         c.executemany(self.insert_events_statement, rows)
-        self.datastore.advance(position, chain)
-        return list(range(first + 1, position + 1))
+        self.datastore.head = (position, chain)
+        return [row[0] for row in rows]
 
     def select_notifications(
         self,

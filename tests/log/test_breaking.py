@@ -130,14 +130,16 @@ except StoreFailed as error:
 
 
 class Failing(SQLiteLog):
-    """A commit that reports failure, before or after it has happened."""
+    """A commit that reports failure, before or after it has happened, until it is mended."""
 
     happens = False
+    mended = False
 
     def _commit(self):
-        if self.happens:
+        if self.happens or self.mended:
             super()._commit()
-        raise sqlite3.OperationalError("disk I/O error")
+        if not self.mended:
+            raise sqlite3.OperationalError("disk I/O error")
 
 
 @pytest.fixture
@@ -154,6 +156,17 @@ def test_a_commit_that_failed_leaves_nothing_and_can_be_tried_again(failing, led
     assert (failing.head(), failing.marked([command.marker])) == (0, {})
     assert isinstance(ledger.append([command])[0], Appended), "the lock is free again"
     assert failing.append([command]) == [Marked(1, 2, command.fingerprint)]
+
+
+def test_what_a_failed_commit_would_have_written_is_not_remembered(failing, ledger):
+    """Somebody else's events stand at the position that ours did not get."""
+    with pytest.raises(StoreFailed):
+        failing.append([append("A", at="2026-01-01T10:00:00.000000Z")])
+    ledger.append([append("B", at="2026-01-01T11:00:00.000000Z")])
+    failing.mended = True
+    (answer,) = failing.append([append("A", at="2026-01-01T09:00:00.000000Z")])
+    assert answer.events[0].event.recorded_at == "2026-01-01T11:00:00.000000Z"
+    assert failing.check() == 2
 
 
 def test_a_commit_that_happened_although_it_reported_failure_is_an_answer(failing):
