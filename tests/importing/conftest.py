@@ -1,0 +1,107 @@
+"""The published files, where they are there, and a log to import into."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.importing.mapping import Mapping
+from app.importing.reports import ImportResult, import_reports
+from engine.clock import HandClock
+from engine.commands import PublishDefinition, Requester
+from engine.definition import Definition
+from engine.events import AnyEvent
+from engine.service import Service
+from engine.store.memory import MemoryLog
+from tests.importing.facts_table import FACTS, WORKFLOWS, load_major_project, load_mapping
+
+SHARED = Path(os.environ.get("PMO_SHARED") or WORKFLOWS.parents[1] / "shared")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of published files and of figures computed from them by somebody else."""
+    if not (SHARED / "data" / "gmpp").is_dir():
+        why = f"the published files are not in {SHARED}; PMO_SHARED says where they are"
+        if os.environ.get("CI"):
+            pytest.fail(why)
+        pytest.skip(why)
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def raw(shared: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (shared / "data" / "gmpp").glob("*.csv")}
+
+
+@pytest.fixture(scope="session")
+def figures(shared: Path) -> dict[str, Any]:
+    return json.loads((shared / "facts" / "gmpp.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def facts() -> dict[str, bytes]:
+    return {FACTS.name: FACTS.read_bytes()}
+
+
+@pytest.fixture(scope="session")
+def major_project() -> Definition:
+    return load_major_project()
+
+
+@pytest.fixture(scope="session")
+def gmpp(major_project: Definition) -> Mapping:
+    return load_mapping("gmpp.yaml", major_project)
+
+
+@pytest.fixture(scope="session")
+def gmpp_facts(major_project: Definition) -> Mapping:
+    return load_mapping("gmpp-facts.yaml", major_project)
+
+
+class Ledger:
+    """A log with one published workflow, and imports into it."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self.log = MemoryLog()
+        self.service = Service(self.log, HandClock("2026-01-01T09:00:00.000000Z"))
+        self.service.handle(
+            PublishDefinition(
+                command_id="publish",
+                actor=Requester(id="operator"),
+                body=definition.body,
+                text="",
+            )
+        )
+
+    def take(self, mapping: Mapping, files: dict[str, bytes], **options: Any) -> ImportResult:
+        submit = self.service.handle_many
+        return import_reports(mapping, self.definition, files, self.log, submit, **options)
+
+    def events(self) -> list[AnyEvent]:
+        """All but the publishing of the workflow."""
+        return [recorded.event for recorded in self.log.read(1, 1_000_000)]
+
+    def said(self) -> list[tuple[Any, ...]]:
+        """What was recorded, without what is another's: ids, instants, who, and the line."""
+        return [
+            (e.stream, e.version, e.name, e.occurred_at, e.state, e.data, e.origin.name)
+            for e in self.events()
+        ]
+
+
+@pytest.fixture
+def new_ledger() -> Callable[[Definition], Ledger]:
+    return Ledger
+
+
+@pytest.fixture(scope="session")
+def imported(raw: dict[str, bytes], gmpp: Mapping, major_project: Definition) -> Ledger:
+    """All published files, imported."""
+    ledger = Ledger(major_project)
+    ledger.take(gmpp, raw)
+    return ledger
