@@ -171,16 +171,15 @@ def has_four_eyes(definition: Definition) -> Iterator[Problem]:
             return frozenset()
         return _reachable(definition, initial, lambda rule: not _must_be_in(rule, roles))
 
+    acted = _acted_before(definition, initial)
     for i, role in enumerate(definition.start.not_by):
         mend = "nobody has acted before a case starts: leave it out"
         yield Problem(f"/start/not_by/{i}", f"not_by {role} excludes nobody", mend)
     for at, rule in _transitions(definition):
         if not rule.not_by:
             continue
-        before = _steps_before(definition, rule)
-        acting = {role for step in before for role in _roles(step)}
-        anybody = any(not step.by for step in before)
-        idle = [] if anybody else [role for role in rule.not_by if role not in acting]
+        before = frozenset[str]().union(*(acted.get(source, ()) for source in rule.sources))
+        idle = [role for role in rule.not_by if not before & {role, _ANYBODY}]
         for role in idle:
             yield Problem(
                 f"{at}/not_by/{rule.not_by.index(role)}",
@@ -259,19 +258,26 @@ def _reachable(
     return frozenset(reached)
 
 
-def _steps_before(definition: Definition, rule: Transition) -> list[Step]:
-    """The steps that a case may have taken when it comes to this one."""
-    inward: dict[str, list[Transition]] = {}
-    for other in definition.transitions:
-        inward.setdefault(other.to, []).append(other)
-    steps: list[Step] = [definition.start]
-    seen, ahead = set(rule.sources), list(rule.sources)
+_ANYBODY = "anybody, in any role"
+
+
+def _acted_before(definition: Definition, initial: str) -> dict[str, frozenset[str]]:
+    """The roles in which somebody may have acted before a case comes to a state."""
+    acted = {initial: frozenset(_roles(definition.start) or [_ANYBODY])}
+    ahead = [initial]
+    onward: dict[str, list[Transition]] = {}
+    for rule in definition.transitions:
+        for source in rule.sources:
+            onward.setdefault(source, []).append(rule)
     while ahead:
-        for other in inward.get(ahead.pop(), ()):
-            steps.append(other)
-            ahead.extend(source for source in other.sources if source not in seen)
-            seen.update(other.sources)
-    return steps
+        source = ahead.pop()
+        for rule in onward.get(source, ()):
+            known = acted.get(rule.to)
+            more = acted[source].union(known or (), _roles(rule) or [_ANYBODY])
+            if more != known:
+                acted[rule.to] = more
+                ahead.append(rule.to)
+    return acted
 
 
 def _asks_no_more(one: Transition, other: Transition, definition: Definition) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from engine.conditions import compile_condition
 from engine.definition import Definition, Field, Step
@@ -170,7 +169,6 @@ def asks_for_evidence_it_can_date(definition: Definition) -> Iterator[Problem]:
 
 
 def has_conditions_that_can_hold(definition: Definition) -> Iterator[Problem]:
-    vocabulary = {"state": tuple(definition.states), **choices(definition, "data")}
     for at, step in steps(definition):
         for i, check in enumerate(step.when):
             pointer = f"{at}/when/{i}/check"
@@ -181,37 +179,6 @@ def has_conditions_that_can_hold(definition: Definition) -> Iterator[Problem]:
                 continue
             if check.check.strip() == "false":
                 yield Problem(pointer, "this never holds", "leave out what nobody may ever do")
-            yield from impossible_words(check.check, pointer, vocabulary)
-
-
-def choices(definition: Definition, under: str) -> dict[str, tuple[str, ...]]:
-    """What the choice fields can be, by the name that conditions use for them."""
-    return {
-        f"{under}.{name}": field.choices
-        for name, field in definition.data.items()
-        if field.type == "choice"
-    }
-
-
-def impossible_words(
-    source: str, pointer: str, vocabulary: Mapping[str, Iterable[str]]
-) -> Iterator[Problem]:
-    """Texts that a condition compares something with, and that it can never be.
-
-    ``vocabulary`` holds what can be, under the name that conditions use: ``state``, ``data.kind``.
-    """
-    for name, known in vocabulary.items():
-        if name not in source:
-            continue
-        for match in re.finditer(rf"(?<![\w.]){re.escape(name)}{_COMPARED}", source, re.VERBOSE):
-            for quoted in re.findall(_QUOTED, match["one"] or match["many"]):
-                if quoted[1:-1] not in known:
-                    what = f"{name} is never {quoted}"
-                    yield Problem(pointer, what, suggest(quoted[1:-1], known))
-
-
-_QUOTED = r"""(?:"[^"]*"|'[^']*')"""
-_COMPARED = rf"""\s* (?: [=!]= \s* (?P<one>{_QUOTED}) | in \s* \[ (?P<many>[^\]]*) \] )"""
 
 
 RULES = (

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from re import findall
+from dataclasses import replace
 
+from engine.cel_reader import read_expression
+from engine.cel_types import Type
+from engine.conditions import variable_types
 from engine.definition import Definition
 from engine.errors import Problem
-from engine.lint_data import choices, impossible_words, steps
+from engine.lint_data import steps
 from engine.validation import suggest
 
 
@@ -23,28 +26,30 @@ def lint_together(
             yield file, Problem("/workflow", what, "keep one of the two, or rename it")
     known = {definition.workflow: definition for definition in (*published, *definitions.values())}
     for file, definition in definitions.items():
-        for problem in _references(definition, known):
+        for problem in (*_references(definition, known), *_conditions(definition, known)):
             yield file, problem
 
 
 def _references(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
     for name, field in definition.data.items():
-        if field.to is None:
-            continue
-        if field.to not in known:
+        if field.to is not None and field.to not in known:
             what = f"there is no workflow {field.to!r}"
             yield Problem(f"/data/{name}/to", what, suggest(field.to, known))
-        elif field.type == "ref":
-            yield from _conditions_about(name, known[field.to], definition)
 
 
-def _conditions_about(ref: str, other: Definition, definition: Definition) -> Iterator[Problem]:
-    vocabulary = {f"{ref}.state": tuple(other.states), **choices(other, f"{ref}.data")}
+def _conditions(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
+    """What conditions say of other cases, now that their fields and states are known."""
+    variables = variable_types(definition)
+    for name, field in definition.data.items():
+        if field.type == "ref" and (other := known.get(field.to or "")):
+            variables[name] = _case_of(other, variables[name])
     for at, step in steps(definition):
         for i, check in enumerate(step.when):
-            pointer = f"{at}/when/{i}/check"
-            for field in findall(rf"(?<![\w.]){ref}\.data\.(\w+)", check.check):
-                if field not in other.data:
-                    what = f"{other.workflow} has no field {field!r}"
-                    yield Problem(pointer, what, suggest(field, other.data))
-            yield from impossible_words(check.check, pointer, vocabulary)
+            yield from read_expression(check.check, variables, f"{at}/when/{i}/check").problems
+
+
+def _case_of(definition: Definition, case: Type) -> Type:
+    held = variable_types(definition)
+    return replace(
+        case, members={**(case.members or {}), "state": held["state"], "data": held["data"]}
+    )

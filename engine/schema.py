@@ -20,7 +20,7 @@ ABOUT = {
     "Definition.key": "What cases are called: DEC gives DEC-0001, PLAN-{unit} takes a data field.",
     "Definition.roles": "Who takes part. Every role in `by` and `not_by` is named here.",
     "Definition.data": "What is known of a case: its fields.",
-    "Definition.states": "Where a case can be. One is initial, those that nothing leaves are final.",
+    "Definition.states": "Where a case can be, from the initial one to the final ones.",
     "Definition.start": "How a case begins: who may, what it needs and accepts.",
     "Definition.transitions": "What leads from state to state. The first that holds is taken.",
     "Definition.record_refusals": "Whether a refused attempt is kept in the log as a fact.",

@@ -38,14 +38,15 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 _KINDS = {
-    "string_type": "text",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "dict_type": "a map",
-    "model_type": "a map",
+    "string_type": ("text", "put it into quotes"),
+    "int_type": ("a whole number", "write it like 3, without quotes"),
+    "float_type": ("a number", "write it like 82 or 82.5, without quotes"),
+    "bool_type": ("true or false", "write true or false, without quotes"),
+    "list_type": ("a list", "write it like [one, another]"),
+    "dict_type": ("a map", "write it like {key: value}"),
+    "model_type": ("a map", "write it like {key: value}"),
 }
+"""Complaints about the wrong kind of thing: what is needed, and how it is written."""
 
 
 class _Complaints:
@@ -163,19 +164,10 @@ def _pattern_mends(node: Any) -> Iterator[tuple[str, str]]:
 
 def _wrong_kind(errors: list[ErrorDetails], where: str) -> Problem:
     given = errors[0]["input"]
-    wanted = " or ".join(dict.fromkeys(_KINDS[error["type"]] for error in errors))
-    mend = ""
-    if given is None:
-        mend = "write something there, or leave it out"
-    elif wanted == "true or false":
-        mend = "write true or false, without quotes"
-    elif wanted == "text" and isinstance(given, int):
-        mend = "put it into quotes"
-    elif wanted == "a whole number":
-        mend = "write it like 3, without quotes"
-    elif wanted == "a number":
-        mend = "write it like 82 or 82.5"
-    return Problem(where, f"{_kind(given)} where {wanted} is needed", mend)
+    kinds, mends = zip(*(_KINDS[error["type"]] for error in errors), strict=True)
+    what = f"{_kind(given)} where {' or '.join(dict.fromkeys(kinds))} is needed"
+    mend = "write something there, or leave it out" if given is None else mends[0]
+    return Problem(where, what, mend)
 
 
 def _kind(given: Any) -> str:

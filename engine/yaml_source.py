@@ -107,9 +107,9 @@ def read_yaml(text: str | bytes, file: str) -> Source:
 
 def _decode(text: str | bytes, file: str) -> str:
     if len(text) > LARGEST_FILE:
-        raise BadInput.one(
-            file, f"is {len(text):,} bytes long, at most {LARGEST_FILE:,} are read", "split it"
-        )
+        unit = "bytes" if isinstance(text, bytes) else "characters"
+        what = f"has {len(text):,} {unit}, at most {LARGEST_FILE:,} are read"
+        raise BadInput.one(f"{file}:1:1", what, "split it")
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8")
@@ -163,6 +163,8 @@ class _Tree:
                 if self._documents > 1:
                     self._stop(event, "there is more than one document", "one file, one document")
             case yaml.AliasEvent():
+                if self._wants_key():
+                    self._stop(event, "an alias cannot be a key", "write it out")
                 self._complain(event, f"*{event.anchor} is an alias", "write it out")
                 self._add(event, None)
             case yaml.ScalarEvent():
@@ -282,6 +284,8 @@ _MENDS = (
 
 def _not_yaml(error: MarkedYAMLError, file: str) -> Problem:
     said = str(error.problem or error.context)
-    line, column = _mark(error.problem_mark or error.context_mark)
+    # Quotes that are not closed are noticed at the end of the file, and mended where they open.
+    opened = error.context_mark if "quoted" in str(error.context) else None
+    line, column = _mark(opened or error.problem_mark or error.context_mark)
     mend = next((mend for words, mend in _MENDS if words in said), "")
     return Problem(f"{file}:{line}:{column}", f"is not YAML: {said}", mend)

@@ -1,0 +1,127 @@
+"""Definitions that cannot work are refused, at the lines that their comments name.
+
+The files in ``tests/definitions`` say ``# problem: words | other words`` in every line that holds
+one: all of these, and no others, must be found.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import workflows
+from engine.definition import Definition
+from engine.errors import BadInput
+from engine.lint import RULES, lint
+from engine.loading import load_definition, load_definitions
+from engine.yaml_source import read_yaml
+
+SAMPLES = sorted((Path(__file__).parent / "definitions").glob("*.yaml"))
+
+
+def expected_problems(text: str) -> list[tuple[int, str]]:
+    """The lines that hold a problem, and the words that must tell it."""
+    problems = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := re.search(r"# problem:(.*)", line):
+            problems += [(number, words.strip()) for words in match[1].split(" | ")]
+    return problems
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_what_cannot_work_is_refused_where_it_stands(path):
+    expected = expected_problems(path.read_text())
+    with pytest.raises(BadInput) as refused:
+        load_definition(path.read_bytes(), path.name)
+    found = refused.value.problems
+    for line, words in expected:
+        here = [str(p) for p in found if p.where.startswith(f"{path.name}:{line}:")]
+        assert any(words in problem for problem in here), f"line {line}: {words!r}\n{found}"
+    assert len(found) == len(expected), "\n".join(map(str, found))
+    assert all(problem.mend for problem in found if "at character" not in problem.what)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_rule_has_been_seen_to_refuse(rule):
+    samples = [path for path in SAMPLES if path.stem != "grammar"]
+    definitions = [Definition.model_validate(read_yaml(p.read_bytes(), "").value) for p in samples]
+    assert any(list(rule(definition)) for definition in definitions)
+
+
+def test_the_shipped_definitions_can_work_alone_and_together():
+    texts = {str(path): path.read_bytes() for path in workflows.shipped()}
+    loaded = load_definitions(texts)
+    assert [definition.workflow for definition in loaded.values()] == [
+        "objective",
+        "decision",
+        "major-project",
+    ]
+    assert not any(lint(definition) for definition in loaded.values())
+
+
+TASK = """
+workflow: task
+version: 1
+title: Task
+key: T
+data:
+  plan: {type: ref, to: plan}
+states: {open: {initial: true}, done: {final: true}}
+transitions:
+  - {trigger: finish, from: open, to: done, when: 'plan.state == "running" && plan.data.end > now'}
+"""
+PLAN = """
+workflow: plan
+version: 1
+title: Plan
+key: P
+data:
+  end: {type: date}
+states: {running: {initial: true, final: true}}
+"""
+
+
+def test_definitions_may_refer_to_each_other_and_to_what_is_published():
+    plan = load_definition(PLAN, "plan.yaml")
+    assert set(load_definitions({"task.yaml": TASK, "plan.yaml": PLAN})) == {
+        "task.yaml",
+        "plan.yaml",
+    }
+    assert set(load_definitions({"task.yaml": TASK}, published=[plan])) == {"task.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "problem"),
+    [
+        (
+            {"task.yaml": TASK},
+            "task.yaml:7:25: there is no workflow 'plan' (there is task)",
+        ),
+        (
+            {"task.yaml": TASK, "plan.yaml": PLAN.replace("running", "going")},
+            "task.yaml:10:51: at character 12: the two are never the same",
+        ),
+        (
+            {"task.yaml": TASK, "plan.yaml": PLAN.replace("end", "until")},
+            "task.yaml:10:51: at character 38: plan.data has no 'end' (there are: until)",
+        ),
+        (
+            {"a.yaml": PLAN, "b.yaml": PLAN},
+            "b.yaml:2:11: plan is defined in a.yaml already (keep one of the two, or rename it)",
+        ),
+    ],
+)
+def test_what_definitions_say_of_each_other_must_be_so(texts, problem):
+    with pytest.raises(BadInput) as refused:
+        load_definitions(texts)
+    [found] = map(str, refused.value.problems)
+    assert found.startswith(problem)
+
+
+def test_the_problems_of_all_files_are_told_at_once():
+    with pytest.raises(BadInput) as refused:
+        load_definitions({"a.yaml": "a: [", "b.yaml": "b: 1", "task.yaml": TASK})
+    assert {problem.where.split(":")[0] for problem in refused.value.problems} == {
+        "a.yaml",
+        "b.yaml",
+    }

@@ -1,0 +1,178 @@
+"""From text to a definition, or to everything that is wrong with it."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import workflows
+from engine.definition import Definition
+from engine.errors import BadInput
+from engine.loading import load_definition
+
+SHIPPED = workflows.shipped()
+
+WITH_THREE_ERRORS = """\
+workflow: decision
+version: 1
+title: Decision
+key: DEC
+states:
+  draft: {initial: true}
+  approved: {final: yes}
+transitions:
+  - trigger: approve
+    from: draft
+    too: approved
+    when:
+      - check: "true"
+        otherwse: no
+"""
+
+
+def problems(text):
+    with pytest.raises(BadInput) as refused:
+        load_definition(text, "decision.yaml")
+    return list(map(str, refused.value.problems))
+
+
+def test_three_errors_are_told_at_once_each_at_its_line_and_column_with_its_mend():
+    first, *others = problems(WITH_THREE_ERRORS)
+    assert first == (
+        "decision.yaml:7:21: the text 'yes' where true or false is needed "
+        "(write true or false, without quotes)"
+    )
+    assert others == [
+        "decision.yaml:11:5: there is no key 'too' here (did you mean 'to'?)",
+        "decision.yaml:14:9: there is no key 'otherwse' here (did you mean 'otherwise'?)",
+    ]
+
+
+def test_what_cannot_work_is_told_in_the_order_of_the_file():
+    text = (
+        SHIPPED[0]
+        .read_text()
+        .replace("by: sponsor", "by: sposnor")
+        .replace("to: missed", "to: mist")
+    )
+    lines = [int(problem.split(":")[1]) for problem in problems(text)]
+    assert len(lines) > 4
+    assert lines == sorted(lines)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "- a\n- b\n", "just text", "7", b"\x89PNG\r\n\x1a\n"]
+)
+def test_what_is_no_definition_at_all_is_refused_with_its_place(text):
+    [problem] = problems(text)
+    assert problem.startswith("decision.yaml:1:")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_definition_survives_being_published_and_read_again(path):
+    definition = load_definition(path.read_bytes(), path.name)
+    again = Definition.model_validate(definition.body)
+    assert again == definition
+    assert again.hash == definition.hash
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_comments_and_layout_do_not_change_what_a_definition_is(path):
+    text = path.read_text()
+    bare = "\n".join(line for line in text.splitlines() if not line.strip().startswith("#"))
+    windows = text.replace("\n", "\r\n")
+    hashes = {load_definition(form, path.name).hash for form in (text, bare, windows)}
+    assert len(hashes) == 1
+
+
+def test_what_may_be_written_short_means_the_same_as_written_out():
+    short = """
+workflow: short
+version: 1
+title: Short
+key: S
+roles: {clerk: }
+data:
+  share: {type: number, least: 0.5, most: 82}
+  names: {type: list, of: text}
+states: {open: {initial: true}, closed: {final: true}}
+transitions:
+  - trigger: close
+    from: open
+    to: closed
+    by: clerk
+    needs: share
+    accepts: names
+    evidence: report
+    when: data.share > 0.6
+"""
+    long = """
+workflow: short
+version: 1
+title: Short
+key: S
+roles:
+  clerk: {}
+data:
+  share: {type: number, least: 0.50, most: 82.0}
+  names: {type: list, of: [text]}
+states:
+  open:
+    initial: true
+  closed:
+    final: true
+transitions:
+  - trigger: close
+    from: [open]
+    to: closed
+    by: [clerk]
+    needs: [share]
+    accepts: [names]
+    evidence:
+      - kind: report
+    when:
+      - check: data.share > 0.6
+"""
+    assert load_definition(short, "short.yaml").hash == load_definition(long, "long.yaml").hash
+
+
+def large_definition(states):
+    lines = ["workflow: large", "version: 1", "title: Large", "key: L", "roles: {clerk: , boss: }"]
+    lines += ["data: {amount: {type: number}}", "states:", "  s0: {initial: true}"]
+    lines += [f"  s{i}:\n    title: Number {i}" for i in range(1, states)]
+    lines += ["  end: {final: true}", "start: {by: clerk}", "transitions:"]
+    for i in range(states):
+        onward = f"s{i + 1}" if i + 1 < states else "end"
+        lines += [
+            f"  - trigger: go\n    from: s{i}\n    to: {onward}\n    by: boss",
+            "    not_by: clerk",
+        ]
+        lines += [f"    when: data.amount > {i}", f"    emits: Step{i}Taken"]
+    return "\n".join(lines)
+
+
+def test_five_hundred_states_load_in_a_second():
+    text = large_definition(500)
+    began = time.process_time()
+    definition = load_definition(text, "large.yaml")
+    assert time.process_time() - began < 1
+    assert len(definition.states) == 501
+
+
+WORDS = "trigger from to by when evidence open closed data type money 5 true no 0.5 { [ ] } ' , -"
+words = st.sampled_from([*WORDS.split(), ": ", "- ", "\n", "\n  ", "data.amount > 1"])
+
+
+@given(st.integers(0, 2000), st.integers(0, 60), st.lists(words, max_size=4).map("".join))
+def test_a_damaged_definition_loads_or_is_refused_with_places(at, length, instead):
+    text = SHIPPED[1].read_text()
+    text = text[:at] + instead + text[at + length :]
+    try:
+        definition = load_definition(text, "decision.yaml")
+    except BadInput as error:
+        told = error.problems
+    else:
+        told = ()
+        assert definition.initial in definition.states
+    assert all(problem.where.startswith("decision.yaml:") for problem in told)

@@ -1,0 +1,47 @@
+"""The JSON Schema says of a definition what the grammar says."""
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+import workflows
+from engine.schema import ABOUT, definition_schema
+from engine.yaml_source import read_yaml
+
+VALIDATOR = Draft202012Validator(definition_schema())
+GRAMMAR_ERRORS = Path(__file__).parent / "definitions" / "grammar.yaml"
+
+
+def test_it_is_a_json_schema():
+    Draft202012Validator.check_schema(definition_schema())
+    assert json.loads(json.dumps(definition_schema())) == definition_schema()
+
+
+@pytest.mark.parametrize("path", workflows.shipped(), ids=lambda path: path.stem)
+def test_the_shipped_definitions_are_valid_as_they_are_written(path):
+    VALIDATOR.validate(read_yaml(path.read_bytes(), path.name).value)
+
+
+def test_what_the_grammar_refuses_it_refuses_too():
+    value = read_yaml(GRAMMAR_ERRORS.read_bytes(), GRAMMAR_ERRORS.name).value
+    places = {"/".join(map(str, error.absolute_path)) for error in VALIDATOR.iter_errors(value)}
+    assert places >= {"workflow", "version", "roles", "data/size/type", "data/year/of"}
+    assert places >= {"data/ready/required", "transitions/0", "transitions/1/from", "transitions/3"}
+
+
+def test_every_key_says_what_it_is_for_and_none_is_explained_in_vain():
+    used = set()
+
+    def walk(node):
+        for value in node.get("properties", {}).values():
+            assert value["description"]
+            used.add(value["description"])
+        for value in node.values():
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, dict):
+                    walk(item)
+
+    walk(definition_schema())
+    assert used == set(ABOUT.values())
