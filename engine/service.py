@@ -8,15 +8,14 @@ each other, so the service needs no thread of its own and a single caller pays f
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from time import sleep
 
 from pydantic import BaseModel, ValidationError
 
 from engine import canonical, decide, ids, values
+from engine.callers import Call, Line
 from engine.case import Case, fold
 from engine.catalog import Catalog, Published, stream_of, succeeds
 from engine.clock import Clock, SystemClock
@@ -38,6 +37,7 @@ from engine.events import (
     DefinitionRef,
     Verdict,
 )
+from engine.keys import Keys
 from engine.lint import lint
 from engine.machine import Workflow
 from engine.store.log import Append, Appended, Conflict, Log, Marked, Recorded
@@ -45,7 +45,6 @@ from engine.store.log import Append, Appended, Conflict, Log, Marked, Recorded
 LARGEST_GROUP = 500
 MOST_ROUNDS = 50
 CASES_KEPT = 50_000
-_PAUSES, _PAUSE = 10, 50e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,63 +67,6 @@ class _Ticket:
     marker: bytes
     fingerprint: bytes
     answer: Receipt | PmoError | None = None
-
-
-class _Call:
-    """Commands that one caller waits for. ``wake`` is held until they are answered or may lead."""
-
-    __slots__ = ("leads", "tickets", "wake")
-
-    def __init__(self, tickets: list[_Ticket]) -> None:
-        self.tickets = tickets
-        self.leads = False
-        self.wake = threading.Lock()
-        self.wake.acquire()
-
-
-class _Queue:
-    """Callers in order of arrival. The first to come leads: it serves everybody who waits at that
-    moment, then hands the lead to the next in line, who is awake by then or soon will be."""
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._waiting: deque[_Call] = deque()
-        self._led = False
-        self._crowd = 1
-
-    def join(self, call: _Call) -> None:
-        """Returns when the call has been answered, or ``call.leads``."""
-        with self._mutex:
-            self._waiting.append(call)
-            call.leads, self._led = not self._led, True
-        if not call.leads:
-            call.wake.acquire()
-
-    def gather(self) -> list[_Call]:
-        """The leader's own call and as many others as one group holds.
-
-        Where the last group was a crowd, those just answered are about to ask again: a pause of
-        well under one fsync lets them into this group. A single caller is never made to wait.
-        """
-        for _ in range(_PAUSES):
-            if len(self._waiting) >= self._crowd:
-                break
-            sleep(_PAUSE)
-        with self._mutex:
-            calls = [self._waiting.popleft()]
-            size = len(calls[0].tickets)
-            while self._waiting and size + len(self._waiting[0].tickets) <= LARGEST_GROUP:
-                calls.append(self._waiting.popleft())
-                size += len(calls[-1].tickets)
-        self._crowd = len(calls)
-        return calls
-
-    def hand_over(self) -> None:
-        with self._mutex:
-            self._led = bool(self._waiting)
-            if self._led:
-                self._waiting[0].leads = True
-                self._waiting[0].wake.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +102,9 @@ class Service:
         self._new_id = new_id
         self._kept: OrderedDict[str, Case] = OrderedDict()
         self._cases_kept = cases_kept
-        self._numbers: dict[str, int] = {}
+        self._keys = Keys(log)
         self._latest = ""
-        self._queue = _Queue()
+        self._line: Line[_Ticket] = Line()
 
     def handle(self, command: Command) -> Receipt:
         """The receipt, once what it speaks of is durable.
@@ -179,8 +121,8 @@ class Service:
         """An answer for each command, in order; a refused one changes nothing for the others."""
         tickets = [_ticket(command) for command in commands]
         for first in range(0, len(tickets), LARGEST_GROUP):
-            call = _Call(tickets[first : first + LARGEST_GROUP])
-            self._queue.join(call)
+            call = Call(tickets[first : first + LARGEST_GROUP])
+            self._line.join(call)
             if call.leads:
                 self._lead(call)
         return [ticket.answer for ticket in tickets if ticket.answer is not None]
@@ -192,16 +134,16 @@ class Service:
             raise _no_case(key)
         return case
 
-    def _lead(self, own: _Call) -> None:
+    def _lead(self, own: Call[_Ticket]) -> None:
         """Answer one group, our own call among it, and hand over."""
-        calls = self._queue.gather()
+        calls = self._line.gather(LARGEST_GROUP)
         try:
             self._serve([ticket for call in calls for ticket in call.tickets])
         finally:
             for call in calls:
                 if call is not own:
                     call.wake.release()
-            self._queue.hand_over()
+            self._line.hand_over()
 
     def _serve(self, group: Sequence[_Ticket]) -> None:
         """Answer a group; if the log cannot be written, all of it with the same reason."""
@@ -282,7 +224,7 @@ class Service:
                         self._keep(draft.decision.case)
                     ticket.answer = draft.decision.refusal or _receipt(answer.events)
                 case Marked():
-                    self._numbers.clear()
+                    self._keys.forget()
                     ticket.answer = self._answer_again(ticket, answer)
                 case Conflict():
                     self._forget(draft.expected)
@@ -314,7 +256,7 @@ class Service:
     def _start(self, command: StartCase, current: _Round) -> _Draft:
         published = self.catalog.newest(command.workflow)
         definition = published.workflow.definition
-        key = self._new_key(definition, command)
+        key = self._keys.propose(definition, command.data)
         context = self._context(published.workflow, {}, command.data, current)
         expected = {key: 0, stream_of(command.workflow): published.stream_version, **context.reads}
         if definition.key_fields and self._find(key, current):
@@ -322,8 +264,8 @@ class Service:
             refusal = Refused(f"{command.workflow} cannot start", (taken,))
             return _Draft(Decision((), None, refusal), {})
         draft = _Draft(decide.start(command, key, published.workflow, context), expected)
-        if draft.decision.events and not definition.key_fields:
-            self._numbers[definition.workflow] += 1
+        if draft.decision.events:
+            self._keys.take(definition)
         return draft
 
     def _observe(self, command: Observe, current: _Round) -> _Draft:
@@ -379,34 +321,6 @@ class Service:
         self._forget((event.stream,))
         return _Draft(Decision((event,), None), {event.stream: version})
 
-    def _new_key(self, definition: Definition, command: StartCase) -> str:
-        if definition.key_fields:
-            given = {name: str(command.data.get(name, "")) for name in definition.key_fields}
-            key = definition.key_pattern.format(**given)
-            if not values.CASE_KEY.fullmatch(key):
-                raise BadInput.one(
-                    "/data", f"{key!r} cannot be the key of a case", f"it is {definition.key}"
-                )
-            return key
-        name = definition.workflow
-        if name not in self._numbers:
-            self._numbers[name] = self._last_number(definition)
-        return definition.key_pattern.format(number=f"{self._numbers[name] + 1:04}")
-
-    def _last_number(self, definition: Definition) -> int:
-        """Numbers are dense, so doubling and halving finds the last in a few look-ups."""
-
-        def taken(number: int) -> bool:
-            return self.log.version(definition.key_pattern.format(number=f"{number:04}")) > 0
-
-        low, high = 0, 1
-        while taken(high):
-            low, high = high, high * 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if taken(middle) else (low, middle)
-        return low
-
     def _context(
         self,
         workflow: Workflow,
@@ -449,12 +363,12 @@ class Service:
         """Drop what is kept of these streams (of all, if none are named): the log knows better."""
         if streams is None:
             self._kept.clear()
-            self._numbers.clear()
+            self._keys.forget()
             return
         for stream in streams:
             self._kept.pop(stream, None)
             self.catalog.forget(stream)
-        self._numbers.clear()
+        self._keys.forget()
 
     def _answered_before(self, ticket: _Ticket) -> Receipt | PmoError | None:
         marked = self.log.marked([ticket.marker]).get(ticket.marker)
