@@ -81,7 +81,7 @@ class Page:
 
 
 def fields(tables: Tables, workflow: str) -> list[Field]:
-    """The columns of a workflow's register, in the order in which definitions brought them.
+    """The columns of a workflow's register: by version that brought them, then by name.
 
     Raises ``BadInput`` when no such workflow has been published.
     """

@@ -56,7 +56,7 @@ class Runner:
         Views that are not there yet, or that other versions of the projections built, are built.
         """
         if not self._views.current():
-            return self.rebuild(progress)
+            return self.rebuild(to, progress)
         return self._project(self._views, _BATCH, to, progress)
 
     def follow(self, stop: threading.Event) -> None:
@@ -66,8 +66,8 @@ class Runner:
             if self._log.wait(reached, timeout=0.25):
                 reached = self.catch_up()
 
-    def rebuild(self, progress: Progress | None = None) -> int:
-        """Build the views anew from the whole log; the position reached.
+    def rebuild(self, to: int | None = None, progress: Progress | None = None) -> int:
+        """Build the views anew, up to the position ``to`` or the head; the position reached.
 
         Those there are can be read all the while, and nobody sees anything in between.
         """
@@ -76,11 +76,11 @@ class Runner:
                 left.drop()
         shadow = Views(self._tables.under(self._tables.next_prefix()), self._projections)
         shadow.create()
-        self._project(shadow, _BUILD_BATCH, None, progress)
+        self._project(shadow, _BUILD_BATCH, to, progress)
         shadow.index()
         with self._tables.transaction():
             # Other processes may have brought the old views further while the indexes were made.
-            shadow.advance_within(self._log, self._log.head())
+            shadow.advance_within(self._log, self._log.head() if to is None else to)
             shadow.tables.promote()
         self._views = Views(self._tables, self._projections)
         return self._views.checkpoint()

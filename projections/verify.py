@@ -41,7 +41,7 @@ class Difference:
     found: Any
 
     def __str__(self) -> str:
-        place = f"{self.table} {self.key} {self.column}".rstrip()
+        place = " ".join(filter(None, (self.table, self.key, self.column)))
         return f"{place}: expected {self.expected!r}, found {self.found!r}"
 
 
@@ -84,8 +84,9 @@ def verify(
             try:
                 _build(Views(expected, projections), log, position, progress)
                 comparison = _Comparison()
-                comparison.compare_tables(expected, found)
-                comparison.compare_cases(log, expected, found, position, progress)
+                if comparison.same_tables(expected, found):
+                    comparison.compare_rows(expected, found)
+                    comparison.compare_cases(log, expected, found, position, progress)
             finally:
                 expected.close()
             return Report(
@@ -118,17 +119,15 @@ class _Comparison:
         if expected != found and len(self.differences) < _MOST:
             self.differences.append(Difference(table, key, column, expected, found))
 
-    def compare_tables(self, expected: Tables, found: Tables) -> None:
-        names = set(expected.names()) - set(_BOOKKEEPING)
-        there = set(found.names()) - set(_BOOKKEEPING)
-        for name in sorted(names | there):
-            if name not in there:
-                self.expect(name, "", "", "a table", None)
-            elif name not in names:
-                self.expect(name, "", "", None, "a table")
-            elif expected.columns(name) != found.columns(name):
-                self.expect(name, "", "columns", expected.columns(name), found.columns(name))
-            else:
+    def same_tables(self, expected: Tables, found: Tables) -> bool:
+        """Without the same tables and columns there are no rows to compare."""
+        for name in sorted({*expected.names(), *found.names()}):
+            self.expect(name, "", "columns", expected.columns(name), found.columns(name))
+        return not self.differences
+
+    def compare_rows(self, expected: Tables, found: Tables) -> None:
+        for name in expected.names():
+            if name not in _BOOKKEEPING:
                 self._compare_rows(name, expected, found)
 
     def _compare_rows(self, table: str, expected: Tables, found: Tables) -> None:

@@ -96,7 +96,7 @@ class Views:
         return dict(self.tables.run(_SQL["projections"])) == self._versions
 
     def checkpoint(self) -> int:
-        return int(self.tables.run(_SQL["checkpoint"])[0][0])
+        return reached(self.tables)
 
     def parked(self) -> list[tuple[int, str, str, str]]:
         """Position, projection, stream and reason of what waits to be mended."""
@@ -198,6 +198,11 @@ class Views:
         self._remembered = -1
         for projection in self._projections:
             projection.forget()
+
+
+def reached(tables: Tables) -> int:
+    """The position up to which the views have come: with it, a reader knows what it may miss."""
+    return int(tables.run(_SQL["checkpoint"])[0][0])
 
 
 def _read(log: Source, after: int, to: int) -> Iterator[Batch]:

@@ -76,7 +76,7 @@ def write(log: Log, told: list[Said]) -> None:
 
 
 @STORES
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(told=histories, cuts=st.lists(st.integers(1, 7), min_size=1))
 def test_promise_3_replay_equals_live(store: str, told: list[Said], cuts: list[int]) -> None:
     """Views that went along with the log, in batches of any size, are those of a rebuild."""
@@ -101,7 +101,7 @@ def test_promise_3_replay_equals_live(store: str, told: list[Said], cuts: list[i
 
 
 @STORES
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     told=histories,
     points=st.lists(st.tuples(st.none() | moments, st.none() | moments), min_size=1, max_size=8),
