@@ -177,11 +177,14 @@ _ADAPTER: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)
 
 
 def to_bytes(event: Event) -> bytes:
-    """Canonical JSON (RFC 8785); envelope fields that are ``None`` are left out."""
+    """Canonical JSON (RFC 8785); envelope fields that are ``None`` are left out.
+
+    Raises ``ValueError`` for data that JSON cannot say (NaN, integers beyond 2**53).
+    """
     body = {name: value for name, value in event.__dict__.items() if value is not None}
     fast = canonical.encode_simple(body)
-    free = body.get("data") or body.get("body")
-    return fast if canonical.is_simple(free) else canonical.encode(canonical.decode(fast))
+    free = {name: body[name] for name in ("data", "body") if name in body}
+    return fast if canonical.is_simple(free) else canonical.encode(canonical.decode(fast) | free)
 
 
 def from_bytes(data: bytes) -> AnyEvent:
