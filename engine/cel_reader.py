@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from engine import cel_types as cel
-from engine.cel_tokens import MENDS, Cursor, Token, Unreadable
+from engine.cel_paths import Look, Paths
+from engine.cel_tokens import MENDS, Token, Unreadable
 from engine.cel_types import Type
 from engine.errors import Problem
 
 DEEPEST = 20
 # Costs are in words and signs evaluated; docs/adr/0003-conditions.md says how long these take.
-DEAREST = 40_000
+DEAREST = 70_000
 ITEMS = 1_000  # a macro's body is evaluated for every item of the longest list
-PASS = 30  # going once through the longest list, or the longest text
+PASS = 50  # going once through the longest list, or the longest text
 
 _PLAIN = re.compile(r"""["']([^\\]*)["']""")
 
@@ -30,10 +31,12 @@ _CALLABLE = ("has", "size", "int", "double", *cel.LITERALS, *cel.METHODS, *cel.M
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an expression gives, the paths it reads (``("data", "amount")``), what is wrong."""
+    """What an expression gives, what is wrong with it, and ``plain``, the expression over the
+    variables ``_0``, ``_1``... which stand for ``looks``, in this order."""
 
     type: Type
-    reads: frozenset[tuple[str, ...]]
+    plain: str
+    looks: tuple[Look, ...]
     problems: tuple[Problem, ...]
 
 
@@ -49,19 +52,16 @@ def read_expression(source: str, variables: Mapping[str, Type], where: str = "")
             raise Unreadable(0, "it would take too long on full lists", "split it, or ask less")
     except Unreadable as error:
         reader.report(*error.args)
-    return Reading(given, frozenset(reader.reads), tuple(reader.problems))
+    return Reading(given, reader.plain(), tuple(reader.looks), tuple(reader.problems))
 
 
-class _Reader(Cursor):
+class _Reader(Paths):
     """Recursive descent, one method for each level of the grammar; each gives a type."""
 
     def __init__(self, source: str, variables: Mapping[str, Type], where: str) -> None:
-        super().__init__(source, where)
-        self.variables = dict(variables)
+        super().__init__(source, variables, where)
         self.depth = 0
         self.cost = 0
-        self.local = ""  # the variable of the macro that is being read
-        self.reads: set[tuple[str, ...]] = set()
 
     def step(self) -> Token:
         self.cost += 1
@@ -121,9 +121,8 @@ class _Reader(Cursor):
         while sign := self.take("==", "!=", "<", "<=", ">", ">=", "in"):
             at = self.tokens[self.next - 1].at
             right = self.sum()
-            if left.only is None or right.only is None:
-                long = (cel.TEXT, cel.LIST)
-                self.cost += PASS if cel.one_of(left, long) or cel.one_of(right, long) else 0
+            if right.long and (left.long or sign == "in"):
+                self.cost += PASS
             left = self.sound(at, cel.compare, left, sign, right)
         return left
 
@@ -153,62 +152,57 @@ class _Reader(Cursor):
 
     def member(self) -> Type:
         at = self.token.at
-        given, path = self.primary()
-        while sign := self.take(".", "["):
-            if sign == "[" and self.token.kind != "text":
-                self.read(path)
-                given, path = self.index(given), ()
-                continue
+        if self.token.text in self.variables:
+            given, path = self.path()
+            self.look(Look(path), at)
+        else:
+            given = self.primary()
+        while True:
             place = self.token.at
-            name = self.name() if sign == "." else self.plain_text()
-            if sign == "." and self.take("("):
-                self.read(path)
-                given, path = self.method(given, name, at, place), ()
-                continue
-            if sign == "[":
-                self.expect("]")
-            given = self.select(given, name, path, place)
-            path = (*path, name) if path else ()
-        if given.name == cel.FIELDS.name:
-            self.report(
-                at, f"{'.'.join(path)} has many fields", "name one, as in data.x or has(data.x)"
-            )
-            return cel.FAULTY
-        self.read(path)
-        return given
+            if selected := self.selected():
+                given = self.select(given, selected)
+            elif self.take("."):
+                name = self.name()
+                self.expect("(")
+                given = self.method(given, name, at, place + 1)
+            elif self.take("["):
+                given = self.index(given)
+            else:
+                return given
 
-    def read(self, path: tuple[str, ...]) -> None:
-        if path and path[0] != self.local:
-            self.reads.add(path)
-
-    def primary(self) -> tuple[Type, tuple[str, ...]]:
-        token = self.step()
+    def primary(self) -> Type:
+        token = self.token
+        if token.kind == "name" and token.text not in MENDS:
+            return self.named()
         match token.kind, token.text:
             case "int", _:
-                return cel.INT, ()
+                given = cel.INT
             case "double", _:
-                return cel.DOUBLE, ()
+                given = cel.DOUBLE
             case "text", text:
                 plain = _PLAIN.fullmatch(text)
-                return Type(cel.TEXT.name, only=frozenset({plain[1]}) if plain else None), ()
-            case "name", ("true" | "false"):
-                return cel.BOOL, ()
-            case "name", name if self.take("("):
-                return self.function(name, token.at), ()
-            case "name", name if name in self.variables:
-                return self.variables[name], (name,)
-            case "name", name:
-                if name not in MENDS:
-                    self.unknown(f"no variable {name!r}", name, self.variables, token.at)
-                    return cel.FAULTY, ()
-            case "sign", "(":
+                given = Type(cel.TEXT.name, only=frozenset({plain[1]}) if plain else None)
+            case _, "(":
+                self.step()
                 given = self.expression()
                 self.expect(")")
-                return given, ()
-            case "sign", "[":
-                return self.items(), ()
-        self.next -= 1
-        raise self.unexpected("" if token.text else " too early")
+                return given
+            case _, "[":
+                self.step()
+                return self.items()
+            case _:
+                raise self.unexpected("" if token.text else " too early")
+        self.step()
+        return given
+
+    def named(self) -> Type:
+        token = self.step()
+        if self.take("("):
+            return self.function(token.text, token.at)
+        if token.text in ("true", "false"):
+            return cel.BOOL
+        self.unknown(f"no variable {token.text!r}", token.text, self.variables, token.at)
+        return cel.FAULTY
 
     def items(self) -> Type:
         item = cel.FAULTY
@@ -218,7 +212,7 @@ class _Reader(Cursor):
             while self.take(","):
                 item = self.sound(at, cel.either, item, self.expression())
             self.expect("]")
-        return Type(cel.LIST.name, item=item)
+        return Type(cel.LIST.name, item=item, long=item.long)
 
     def index(self, given: Type) -> Type:
         at = self.token.at
@@ -226,28 +220,6 @@ class _Reader(Cursor):
         self.need(self.expression(), (cel.INT,), at, "write int(...) around a field's number")
         self.expect("]")
         return given.item or cel.UNKNOWN
-
-    def plain_text(self) -> str:
-        return self.step().text[1:-1]
-
-    def select(self, given: Type, name: str, path: tuple[str, ...], at: int) -> Type:
-        if cel.unsure(given):
-            return given
-        if given.members is None:
-            if given.name == cel.FIELDS.name:
-                return cel.UNKNOWN
-            self.report(at, f"{given.name} has no field {name!r}")
-            return cel.FAULTY
-        if name not in given.members:
-            owner = ".".join(path) or "it"
-            self.unknown(f"{owner} has no {name!r}", name, given.members, at)
-            return cel.FAULTY
-        return given.members[name]
-
-    def unknown(self, what: str, name: str, known: Mapping[str, object], at: int) -> None:
-        close = get_close_matches(name, known, 1)
-        guess = f"did you mean {close[0]}? " if close else ""
-        self.report(at, what, f"{guess}there are: {', '.join(known) or 'none'}")
 
     # --- calls ----------------------------------------------------------------------------------
 
@@ -278,10 +250,11 @@ class _Reader(Cursor):
         receivers, wanted, result = cel.METHODS[name]
         self.need(given, receivers, at)
         for type_ in wanted:
-            argument = self.token.at
-            self.need(self.expression(), (type_,), argument)
+            argument_at = self.token.at
+            argument = self.expression()
+            self.need(argument, (type_,), argument_at)
+            self.cost += PASS if given.long and (argument.long or name == "contains") else 0
         self.expect(")")
-        self.cost += PASS if name == "contains" else 0
         return result
 
     def no_function(self, name: str, at: int) -> Unreadable:
@@ -299,13 +272,13 @@ class _Reader(Cursor):
         return cel.INT
 
     def has(self, at: int) -> Type:
-        self.deepen()
-        given = self.member()
-        self.depth -= 1
-        last, before = self.tokens[self.next - 1], self.tokens[self.next - 2]
-        if given is not cel.FAULTY and (last.kind != "name" or before.text != "."):
+        if self.token.text not in self.variables:
+            raise Unreadable(self.token.at, "has() asks for a field", "write has(data.x)")
+        given, path = self.path()
+        if len(path) == 1 and given is not cel.FAULTY:
             self.report(at, "has() asks for a field", "write has(data.x)")
         self.expect(")")
+        self.look(Look(path, has=True), at)
         return cel.BOOL
 
     def literal(self, name: str) -> Type:
@@ -324,8 +297,8 @@ class _Reader(Cursor):
             raise Unreadable(place, f"{name} within another macro", "ask one list at a time")
         at = self.token.at
         self.local = self.name()
-        if self.local in self.variables or self.local in ("true", "false"):
-            raise Unreadable(at, f"{self.local!r} has a meaning already", "take another name")
+        if self.local in (*self.variables, "true", "false") or self.local.startswith("_"):
+            raise Unreadable(at, f"{self.local!r} cannot be a name here", "take another")
         self.variables[self.local] = given.item or cel.UNKNOWN
         self.expect(",")
         at, cost = self.token.at, self.cost

@@ -106,6 +106,12 @@ class Cursor:
         self.next += 1
         return self.tokens[self.next - 1]
 
+    @property
+    def end(self) -> int:
+        """Where the last token ended."""
+        last = self.tokens[self.next - 1]
+        return last.at + len(last.text)
+
     def expect(self, sign: str) -> None:
         if self.token.text != sign:
             wanted = f"{sign!r}" if sign else "the end"

@@ -16,12 +16,14 @@ from datetime import datetime
 @dataclass(frozen=True, slots=True)
 class Type:
     """``name`` is what people are told. ``item`` is what a list holds, ``members`` what fields
-    hold (``None``: not known), ``only`` the texts it can be (``None``: any)."""
+    hold (``None``: not known), ``only`` the texts it can be (``None``: any). ``long``: it may be as
+    long as texts and lists get."""
 
     name: str
     item: Type | None = None
     members: Mapping[str, Type] | None = None
     only: frozenset[str] | None = None
+    long: bool = False
 
 
 BOOL = Type("true or false")
@@ -33,7 +35,7 @@ SPAN = Type("a duration")
 LIST = Type("a list")
 FIELDS = Type("a set of fields")
 DOCUMENT = Type("a document", members={"name": TEXT, "sha256": TEXT, "uri": TEXT})
-UNKNOWN = Type("a value of another case")
+UNKNOWN = Type("a value of another case", long=True)
 FAULTY = Type("a mistake")  # reported already; it goes with everything, so one mistake is told once
 
 METHODS: dict[str, tuple[tuple[Type, ...], tuple[Type, ...], Type]] = {
@@ -160,7 +162,7 @@ def either(left: Type, right: Type) -> Type:
             return side
     both = left.only is not None and right.only is not None
     only = frozenset({*left.only, *right.only}) if both else None  # type: ignore[misc]
-    return Type(left.name, left.item, left.members, only)
+    return Type(left.name, left.item, left.members, only, left.long or right.long)
 
 
 def _may_be(given: Type, name: str) -> bool:
