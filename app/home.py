@@ -61,7 +61,8 @@ class Home:
                 return home
             if path.exists() and not path.is_dir():
                 raise BadInput.one(str(path), "is a file", "name a folder, or one to be made")
-            if path.is_dir() and any(path.iterdir()):
+            # The demo makes its home inside the one that is made next.
+            if path.is_dir() and not all((inside / LEDGER).is_file() for inside in path.iterdir()):
                 raise BadInput.one(
                     str(path), "other things are in this folder", "name an empty or a new one"
                 )

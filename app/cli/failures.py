@@ -17,9 +17,6 @@ import json
 import os
 import re
 import sys
-import tempfile
-import time
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -126,6 +123,9 @@ def _tell_usage(error: click.ClickException) -> None:
 
 
 def _tell_fault(error: BaseException, args: Sequence[str]) -> None:
+    import time
+    import traceback
+
     details = "".join(traceback.format_exception(error))
     told = f"pmo {' '.join(args)}\n\n{details}"
     try:
@@ -140,6 +140,8 @@ def _tell_fault(error: BaseException, args: Sequence[str]) -> None:
 
 def _folder_for_faults(args: Sequence[str]) -> Path:
     """The home that was meant, if it is there; else where temporary files go."""
+    import tempfile
+
     given = [*args, ""]
     named = [given[place + 1] for place, word in enumerate(args) if word == "--home"]
     named += [word.removeprefix("--home=") for word in args if word.startswith("--home=")]

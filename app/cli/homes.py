@@ -1,4 +1,4 @@
-"""Verbs for a home as a whole: init, demo, status, verify, rebuild."""
+"""Verbs for a home as a whole: init, status, verify, rebuild."""
 
 from __future__ import annotations
 
@@ -91,16 +91,26 @@ def status_command(home: Path, as_json: bool) -> None:
 
 
 @click.command("rebuild")
+@click.option("--parked", is_flag=True, help="Only try the events again that wait to be mended.")
 @options.home_option
 @options.json_option
-def rebuild_command(home: Path, as_json: bool) -> None:
+def rebuild_command(parked: bool, home: Path, as_json: bool) -> None:
     """Build the views anew from the log; the old ones can be read until the new ones are there."""
-    with Home.open(home) as opened, bar("rebuilding") as progress:
-        reached = opened.runner.rebuild(progress)
+    with Home.open(home) as opened:
+        if parked:
+            mended = opened.runner.retry_parked()
+            left = opened.runner.status().parked
+            told = {"mended": mended, "parked": left}
+            words = f"{mended} parked events are mended, {left} still wait"
+        else:
+            with bar("rebuilding") as progress:
+                reached = opened.runner.rebuild(progress=progress)
+            told = {"position": reached}
+            words = f"the views are built anew from {reached:,} events"
     if as_json:
-        print_json({"position": reached})
-        return
-    click.echo(f"the views are built anew from {reached:,} events")
+        print_json(told)
+    else:
+        click.echo(words)
 
 
 @click.command("verify")

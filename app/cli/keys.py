@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from app.cli.tables import show_moment
 from app.home import Home
@@ -36,6 +35,8 @@ def nothing_yet(case: str, events: Sequence[tuple[int, Body]]) -> NotFound:
 
 
 def _nearest(home: Home, key: str) -> str | None:
+    from difflib import get_close_matches
+
     candidates = [key.upper()]
     if match := _NUMBERED.fullmatch(key.upper()):
         candidates.append(f"{match[1]}-{match[2]:0>4}")

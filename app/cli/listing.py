@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -111,6 +110,8 @@ def _print_rest(shown: int, total: int) -> None:
 def _require_workflow(home: Home, name: str) -> None:
     known = workflows(home.views)
     if name not in known:
+        from difflib import get_close_matches
+
         near = get_close_matches(name, known, n=1)
         mend = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known) or 'none'}"
         raise NotFound.one("", f"no workflow {name!r} is published", mend)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
-import hashlib
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -126,6 +123,8 @@ def evidence_option(command: F) -> F:
 
 def read_actor(text: str | None) -> Requester:
     """Who asks. Raises ``BadInput``."""
+    import getpass
+
     from engine.commands import Requester
 
     if text:
@@ -189,6 +188,9 @@ def evidence_of(file: Path, kind: str, as_of: str | None) -> Evidence:
 
 
 def _hash_file(file: Path) -> tuple[str, str]:
+    import hashlib
+    from datetime import UTC, datetime
+
     try:
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
