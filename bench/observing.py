@@ -13,6 +13,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from bench.ledgers import DEFINITION
 from bench.report import Row, write
 from engine import events
 from engine.commands import Fact, Observe, PublishDefinition, Requester
@@ -22,19 +23,6 @@ from engine.service import LARGEST_GROUP, Service
 from engine.store.sqlite import SQLiteLog
 from projections.runner import Runner
 
-DEFINITION = """
-workflow: project
-version: 1
-title: Project
-key: PRJ
-data:
-  name:   {type: text}
-  rating: {type: choice, of: [Green, Amber, Red]}
-  end:    {type: date}
-  cost:   {type: money, currency: GBP}
-states:
-  reported: {initial: true, final: true}
-"""
 IMPORTER = Requester(id="importer", kind="import")
 PROJECTS = 2_000
 REPORTS = 10

@@ -1,0 +1,17 @@
+"""Runs every benchmark; ``python -m bench deciding`` runs one."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+ALL = ("deciding", "observing", "projecting", "showing")
+
+
+def main() -> None:
+    for name in sys.argv[1:] or ALL:
+        import_module(f"bench.{name}").main()
+
+
+if __name__ == "__main__":
+    main()

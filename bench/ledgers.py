@@ -1,0 +1,78 @@
+"""Large ledgers, made quickly: cases of fifty observations each, through the log's own append."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine import ids
+from engine.commands import PublishDefinition, Requester
+from engine.events import Actor, CaseObserved, Conformance, DefinitionRef, Source
+from engine.loading import load_definition
+from engine.service import Service
+from engine.store.log import Append
+from engine.store.sqlite import SQLiteLog
+
+DEFINITION = """
+workflow: project
+version: 1
+title: Project
+key: PRJ
+data:
+  name:   {type: text}
+  rating: {type: choice, of: [Green, Amber, Red]}
+  end:    {type: date}
+  cost:   {type: money, currency: GBP}
+states:
+  reported: {initial: true, final: true}
+"""
+EVENTS_A_CASE = 50
+IMPORTER = Actor(id="importer", kind="import")
+
+
+def fill(path: Path, events: int) -> SQLiteLog:
+    """A ledger of about that many events; its cases are ``PRJ-000001`` and so on."""
+    log = SQLiteLog(path)
+    definition = load_definition(DEFINITION, "bench")
+    requester = Requester(id="importer", kind="import")
+    Service(log).handle(
+        PublishDefinition(command_id="p", actor=requester, body=definition.body, text=DEFINITION)
+    )
+    ref = DefinitionRef(name="project", version=1, hash=definition.hash)
+    for first in range(0, events // EVENTS_A_CASE, 20):
+        log.append([_case(number + 1, ref) for number in range(first, first + 20)])
+    return log
+
+
+def _case(number: int, definition: DefinitionRef) -> Append:
+    key = f"PRJ-{number:06}"
+    return Append(
+        events=tuple(_observed(key, version, definition) for version in range(1, 51)),
+        expected={key: 0},
+        marker=ids.marker(key),
+        fingerprint=bytes(32),
+    )
+
+
+def _observed(key: str, version: int, definition: DefinitionRef) -> CaseObserved:
+    year = 1970 + version
+    return CaseObserved(
+        event_id=ids.new_id(),
+        stream=key,
+        version=version,
+        name="RatingChanged",
+        recorded_at=f"{year}-07-01T00:00:00.000000Z",
+        occurred_at=f"{year}-03-31",
+        actor=IMPORTER,
+        definition=definition,
+        command_id=key,
+        correlation_id=key,
+        state="reported" if version == 1 else None,
+        data={
+            "name": f"Project {key}",
+            "rating": ("Green", "Amber", "Red")[version % 3],
+            "end": f"{year + 20}-03-31",
+            "cost": {"amount": f"{version}000000", "currency": "GBP"},
+        },
+        conformance=Conformance(verdict="conforms"),
+        origin=Source(name=f"report {year}"),
+    )
