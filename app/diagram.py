@@ -145,7 +145,7 @@ def _words(definition: Definition, step: Step, *icons: str) -> tuple[Row, ...]:
     shown += ["clock"] if isinstance(step, Transition) and _is_due(definition, step) else []
     shown += ["condition"] if step.when else []
     trigger = Row("trigger", _trigger(step), tuple(shown), _rules(step))
-    return (trigger, *(Row("by", line) for line in wrap(_who(definition, step), 28)))
+    return (trigger, *(Row("by", line) for line in wrap(_who(definition, step), 30)))
 
 
 def _is_due(definition: Definition, step: Transition) -> bool:
@@ -193,11 +193,11 @@ def _who(definition: Definition, step: Step) -> str:
     for one in step.by:
         if isinstance(one, ByPerson):
             field = definition.data.get(one.person)
-            named.append((field.title if field else "") or one.person.replace("_", " "))
+            named.append("the " + ((field.title if field else "") or one.person.replace("_", " ")))
         else:
             role = definition.roles.get(one)
             named.append((role.title if role else "") or one.replace("-", " ").replace("_", " "))
-    return " or ".join(dict.fromkeys(named)) or "anyone"
+    return " or ".join(dict.fromkeys(named)) or "anybody"
 
 
 def _told(definition: Definition, current: str | None, visited: Sequence[Move]) -> str:

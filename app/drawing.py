@@ -109,7 +109,7 @@ def draw(
     layout = arrange([node.size for node in nodes], [arrow.edge for arrow in arrows])
     heading = textwrap.shorten(clean(heading), 80, placeholder=" …")
     keys = sum(row.width + _MARGIN for row in legend)
-    words = _width(heading) * 18, _width(under) * 12, keys - _MARGIN
+    words = _width(heading) * 18.5, _width(under) * 12, keys - _MARGIN
     width = max(layout.size.width, *words) + 2 * _MARGIN
     height = _HEADING + layout.size.height + (_MARGIN + 12 if legend else 0) + _MARGIN
     svg = ET.Element(
@@ -240,9 +240,9 @@ def _width(text: str) -> float:
 
 
 def _letter_width(letter: str) -> float:
-    if letter in "iljtfrI.,:;'|!()[]{}- ":
+    if letter in "iljtfrI.,:;'|!()[]- ":
         return 0.38
-    if letter in "mwMW@%…—":
+    if letter in "mwMW@%&#+=<>…—":
         return 0.98
     if unicodedata.east_asian_width(letter) in "WF":
         return 1.05

@@ -7,10 +7,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from app.definitions import load_definitions
 from app.diagram import MOST_ARROWS, Move, mermaid, svg
 from app.drawing import clean
 from engine.definition import Definition
 from engine.errors import BadInput
+from workflows import shipped
 
 HOSTILE = (
     '"]; evil [label=x] <script>alert(1)</script> \\N \\" -->\n%%{init: {}}%% \x00\x0b ; : & \' {'
@@ -100,8 +102,8 @@ def test_every_state_and_every_transition_is_shown_once():
 
 def test_who_may_is_told_by_role_title_and_by_the_field_that_names_a_person():
     labels = [words(label) for label in groups(parsed(svg(definition())), "label")]
-    assert ["approve", "Investment board or owner"] in labels
-    assert ["withdraw", "anyone"] in labels
+    assert ["approve", "Investment board or the owner"] in labels
+    assert ["withdraw", "anybody"] in labels
 
 
 def test_a_deadline_stands_in_its_state():
@@ -169,7 +171,7 @@ def test_the_picture_is_told_in_words_too():
     assert root.get("role") == "img"
     assert (root.find("title").text, root.get("aria-label")) == ("Governance decision",) * 2
     told = root.find("desc").text
-    assert "approve: from In review to Approved (Investment board or owner)." in told
+    assert "approve: from In review to Approved (Investment board or the owner)." in told
     assert "The path so far: Draft, In review. Current state: In review." in told
 
 
@@ -258,10 +260,10 @@ def test_mermaid_shows_start_end_triggers_and_the_current_state():
         '    state "Withdrawn" as withdrawn_4\n'
         "    [*] --> draft_1\n"
         "    draft_1 --> in_review_2 : submit (requester)\n"
-        "    in_review_2 --> approved_3 : approve (Investment board or owner)\n"
-        "    in_review_2 --> in_review_2 : escalate (anyone)\n"
-        "    draft_1 --> withdrawn_4 : withdraw (anyone)\n"
-        "    in_review_2 --> withdrawn_4 : withdraw (anyone)\n"
+        "    in_review_2 --> approved_3 : approve (Investment board or the owner)\n"
+        "    in_review_2 --> in_review_2 : escalate (anybody)\n"
+        "    draft_1 --> withdrawn_4 : withdraw (anybody)\n"
+        "    in_review_2 --> withdrawn_4 : withdraw (anybody)\n"
         "    approved_3 --> [*]\n"
         "    withdrawn_4 --> [*]\n"
         "    classDef current fill:#1d5fbf,stroke:#1d5fbf,color:#ffffff\n"
@@ -296,6 +298,15 @@ def test_the_same_input_gives_the_same_bytes():
     assert svg(definition(), "draft") == svg(definition(), "draft")
 
 
+def test_the_pictures_in_the_docs_are_those_of_the_shipped_workflows():
+    pictures = Path(__file__).parents[1] / "docs" / "diagrams"
+    drawn = {
+        f"{each.definition.workflow}.svg": svg(each.definition)
+        for each in load_definitions(shipped())
+    }
+    assert {path.name: path.read_text(encoding="utf-8") for path in pictures.iterdir()} == drawn
+
+
 def test_five_hundred_states_take_seconds():
     began = perf_counter()
     root = parsed(svg(big(500)))
@@ -317,25 +328,26 @@ def test_a_workflow_of_one_state_is_a_picture_too():
 
 def test_colours_are_legible_in_both_schemes():
     css = (Path(svg.__globals__["__file__"]).parent / "drawing.css").read_text()
-    light, dark = css.split("@media")
-    for scheme, paper in ((light, "#ffffff"), (dark, "#14181f")):
-        assert contrast(colour(scheme, " text"), paper) > 7
-        assert contrast(colour(scheme, " .by"), colour(scheme, " .state rect")) > 4.5
-        assert contrast(colour(scheme, " .current text"), colour(scheme, " .current rect")) > 4.5
-        assert contrast(colour(scheme, " .taken .trigger"), paper) > 4.5
-        assert contrast(colour(scheme, " .outside .by"), paper) > 4.5
-        assert contrast(colour(scheme, " .line"), paper) > 3
+    light, dark = (colours(part) for part in css.split("@media"))
+    for scheme in (light, {**light, **dark}):
+        paper, box = scheme[".paper"], scheme[".state rect"]
+        assert contrast(scheme["text"], paper) > 7
+        assert contrast(scheme["text"], scheme[".visited rect"]) > 7
+        assert contrast(scheme[".by"], box) > 4.5
+        assert contrast(scheme[".by"], scheme[".visited rect"]) > 4.5
+        assert contrast(scheme[".current text"], scheme[".current rect"]) > 4.5
+        assert contrast(scheme[".taken .trigger"], paper) > 4.5
+        assert contrast(scheme[".outside .by"], paper) > 4.5
+        assert contrast(scheme[".line"], paper) > 3
 
 
-def colour(css, selector):
-    rules = re.findall(r"([^{}]+)\{([^{}]*)\}", css)
-    found = [body for names, body in rules if f".pmo-diagram{selector}" in names.split(",")[-1]]
-    found += [
-        body
-        for names, body in rules
-        if any(n.strip() == f".pmo-diagram{selector}" for n in names.split(","))
-    ]
-    return re.search(r"(?:fill|stroke): (#\w{6})", found[-1])[1]
+def colours(css):
+    """What each selector colours with: the fill, or the stroke of what is not filled."""
+    found = {}
+    for selectors, rules in re.findall(r"([^{}]+)\{([^{}]*#[^{}]*)\}", css):
+        for selector in selectors.split(","):
+            found[selector.strip().removeprefix(".pmo-diagram ")] = re.search(r"#\w{6}", rules)[0]
+    return found
 
 
 def contrast(one, other):
