@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from engine.cel_reader import read_expression
 from engine.cel_types import Type
-from engine.conditions import variable_types
+from engine.cel_values import variable_types
 from engine.definition import Definition
 from engine.errors import Problem
 from engine.lint_data import steps
