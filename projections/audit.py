@@ -27,7 +27,7 @@ class Audit:
         self._tables.run_script(_SQL["indexes"])
 
     def apply(self, batch: Batch) -> None:
-        self._tables.run_many(_SQL["insert"], [_row(position, event) for position, event in batch])
+        self._tables.insert(_SQL["insert"], [_row(position, event) for position, event in batch])
 
     def write(self) -> None:
         """Nothing waits."""

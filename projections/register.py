@@ -79,7 +79,7 @@ class Registers:
         """Make the register, or give it the columns that a new version of the workflow adds."""
         table = table_of(workflow)
         if not self._tables.columns(table):
-            self._tables.run(_SQL["register"].replace("{table}", table))
+            self._tables.run_script(_SQL["register"].replace("{table}", table))
             if self._indexing:
                 self._tables.run(_SQL["index"].replace("{table}", table))
         known = {name: kind for name, kind, *_ in self._tables.run(_SQL["fields"], [workflow])}
@@ -137,7 +137,7 @@ class _Register:
     def write(self) -> None:
         if self._rows:
             self._tables.run_many(self._sql["follow"], self._followed)
-            self._tables.run_many(self._sql["insert"], self._rows)
+            self._tables.insert(self._sql["insert"], self._rows)
             self._recent.update(self._waiting)
             self._waiting.clear()
             self._rows.clear()

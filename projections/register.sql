@@ -33,9 +33,9 @@ CREATE TABLE ${table} (
     _known_to INTEGER,
     _valid_from TEXT NOT NULL,
     _next_known INTEGER,
-    _next_valid TEXT,
-    PRIMARY KEY (_key, _known_from, _valid_from)
-)
+    _next_valid TEXT
+);
+CREATE INDEX ${table}_by_key ON ${table} (_key)
 
 -- name: index
 CREATE UNIQUE INDEX ${table}_now ON ${table} (_key) WHERE _next_known IS NULL AND _known_to IS NULL

@@ -13,6 +13,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 _FORM = 1
 """``PRAGMA user_version``. Views of another form are not read: they are built again."""
+
+_ROWS = 50
 
 # What the machine did to us, as opposed to what an event did: never a reason to park an event.
 _SURROUNDINGS = {
@@ -77,6 +80,17 @@ class Tables:
             self._connection.executemany(self._prefixed(sql), rows)
         except sqlite3.Error as error:
             raise _explained(error, self.path) from error
+
+    def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """As ``run_many`` for an ``INSERT ... VALUES (?, ...)``, many rows a statement.
+
+        A statement for each row costs half as much again.
+        """
+        several = sql + f", {sql[sql.rindex('(') :]}" * (_ROWS - 1)
+        whole = len(rows) - len(rows) % _ROWS
+        for start in range(0, whole, _ROWS):
+            self._execute(several, [*chain.from_iterable(rows[start : start + _ROWS])])
+        self.run_many(sql, rows[whole:])
 
     def run_script(self, sql: str) -> None:
         """Several statements without parameters, inside the transaction that is open."""

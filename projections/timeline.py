@@ -47,6 +47,9 @@ SYSTEM = (
 KEY, VERSION, POSITION, STATE, DEFINITION, WITHHELD, SAID = range(7)
 KNOWN_FROM, KNOWN_TO, VALID_FROM, NEXT_KNOWN, NEXT_VALID = range(7, 12)
 
+ROW_KEY = ("_key", "_known_from", "_valid_from")
+"""What tells the rows of a register apart."""
+
 _STATE_SAID = "_state"
 
 
@@ -66,8 +69,10 @@ class Change(NamedTuple):
     values: Mapping[str, Any]
     withheld: Mapping[str, str]
 
-    def said(self) -> list[str]:
-        return [*self.values, _STATE_SAID] if self.state is not None else list(self.values)
+    def said(self) -> str:
+        """The names of what it mentions, in one text; no name holds a space."""
+        names = " ".join(self.values)
+        return names if self.state is None else f"{names} {_STATE_SAID}"
 
 
 def begin(change: Change, places: Mapping[str, int]) -> Row:
@@ -104,7 +109,7 @@ def amend(
         row = begin(change, places)
     row[NEXT_KNOWN], row[NEXT_VALID] = change.position, steps[at][VALID_FROM]
     begun.append(row)
-    unsaid = set(change.said())
+    unsaid = set(change.said().split())
     for step in steps[at:]:
         unsaid.difference_update(step[SAID].split())
         if not unsaid:
@@ -118,15 +123,21 @@ def amend(
 
 def _after(row: Row, change: Change, places: Mapping[str, int]) -> Row:
     """A copy of ``row`` that holds from ``change`` on and says what it says."""
+    position, key, version, definition, at, state, values, withheld = change
     said = change.said()
-    if row[VALID_FROM] == change.at:
-        said = list(dict.fromkeys([*row[SAID].split(), *said]))
+    if row[VALID_FROM] == at:
+        said = f"{row[SAID]} {said}"
+    if state is None:
+        state = row[STATE]
     copy = row.copy()
-    copy[KEY], copy[VERSION], copy[POSITION] = change.key, change.version, change.position
-    copy[DEFINITION], copy[SAID] = change.definition, " ".join(said)
-    copy[KNOWN_FROM], copy[KNOWN_TO], copy[VALID_FROM] = change.position, None, change.at
-    copy[NEXT_KNOWN] = copy[NEXT_VALID] = None
-    _say(copy, change, places, None)
+    grounds = copy[WITHHELD]
+    copy[: len(SYSTEM)] = (
+        key, version, position, state, definition, grounds, said, position, None, at, None, None
+    )  # fmt: skip
+    for name, value in values.items():
+        copy[places[name]] = value
+    if grounds is not None or withheld:
+        copy[WITHHELD] = _grounds(grounds, values, withheld)
     return copy
 
 
@@ -139,18 +150,18 @@ def _again(row: Row, change: Change, next_valid: str | None) -> Row:
     return copy
 
 
-def _say(row: Row, change: Change, places: Mapping[str, int], only: Collection[str] | None) -> None:
-    """Put into ``row`` what ``change`` says, of the fields (and the state) in ``only``."""
-    if change.state is not None and (only is None or _STATE_SAID in only):
+def _say(row: Row, change: Change, places: Mapping[str, int], unsaid: Collection[str]) -> None:
+    """Put into ``row`` what ``change`` says of the fields, and the state, in ``unsaid``."""
+    if _STATE_SAID in unsaid:
         row[STATE] = change.state
-    values = change.values
-    names = values if only is None else [name for name in values if name in only]
-    for name in names:
-        row[places[name]] = values[name]
-    if row[WITHHELD] is not None or change.withheld:
-        grounds = json.loads(row[WITHHELD] or "{}")
-        for name in names:
-            grounds.pop(name, None)
-            if name in change.withheld:
-                grounds[name] = change.withheld[name]
-        row[WITHHELD] = to_json(grounds) if grounds else None
+    values = {name: value for name, value in change.values.items() if name in unsaid}
+    for name, value in values.items():
+        row[places[name]] = value
+    row[WITHHELD] = _grounds(row[WITHHELD], values, change.withheld)
+
+
+def _grounds(before: str | None, said: Collection[str], withheld: Mapping[str, str]) -> str | None:
+    """The grounds on which fields are withheld, after a change that spoke of those in ``said``."""
+    kept = {name: why for name, why in json.loads(before or "{}").items() if name not in said}
+    grounds = kept | {name: why for name, why in withheld.items() if name in said}
+    return to_json(grounds) if grounds else None

@@ -21,6 +21,7 @@ from projections.cases import case
 from projections.register_pages import one
 from projections.runner import PROJECTIONS
 from projections.store import Tables, open_for_reading, open_for_writing, quote
+from projections.timeline import ROW_KEY
 from projections.views import ProjectionClass, Views
 
 Progress = Callable[[int, int], None]
@@ -132,7 +133,7 @@ class _Comparison:
 
     def _compare_rows(self, table: str, expected: Tables, found: Tables) -> None:
         columns = expected.columns(table)
-        places = [columns.index(name) for name in expected.key(table)]
+        places = [columns.index(name) for name in expected.key(table) or ROW_KEY]
         order = ", ".join(quote(columns[place]) for place in places)
         sql = f"SELECT * FROM {quote(table)} ORDER BY {order}"
         for key, one_row, other in _side_by_side(expected.each(sql), found.each(sql), places):
