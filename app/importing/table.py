@@ -56,6 +56,7 @@ def read_table(layout: Layout, rule: ReportRule, data: bytes) -> Table:
         grid = [list(line) for line in zip_longest(*grid, fillvalue="")]
     headings = grid[layout.header - 1] if len(grid) >= layout.header else []
     columns = _find_columns(layout, rule, headings)
+    _refuse_overlong(rule.file, grid[layout.header :], layout.header, len(headings))
     wanted = [(_find(pattern, headings)[0], value) for pattern, value in rule.rows.items()]
 
     def cell(row: int, line: list[str], column: int) -> Cell:
@@ -108,6 +109,21 @@ def _grid(layout: Layout, file: str, text: str) -> list[list[str]]:
         what = f"is not CSV (line {reader.line_num}): {error}"
         raise BadInput.one(where, what, "export it again with quotes around text") from None
     return grid
+
+
+def _refuse_overlong(file: str, lines: Sequence[list[str]], above: int, width: int) -> None:
+    """A cell beyond the last heading: somewhere before it a cell was cut in two."""
+    problems = [
+        Problem(
+            f"{file}:{row}:{width + 1}",
+            f"there are {len(line)} cells under {width} headings",
+            "a cell that holds the delimiter needs quotes",
+        )
+        for row, line in enumerate(lines, start=above + 1)
+        if any(cell.strip() for cell in line[width:])
+    ]
+    if problems:
+        raise BadInput(problems)
 
 
 def _find_columns(layout: Layout, rule: ReportRule, headings: Sequence[str]) -> dict[str, int]:

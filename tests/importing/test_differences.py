@@ -1,0 +1,304 @@
+"""Which differences between reports become which events, in whatever order reports arrive."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.importing.known import Portfolio
+from engine.errors import BadInput, StoreFailed
+from tests.importing.conftest import Ledger
+from tests.importing.small import load_initiative, load_initiatives, table
+
+ROAD = {
+    "name": "Ring road",
+    "code": "R-1",
+    "owner": "Roads",
+    "status": "Late",
+    "due": "2025-06-30",
+    "cost": "120",
+    "staff": "7",
+}
+PARK = {"name": "City park", "owner": "Parks"}
+
+
+@pytest.fixture
+def ledger():
+    return Ledger(load_initiative())
+
+
+@pytest.fixture(scope="module")
+def initiatives():
+    return load_initiatives()
+
+
+def known(ledger, day):
+    """State and data of each case as of a day."""
+    portfolio = Portfolio("initiative")
+    portfolio.catch_up(ledger.log)
+    cases = {each.key: each.case for each in portfolio.as_of(day)}
+    return {key: (case.state, dict(case.data)) for key, case in cases.items() if case}
+
+
+def names(ledger, after=0):
+    return [(event.stream, event.name) for event in ledger.events()[after:]]
+
+
+def test_a_project_joins_with_everything_the_report_says_of_it(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table(ROAD, PARK)})
+    road, park = ledger.events()
+    assert (road.stream, road.name, road.state, road.occurred_at) == (
+        "INI-0001",
+        "InitiativeJoined",
+        "running",
+        "2021-01-31",
+    )
+    assert road.data == {
+        "name": "Ring road",
+        "code": "R-1",
+        "owner": "Roads",
+        "status": "Late",
+        "due": "2025-06-30",
+        "cost": {"amount": "120000", "currency": "EUR"},
+        "staff": 7,
+    }
+    assert road.actor.kind == "import"
+    assert (road.origin.name, road.origin.record) == ("2021", "row 2")
+    assert (park.stream, park.data) == ("INI-0002", PARK)
+    assert road.correlation_id == park.correlation_id
+
+
+def test_each_difference_is_the_event_the_mapping_names(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table(ROAD)})
+    new = {**ROAD, "name": "Ring road north", "owner": "Transport", "due": "2026-01-01"}
+    new |= {"cost": "150", "status": "On track", "staff": "n/a"}
+    ledger.take(initiatives, {"2022.csv": table(new)})
+    assert [(event.name, event.data) for event in ledger.events()[1:]] == [
+        ("Renamed", {"name": "Ring road north"}),
+        ("OwnerChanged", {"owner": "Transport"}),
+        ("DueMoved", {"due": "2026-01-01"}),
+        ("CostChanged", {"cost": {"amount": "150000", "currency": "EUR"}}),
+        ("FiguresReported", {"status": "On track", "staff": None}),
+    ]
+
+
+def test_only_two_values_make_a_change_the_rest_is_still_reported(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table({**ROAD, "due": "tbc", "cost": "exempt, 43"})})
+    ledger.take(initiatives, {"2022.csv": table({**ROAD, "due": "2025-06-30", "cost": "90"})})
+    ledger.take(initiatives, {"2023.csv": table({**ROAD, "due": "exempt, 43", "cost": "0"})})
+    assert names(ledger) == [
+        ("INI-0001", "InitiativeJoined"),
+        ("INI-0001", "FiguresReported"),
+        ("INI-0001", "CostChanged"),
+        ("INI-0001", "InformationWithheld"),
+    ]
+
+
+def test_withheld_and_missing_and_zero_stay_three_things(ledger, initiatives):
+    row = {**PARK, "cost": "0", "due": "n/a", "staff": "Exempt under sections 24 and 31 (1)"}
+    ledger.take(initiatives, {"2021.csv": table(row)})
+    assert known(ledger, "2021-01-31")["INI-0001"][1] == {
+        **PARK,
+        "cost": {"amount": "0", "currency": "EUR"},
+        "staff": {"withheld": "s.24, 31(1)"},
+    }
+
+
+def test_other_letters_and_spaces_are_a_correction_not_a_change(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table({**ROAD, "code": "r-1"})})
+    ledger.take(
+        initiatives, {"2022.csv": table({**ROAD, "owner": "ROADS", "name": " Ring  road "})}
+    )
+    assert names(ledger)[1:] == [("INI-0001", "FiguresReported")]
+    assert known(ledger, "2022-01-31")["INI-0001"][1]["owner"] == "ROADS"
+
+
+def test_who_is_no_longer_in_the_report_left_and_may_come_back(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table(ROAD, PARK)})
+    ledger.take(initiatives, {"2022.csv": table(PARK)})
+    ledger.take(initiatives, {"2023.csv": table(PARK, {**ROAD, "staff": "9"})})
+    left, returned = ledger.events()[2:]
+    assert (left.stream, left.name, left.state, left.data) == (
+        "INI-0001",
+        "InitiativeLeft",
+        "gone",
+        {},
+    )
+    assert (returned.name, returned.state, returned.data) == (
+        "InitiativeReturned",
+        "running",
+        {"staff": 9},
+    )
+    assert [event.conformance.verdict for event in ledger.events()] == ["conforms"] * 4
+
+
+def test_a_name_links_only_to_the_report_before_and_only_where_there_is_no_number(
+    ledger, initiatives
+):
+    ledger.take(initiatives, {"2021.csv": table(PARK, {"name": "Harbour"})})
+    ledger.take(initiatives, {"2022.csv": table({**PARK, "code": "P-1"})})
+    ledger.take(
+        initiatives, {"2023.csv": table({**PARK, "code": "P-2"}, {"name": "Harbour", "code": "H"})}
+    )
+    assert names(ledger)[2:] == [
+        ("INI-0001", "FiguresReported"),
+        ("INI-0002", "InitiativeLeft"),
+        ("INI-0003", "InitiativeJoined"),
+        ("INI-0004", "InitiativeJoined"),
+        ("INI-0001", "InitiativeLeft"),
+    ]
+
+
+def test_the_same_report_twice_says_nothing_new(ledger, initiatives):
+    files = {"2021.csv": table(ROAD, PARK), "2022.csv": table({**ROAD, "cost": "1,200.50"})}
+    ledger.take(initiatives, files)
+    once = ledger.said()
+    assert not ledger.take(initiatives, files).events
+    assert not ledger.take(initiatives, {"2021.csv": files["2021.csv"]}).events
+    assert ledger.said() == once
+
+
+def test_one_amount_in_two_spellings_is_no_difference(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table({**ROAD, "cost": "€1,375.90k"})})
+    ledger.take(initiatives, {"2022.csv": table({**ROAD, "cost": "1375.9"})})
+    assert len(ledger.events()) == 1
+
+
+def test_a_corrected_report_restates_and_can_be_taken_back_any_number_of_times(ledger, initiatives):
+    right, wrong = table(ROAD), table({**ROAD, "due": "2099-01-01"})
+    later = {"2022.csv": table({**ROAD, "due": "2027-01-01"})}
+    ledger.take(initiatives, {"2021.csv": right, **later})
+    for file, due in ((wrong, "2099-01-01"), (right, "2025-06-30")) * 2:
+        assert ledger.take(initiatives, {"2021.csv": file}).events == {"DueMoved": 1}
+        assert known(ledger, "2021-01-31")["INI-0001"][1]["due"] == due
+        assert known(ledger, "2022-01-31")["INI-0001"][1]["due"] == "2027-01-01"
+
+
+def test_a_project_forgotten_in_a_report_is_put_back_by_its_correction(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table(ROAD, PARK)})
+    ledger.take(initiatives, {"2022.csv": table(ROAD)})
+    ledger.take(initiatives, {"2022.csv": table(ROAD, PARK)})
+    assert names(ledger)[2:] == [("INI-0002", "InitiativeLeft"), ("INI-0002", "InitiativeReturned")]
+
+
+def test_an_earlier_report_may_arrive_later(ledger, initiatives):
+    moved = {**ROAD, "due": "2026-01-01"}
+    ledger.take(initiatives, {"2022.csv": table(moved, PARK)})
+    result = ledger.take(initiatives, {"2021.csv": table(ROAD, {"name": "Harbour"})})
+    (finding,) = result.findings
+    assert finding.where == "2021"
+    assert finding.what == "what is known of 2022-01-31 and after was compared with an older past"
+    assert finding.mend.startswith("import the later reports again")
+    assert known(ledger, "2021-01-31").keys() == {"INI-0001", "INI-0003"}
+    assert known(ledger, "2022-01-31")["INI-0001"][1]["due"] == "2026-01-01"
+    again = ledger.take(initiatives, {"2022.csv": table(moved, PARK)})
+    assert again.events == {"InitiativeLeft": 1}
+
+
+codes = st.sampled_from(["A", "B", "C"])
+cells = st.fixed_dictionaries(
+    {
+        "owner": st.sampled_from(["", "Roads", "Parks"]),
+        "cost": st.sampled_from(["", "0", "5", "exempt, 43"]),
+    }
+)
+rows_by_code = st.dictionaries(codes, cells, max_size=3)
+
+
+@settings(max_examples=60)
+@given(
+    contents=st.tuples(rows_by_code, rows_by_code, rows_by_code),
+    order=st.permutations(["2021", "2022", "2023"]),
+)
+def test_whatever_the_order_the_log_ends_up_saying_what_the_reports_say(contents, order):
+    initiatives, ledger = load_initiatives(), Ledger(load_initiative())
+    files = {
+        f"{year}.csv": table(*({"code": c, "name": f"N {c}", **row} for c, row in rows.items()))
+        for year, rows in zip(("2021", "2022", "2023"), contents, strict=True)
+    }
+    for year in order:
+        ledger.take(initiatives, {f"{year}.csv": files[f"{year}.csv"]})
+    ledger.take(initiatives, files)
+    assert not ledger.take(initiatives, files).events
+    for year, rows in zip(("2021", "2022", "2023"), contents, strict=True):
+        now = known(ledger, f"{year}-01-31")
+        there = {data["code"]: data for state, data in now.values() if state == "running"}
+        assert there.keys() == rows.keys()
+        for code, row in rows.items():
+            cost = {"0": "0", "5": "5000"}.get(row["cost"])
+            expected = {"withheld": "s.43"} if row["cost"].startswith("exempt") else None
+            if cost:
+                expected = {"amount": cost, "currency": "EUR"}
+            assert there[code].get("cost") == expected
+            assert there[code].get("owner", "") == row["owner"]
+    keys = [data["code"] for _, data in known(ledger, "2023-01-31").values()]
+    assert len(keys) == len(set(keys))
+
+
+def test_an_import_that_broke_off_is_finished_by_the_next(ledger, initiatives):
+    whole = Ledger(load_initiative())
+    files = {"2021.csv": table(ROAD, PARK), "2022.csv": table({**ROAD, "cost": "1"})}
+    whole.take(initiatives, files)
+
+    real = ledger.service.handle_many
+    ledger.service.handle_many = lambda commands: [
+        *real(commands[:1]),
+        StoreFailed("the disk is full"),
+    ]
+    with pytest.raises(StoreFailed, match="disk is full"):
+        ledger.take(initiatives, files)
+    assert len(ledger.events()) == 1
+    ledger.service.handle_many = real
+    ledger.take(initiatives, files)
+    assert ledger.said() == whole.said()
+
+
+def test_numbers_go_on_after_those_that_are_taken(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table(ROAD)})
+    ledger.take(initiatives, {"2022.csv": table(PARK, ROAD)})
+    assert names(ledger)[-1] == ("INI-0002", "InitiativeJoined")
+
+
+def test_a_name_that_two_cases_have_is_not_guessed_at(ledger, initiatives):
+    twins = table({**PARK, "code": "A"}, {**PARK, "code": "B"})
+    ledger.take(initiatives, {"2021.csv": twins})
+    with pytest.raises(BadInput) as caught:
+        ledger.take(initiatives, {"2022.csv": table(PARK)})
+    assert str(caught.value) == (
+        "2022.csv: row 2: INI-0001 and INI-0002 both have the name 'City park' "
+        "(give one of them another name)"
+    )
+
+
+def test_nothing_is_written_when_one_of_the_reports_cannot_be_read(ledger, initiatives):
+    with pytest.raises(BadInput, match=r"^2022.csv:1: "):
+        ledger.take(initiatives, {"2021.csv": table(ROAD), "2022.csv": b"Something;else\n1;2\n"})
+    assert ledger.events() == []
+
+
+def test_strict_refuses_what_is_otherwise_a_finding(ledger, initiatives):
+    files = {"2021.csv": table({**ROAD, "due": "next year"})}
+    with pytest.raises(BadInput, match=r"^2021.csv:2:5: 'next year' is not a date"):
+        ledger.take(initiatives, files, strict=True)
+    assert ledger.events() == []
+    assert len(ledger.take(initiatives, files).findings) == 1
+    assert "due" not in known(ledger, "2021-01-31")["INI-0001"][1]
+
+
+def test_progress_is_told_of_each_report_before_it_is_recorded(ledger, initiatives):
+    told = []
+
+    def progress(report, count):
+        told.append((report.name, count, len(ledger.events())))
+
+    ledger.take(
+        initiatives, {"2022.csv": table(ROAD), "2021.csv": table(ROAD, PARK)}, progress=progress
+    )
+    assert told == [("2021", 2, 0), ("2022", 1, 2)]
+
+
+def test_files_that_no_report_is_in_are_refused(ledger, initiatives):
+    with pytest.raises(BadInput, match=r"^2031.csv: no report of the mapping is in a file"):
+        ledger.take(initiatives, {"2021.csv": table(ROAD), "2031.csv": b""})
+    with pytest.raises(BadInput, match="there is no file"):
+        ledger.take(initiatives, {})
+    assert ledger.events() == []
