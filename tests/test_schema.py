@@ -1,12 +1,15 @@
 """The JSON Schema says of a definition what the grammar says."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
 import workflows
+from engine.definition import Definition
+from engine.loading import load_definition
 from engine.schema import ABOUT, definition_schema
 from engine.yaml_source import read_yaml
 
@@ -45,3 +48,20 @@ def test_every_key_says_what_it_is_for_and_none_is_explained_in_vain():
 
     walk(definition_schema())
     assert used == set(ABOUT.values())
+
+
+GUIDE = (Path(__file__).parent.parent / "docs" / "workflows.md").read_text()
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+
+
+def test_the_guide_explains_every_key():
+    keys = {name.split(".")[1] for name in ABOUT}
+    assert {key for key in keys if f"`{key}`" not in GUIDE and f"{key}:" not in GUIDE} == set()
+
+
+def test_the_examples_in_the_guide_are_right():
+    whole = load_definition(EXAMPLES[0], "waiver.yaml")
+    assert whole.workflow == "waiver"
+    for example in EXAMPLES[1:]:
+        filled_in = {**whole.body, **read_yaml(example, "example.yaml").value}
+        Definition.model_validate(filled_in)
