@@ -35,14 +35,14 @@ def mermaid(definition: Definition, current: str | None = None) -> str:
     """A ``stateDiagram-v2``. Raises ``BadInput`` when ``current`` is no state of the definition."""
     _require_states(definition, [current] if current else [])
     # The number keeps names apart from each other and from Mermaid's own words.
-    ids = {n: f"{n.replace('-', '_')}_{i}" for i, n in enumerate(definition.states, 1)}
+    ids = {n: f"{n.replace('-', '_')}_{i}" for i, n in enumerate(_depths(definition), 1)}
     lines = ["stateDiagram-v2"]
     lines += [f'    state "{_quoted(_title(definition, name))}" as {ids[name]}' for name in ids]
     lines += [f"    [*] --> {ids[definition.initial]}"]
     for step in definition.transitions:
         words = _quoted(f"{step.trigger} ({_who(definition, step)})")
         lines += [f"    {ids[source]} --> {ids[step.to]} : {words}" for source in step.sources]
-    lines += [f"    {ids[n]} --> [*]" for n, state in definition.states.items() if state.final]
+    lines += [f"    {ids[name]} --> [*]" for name in ids if definition.states[name].final]
     if current:
         lines += ["    classDef current fill:#1d5fbf,stroke:#1d5fbf,color:#ffffff"]
         lines += [f"    class {ids[current]} current"]
@@ -70,7 +70,7 @@ def svg(
             f"{definition.workflow} has {count} arrows: too many for a picture to help anybody",
             f"a picture has at most {MOST_ARROWS}; the Mermaid text has no limit",
         )
-    nodes = [_state(definition, name, current, moved) for name in definition.states]
+    nodes = [_state(definition, name, current, moved) for name in _depths(definition)]
     nodes, arrows = _connect(definition, visited, nodes)
     under = f"{definition.workflow}, version {definition.version}"
     told = _told(definition, current, visited)
@@ -84,8 +84,8 @@ def svg(
 def _connect(
     definition: Definition, visited: Sequence[Move], states: list[Node]
 ) -> tuple[list[Node], list[Arrow]]:
-    number = {name: place for place, name in enumerate(definition.states)}
     depth = _depths(definition)
+    number = {name: place for place, name in enumerate(depth)}
     nodes = [*states, Node(("start",), radius=7)]
     start = _words(definition, definition.start)
     arrows = [Arrow(len(states), number[definition.initial], rows=start)]
@@ -114,14 +114,18 @@ def _connect(
 
 
 def _depths(definition: Definition) -> dict[str, int]:
-    """How many moves each state is from the start; what cannot be reached is deepest."""
+    """How many moves each state is from the start, nearest first; what cannot be reached is last.
+
+    Published definitions are canonical, and do not keep the order in which states were written:
+    this order is that of the transitions, so a file and what was published of it look the same.
+    """
     depths = {definition.initial: 0}
     for name in (queue := [definition.initial]):
         for step in definition.transitions_from(name):
             if step.to not in depths:
                 depths[step.to] = depths[name] + 1
                 queue.append(step.to)
-    return dict.fromkeys(definition.states, len(definition.states)) | depths
+    return depths | dict.fromkeys(sorted(definition.states.keys() - depths), len(depths))
 
 
 def _state(definition: Definition, name: str, current: str | None, moved: Sequence[str]) -> Node:
@@ -210,12 +214,9 @@ def _told(definition: Definition, current: str | None, visited: Sequence[Move]) 
         says.append(
             f"{step.trigger}: from {sources} to {title(step.to)} ({_who(definition, step)})."
         )
-    says += [
-        f"{title(name)} is due within {state.deadline.within}."
-        for name, state in definition.states.items()
-        if state.deadline
-    ]
-    finals = ", ".join(title(name) for name, state in definition.states.items() if state.final)
+    states = [(title(name), definition.states[name]) for name in _depths(definition)]
+    says += [f"{name} is due within {s.deadline.within}." for name, s in states if s.deadline]
+    finals = ", ".join(name for name, state in states if state.final)
     says += [f"Final: {finals}."] if finals else []
     if visited:
         path = [visited[0].source, *(move.to for move in visited)]

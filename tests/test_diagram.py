@@ -10,6 +10,7 @@ import pytest
 from app.definitions import load_definitions
 from app.diagram import MOST_ARROWS, Move, mermaid, svg
 from app.drawing import clean
+from engine import canonical
 from engine.definition import Definition
 from engine.errors import BadInput
 from workflows import shipped
@@ -94,7 +95,7 @@ def big(states, arrows_each=1):
 def test_every_state_and_every_transition_is_shown_once():
     root = parsed(svg(definition()))
     shown = [words(state)[0] for state in groups(root, "state")]
-    assert shown == ["Draft", "In review", "Approved", "Withdrawn"]
+    assert shown == ["Draft", "In review", "Withdrawn", "Approved"]
     text = words(root)
     for trigger in ("start", "submit", "approve", "escalate", "withdraw"):
         assert text.count(trigger) == 1
@@ -256,16 +257,16 @@ def test_mermaid_shows_start_end_triggers_and_the_current_state():
         "stateDiagram-v2\n"
         '    state "Draft" as draft_1\n'
         '    state "In review" as in_review_2\n'
-        '    state "Approved" as approved_3\n'
-        '    state "Withdrawn" as withdrawn_4\n'
+        '    state "Withdrawn" as withdrawn_3\n'
+        '    state "Approved" as approved_4\n'
         "    [*] --> draft_1\n"
         "    draft_1 --> in_review_2 : submit (requester)\n"
-        "    in_review_2 --> approved_3 : approve (Investment board or the owner)\n"
+        "    in_review_2 --> approved_4 : approve (Investment board or the owner)\n"
         "    in_review_2 --> in_review_2 : escalate (anybody)\n"
-        "    draft_1 --> withdrawn_4 : withdraw (anybody)\n"
-        "    in_review_2 --> withdrawn_4 : withdraw (anybody)\n"
-        "    approved_3 --> [*]\n"
-        "    withdrawn_4 --> [*]\n"
+        "    draft_1 --> withdrawn_3 : withdraw (anybody)\n"
+        "    in_review_2 --> withdrawn_3 : withdraw (anybody)\n"
+        "    withdrawn_3 --> [*]\n"
+        "    approved_4 --> [*]\n"
         "    classDef current fill:#1d5fbf,stroke:#1d5fbf,color:#ffffff\n"
         "    class in_review_2 current\n"
     )
@@ -305,6 +306,15 @@ def test_the_pictures_in_the_docs_are_those_of_the_shipped_workflows():
         for each in load_definitions(shipped())
     }
     assert {path.name: path.read_text(encoding="utf-8") for path in pictures.iterdir()} == drawn
+
+
+@pytest.mark.parametrize("draw", [svg, mermaid])
+def test_a_definition_looks_the_same_as_what_was_published_of_it(draw):
+    # What is published is canonical JSON, which sorts names; the order of states has no meaning.
+    written = definition()
+    published = Definition.model_validate(canonical.decode(canonical.encode(written.body)))
+    assert list(published.states) != list(written.states)
+    assert draw(published, "draft") == draw(written, "draft")
 
 
 def test_five_hundred_states_take_seconds():
