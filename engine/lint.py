@@ -176,9 +176,10 @@ def has_four_eyes(definition: Definition) -> Iterator[Problem]:
         mend = "nobody has acted before a case starts: leave it out"
         yield Problem(f"/start/not_by/{i}", f"not_by {role} excludes nobody", mend)
     for at, rule in _transitions(definition):
-        if not rule.not_by:
+        reached = [source for source in rule.sources if source in acted]
+        if not rule.not_by or not reached:
             continue
-        before = frozenset[str]().union(*(acted.get(source, ()) for source in rule.sources))
+        before = frozenset[str]().union(*(acted[source] for source in reached))
         idle = [role for role in rule.not_by if not before & {role, _ANYBODY}]
         for role in idle:
             yield Problem(
@@ -187,7 +188,7 @@ def has_four_eyes(definition: Definition) -> Iterator[Problem]:
                 f"let {role} take an earlier step, or leave it out",
             )
         excluded = " or ".join(rule.not_by)
-        open_from = reached_without(frozenset(rule.not_by)) & {*rule.sources}
+        open_from = reached_without(frozenset(rule.not_by)) & {*reached}
         if open_from and len(idle) < len(rule.not_by):
             yield Problem(
                 f"{at}/not_by",
@@ -196,7 +197,9 @@ def has_four_eyes(definition: Definition) -> Iterator[Problem]:
                 f"let an earlier step be taken by {excluded} alone, on every way to here",
             )
         only = _only_person(rule)
-        if only in rule.not_by and not reached_without(frozenset({only})) & {*rule.sources}:
+        may_change = any(only in accepted(other, definition) for other in definition.transitions)
+        has_acted = not reached_without(frozenset({only})) & {*reached}
+        if only in rule.not_by and has_acted and not may_change:
             yield Problem(
                 f"{at}/not_by/{rule.not_by.index(only)}",
                 f"only the person in {only} may do this, and that person has acted before",
