@@ -209,8 +209,11 @@ def _lack(value: Value) -> str:
 
 
 def _show(value: Value) -> str:
-    plain = not isinstance(value, dict) or "amount" in value
-    return shorten(values.show(value), 60) if plain else "there"
+    if isinstance(value, list):
+        return shorten(", ".join(map(_show, value[:20])), 60)
+    if isinstance(value, dict) and not {"amount", "currency"} <= value.keys():
+        return "there"
+    return shorten(values.show(value), 60)
 
 
 def shorten(text: str, longest: int) -> str:
