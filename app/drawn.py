@@ -14,14 +14,14 @@ from projections.definitions import definition
 def draw(home: Home, name: str, as_svg: bool) -> str | None:
     """SVG, or Mermaid text, of a published workflow or a case; ``None`` where there is neither."""
     if rules := definition(home.views, name):
-        newest = Definition.model_validate(rules["body"])
+        newest = Definition.from_body(rules["body"])
         return svg(newest) if as_svg else mermaid(newest)
     about = case(home.views, name)
     if about is None:
         return None
     rules = definition(home.views, about["workflow"], about["definition_version"])
     assert rules is not None  # a case is pinned to what was published before it
-    pinned = Definition.model_validate(rules["body"])
+    pinned = Definition.from_body(rules["body"])
     if not as_svg:
         return mermaid(pinned, about["state"])
     moves = [

@@ -51,7 +51,7 @@ class Catalog:
             event = recorded.event
             assert isinstance(event, DefinitionPublished)
             if event.definition.hash not in self._by_hash:
-                definition = Definition.model_validate(event.body)
+                definition = Definition.from_body(event.body)
                 self._by_hash[event.definition.hash] = Workflow(definition)
             self._newest[name] = Published(self._by_hash[event.definition.hash], event.version)
         return name in self._newest

@@ -249,10 +249,23 @@ class Definition(Grammar):
     transitions: list[Transition] = []
     record_refusals: bool = False
 
+    @classmethod
+    def from_body(cls, body: dict[str, Any]) -> Definition:
+        """The definition of a ``body``. Raises pydantic's ``ValidationError``."""
+        plain = {name: value for name, value in body.items() if name != "order"}
+        for part, names in body.get("order", {}).items():
+            known = plain.get(part, {})
+            plain[part] = {name: known[name] for name in names if name in known} | known
+        return cls.model_validate(plain)
+
     @cached_property
     def body(self) -> dict[str, Any]:
-        """The definition as plain JSON, defaults left out: what is hashed, published and pinned."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        """The definition as plain JSON, defaults left out: what is hashed, published and pinned.
+
+        Canonical JSON sorts keys, so ``order`` keeps how the author arranged fields and states.
+        """
+        order = {"data": list(self.data), "states": list(self.states)}
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"order": order}
 
     @cached_property
     def hash(self) -> str:

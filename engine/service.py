@@ -289,7 +289,7 @@ class Service:
 
     def _publish(self, command: PublishDefinition, current: _Round) -> _Draft | Receipt:
         try:
-            definition = Definition.model_validate(command.body)
+            definition = Definition.from_body(command.body)
         except ValidationError as error:
             raise BadInput.one("/body", str(error)) from None
         name = definition.workflow

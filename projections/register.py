@@ -57,7 +57,10 @@ class Registers:
                 register.take(read_change(position, event))
             elif event["type"] == PUBLISHED:
                 self.write()
-                self._declare(event["definition"]["name"], event["body"].get("data", {}))
+                fields = event["body"].get("data", {})
+                order = event["body"].get("order", {}).get("data", fields)
+                arranged = {name: fields[name] for name in order}
+                self._declare(event["definition"]["name"], arranged)
 
     def write(self) -> None:
         for register in self._registers.values():
