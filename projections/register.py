@@ -165,6 +165,13 @@ class _Register:
             self._recent.update({change.key: begun[-1]})
 
 
+def _fields(body: Body) -> dict[str, Any]:
+    """The fields of a definition as its author arranged them: JSON in the log sorts its keys."""
+    fields = body.get("data", {})
+    arranged = body.get("order", {}).get("data", [])
+    return {name: fields[name] for name in arranged if name in fields} | fields
+
+
 def read_change(position: int, event: Body) -> Change:
     """What an event says of its case, its values as they stand in columns."""
     values: dict[str, Any] = {}

@@ -140,6 +140,12 @@ def test_a_new_version_adds_columns_and_changes_no_type(history, runner, look):
     )
 
 
+def test_fields_stand_as_their_author_arranged_them(history, runner, look):
+    history.write(history.definition(order={"data": ["title", "order"], "states": []}))
+    runner.catch_up()
+    assert [field.name for field in fields(look(), "plan")] == ["title", "order", "cost", "tags"]
+
+
 def test_workflows_whose_names_differ_by_a_dash_have_registers_of_their_own(history, runner, look):
     history.write(
         history.definition(workflow="a-b"),
