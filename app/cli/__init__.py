@@ -66,6 +66,12 @@ class Pmo(click.Group):
             raise click.UsageError(f"there is no verb {args[0]!r} ({mend})")
         return super().resolve_command(ctx, args)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for word in args:
+            if not word.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in word):
+                raise click.UsageError(f"{word!r} is not text in UTF-8")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             result = super().invoke(ctx)

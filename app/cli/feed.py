@@ -13,8 +13,8 @@ from engine.upcasts import Body
 
 
 @click.command("log")
-@click.option("--after", type=click.IntRange(0), default=0, help="Go on after this position.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many events.")
+@click.option("--after", type=options.POSITION, default=0, help="Go on after this position.")
+@click.option("--limit", type=options.COUNT, help="At most so many events.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is recorded from now on.")
 @options.home_option
 @options.json_option

@@ -34,7 +34,7 @@ _SYSTEM = ("key", "state", "version", "definition", "position")
 )
 @click.option("--sort", metavar="FIELD", default="key", help="By this field; -FIELD: descending.")
 @click.option("--columns", metavar="FIELD,...", help="Which columns; 'all' for all.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--limit", type=options.COUNT, default=50, show_default=True)
 @options.moment_options
 @options.home_option
 @options.json_option

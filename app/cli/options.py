@@ -13,14 +13,20 @@ from engine.clock import read_moment
 from engine.errors import BadInput, Problem
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from engine.commands import Requester
     from engine.definition import Definition
     from engine.events import Evidence
 
 F = TypeVar("F", bound=Callable[..., Any])
+M = TypeVar("M", bound="BaseModel")
 
 LARGEST_TEXT = 10_000_000
 """Bytes of a file that ``field=@FILE`` reads; what a field takes is far less."""
+
+COUNT = click.IntRange(1, 2**31)
+POSITION = click.IntRange(0, 2**53)
 
 _EVIDENCE = re.compile(r"(?P<kind>[^=]+)=(?P<file>.+?)(?:@(?P<as_of>\d{4}-\d\d-\d\d))?")
 _ASSIGNMENT = re.compile(r"(?P<name>[^=]+)=(?P<value>.*)", re.DOTALL)
@@ -121,6 +127,19 @@ def evidence_option(command: F) -> F:
     )(command)
 
 
+def build(model: type[M], **said: Any) -> M:
+    """A command, or a part of one, from what was said. Raises ``BadInput`` with every problem."""
+    from pydantic import ValidationError
+
+    try:
+        return model(**said)
+    except ValidationError as error:
+        raise BadInput(
+            Problem("/" + "/".join(map(str, wrong["loc"])), wrong["msg"])
+            for wrong in error.errors(include_url=False)
+        ) from None
+
+
 def read_actor(text: str | None) -> Requester:
     """Who asks. Raises ``BadInput``."""
     import getpass
@@ -203,12 +222,16 @@ def _hash_file(file: Path) -> tuple[str, str]:
 def _read_object(text: str | None) -> dict[str, Any]:
     import json
 
+    import orjson
+
     if text is None:
         return {}
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadInput.one("--data-json", f"is not JSON: {error}") from None
+        # Numbers stay as they are written: money is exact.
+        value = json.loads(text, parse_int=str, parse_float=str)
+        orjson.dumps(value)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadInput.one("--data-json", f"is not JSON we can keep: {error}") from None
     if not isinstance(value, dict):
         raise BadInput.one("--data-json", "is not an object", """write '{"field": "value"}'""")
     return value

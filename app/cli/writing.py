@@ -39,7 +39,8 @@ def start_command(workflow: str, home: Path, as_json: bool, **given: Any) -> Non
 
     with Home.open(home) as opened:
         definition = _newest(opened, workflow).definition
-        command = StartCase(
+        command = options.build(
+            StartCase,
             workflow=workflow,
             data=_data(given, definition),
             evidence=tuple(map(options.read_evidence, given["evidence"])),
@@ -53,7 +54,9 @@ def start_command(workflow: str, home: Path, as_json: bool, **given: Any) -> Non
 @click.argument("trigger", required=False)
 @options.data_options
 @options.evidence_option
-@click.option("--if-version", type=int, help="Refuse it if the case has moved on since.")
+@click.option(
+    "--if-version", type=options.POSITION, help="Refuse it if the case has moved on since."
+)
 @options.command_options
 @options.actor_option
 @options.home_option
@@ -76,7 +79,8 @@ def do_command(
             _print_offers(found, _offers(opened, found), as_json)
             return
         _require_trigger(trigger, workflow, found)
-        command = PullTrigger(
+        command = options.build(
+            PullTrigger,
             case=found.key,
             trigger=trigger,
             data=_data(given, workflow.definition),
@@ -111,7 +115,8 @@ def attach_command(
     with Home.open(home) as opened:
         found = _find_case(opened, case)
         evidence = options.evidence_of(file, kind, as_of_date)
-        _send(opened, AttachEvidence(case=found.key, evidence=evidence, **_common(given)), as_json)
+        command = options.build(AttachEvidence, case=found.key, evidence=evidence, **_common(given))
+        _send(opened, command, as_json)
 
 
 @click.command("observe")
@@ -150,13 +155,9 @@ def observe_command(
         if workflow is None:
             workflow = _find_case(opened, case).definition.name
         definition = _newest(opened, workflow).definition
-        try:
-            fact = Fact(name=name, state=state, data=_data(given, definition))
-        except ValueError:
-            raise BadInput.one(
-                name, "cannot be the name of a fact", "write RatingChanged"
-            ) from None
-        command = Observe(
+        fact = options.build(Fact, name=name, state=state, data=_data(given, definition))
+        command = options.build(
+            Observe,
             workflow=workflow,
             case=case,
             facts=(fact,),

@@ -41,6 +41,8 @@ def verified(rows: Iterable[Row], position: int, chain: bytes) -> Iterator[int]:
         position += 1
         if row.position != position:
             raise LogDamaged(position, f"missing; the next event is at {row.position}")
+        if type(row.state) is not bytes:
+            raise LogDamaged(position, f"{type(row.state).__name__} where its bytes were")
         chain = link(chain, row.state)
         if row.chain != chain:
             raise LogDamaged(position, "the bytes, or those of an event before, were changed")

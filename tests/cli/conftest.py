@@ -1,0 +1,137 @@
+"""The command line as a test types it: in this process, or as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from app.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = Path(__file__).parent / "workflows"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a command: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Pmo:
+    """``pmo("do", "DEC-0001", "submit")`` in a home of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def __call__(self, *words: str, actor: str | None = None) -> Answer:
+        """Run it and return whatever comes of it."""
+        env = {"PMO_HOME": str(self.home), "PMO_AS": actor or "pat:requester"}
+        result = CliRunner(env=env).invoke(main, list(words))
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Answer(result.exit_code, result.stdout, result.stderr)
+
+    def done(self, *words: str, actor: str | None = None) -> Answer:
+        """Run what has to succeed."""
+        answer = self(*words, actor=actor)
+        assert answer.code == 0, answer.err
+        return answer
+
+    def start(self, *words: str, **given: Any) -> subprocess.Popen[str]:
+        """Run it as a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-c", "from app.cli import main; main()", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=process_environment(self.home),
+            **given,
+        )
+
+    def run(self, *words: str) -> Answer:
+        """Run it as a process of its own, to its end."""
+        with self.start(*words) as process:
+            out, err = process.communicate(timeout=60)
+        return Answer(process.returncode, out, err)
+
+
+def process_environment(home: Path) -> dict[str, str]:
+    """With bytecode kept, whatever the shell says: a start should cost what it costs users."""
+    python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+        "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "pmo-tests-bytecode"),
+        "PYTHONPATH": python_path,
+        "PYTHONIOENCODING": "utf-8",
+        "PMO_HOME": str(home),
+        "PMO_AS": "pat:requester",
+    }
+
+
+@pytest.fixture(scope="session")
+def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the workflows beside this file, to be copied."""
+    pmo = Pmo(tmp_path_factory.mktemp("made") / "home")
+    pmo.done("init", "--bare", actor="operator")
+    files = [str(WORKFLOWS / f"{name}.yaml") for name in ("objective", "decision", "project")]
+    pmo.done("publish", *files, actor="operator")
+    return pmo.home
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> Pmo:
+    """Where no home is yet."""
+    return Pmo(tmp_path / "home")
+
+
+@pytest.fixture
+def pmo(made_home: Path, tmp_path: Path) -> Pmo:
+    """A home with three workflows, published at positions 1 to 3."""
+    home = tmp_path / "home"
+    shutil.copytree(made_home, home)
+    return Pmo(home)
+
+
+@pytest.fixture
+def decision(pmo: Pmo) -> Pmo:
+    """A home with one active objective, OBJ-0001, and one draft, DEC-0001, that serves it."""
+    sponsor = "sue:sponsor"
+    pmo.done("start", "objective", "title=Satisfaction", "due=2099-12-31", actor=sponsor)
+    pmo.done("do", "OBJ-0001", "activate", actor=sponsor)
+    pmo.done("start", "decision", "title=Extend the pilot", "amount=1.25m", "objective=OBJ-0001")
+    return pmo
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> Path:
+    file = tmp_path / "paper.txt"
+    file.write_text("why we should", encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def submit(decision: Pmo, paper: Path) -> Callable[..., Answer]:
+    def submit(*more: str) -> Answer:
+        return decision(
+            "do", "DEC-0001", "submit", "category=funding", "-e", f"business-case={paper}", *more
+        )
+
+    return submit

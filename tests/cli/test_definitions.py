@@ -1,0 +1,178 @@
+"""Workflows on the command line: check, publish, workflows, diagram."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+WORKFLOWS = Path(__file__).parent / "workflows"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of definitions that a test can change."""
+    copy = tmp_path / "definitions"
+    shutil.copytree(WORKFLOWS, copy)
+    return copy
+
+
+def edit(file, old, new):
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_the_shipped_workflows_hold(nowhere):
+    answer = nowhere.done("check")
+    assert "decision" in answer.out
+    assert answer.err == ""
+
+
+def test_scenarios_beside_a_definition_are_played(nowhere):
+    told = nowhere.done("check", str(WORKFLOWS)).out
+    assert "objective 1: 3 states, 2 transitions, 2 of 2 scenarios hold" in told
+    assert "  no scenario takes proposed -close-> closed" in told
+    assert "proposed -activate-> active" not in told
+    assert "decision 1: 4 states, 3 transitions, no scenarios" in told
+
+
+def test_a_scenario_that_fails_is_named_with_its_place(nowhere, folder):
+    edit(folder / "objective.scenarios.yaml", "state: active", "state: closed")
+    answer = nowhere("check", str(folder))
+    assert answer.code == 1
+    assert f"{folder}/objective.scenarios.yaml:2:" in answer.out
+    assert "state is 'active', should be 'closed'" in answer.out
+
+
+def test_every_problem_has_its_line_and_column_and_a_way_to_mend_it(nowhere, folder):
+    edit(folder / "decision.yaml", "to: in_review", "to: in_reveiw")
+    edit(folder / "objective.yaml", "trigger: close", "triger: close")
+    answer = nowhere("check", str(folder))
+    assert answer.code == 1
+    problems = answer.err.splitlines()
+    assert any(f"error: {folder}/decision.yaml:23:" in problem for problem in problems)
+    assert any(
+        f"error: {folder}/objective.yaml:16:" in p and "did you mean 'trigger'?" in p
+        for p in problems
+    )
+
+
+def test_what_checking_found_comes_as_json(nowhere, folder):
+    report = nowhere.done("check", str(folder), "--json").json()
+    assert report["ok"] is True
+    assert [d["workflow"] for d in report["definitions"]] == ["decision", "objective", "project"]
+    edit(folder / "decision.yaml", "to: in_review", "to: in_reveiw")
+    assert nowhere("check", str(folder), "--json").json()["problems"]
+
+
+def test_the_schema_is_printed_for_editors(nowhere):
+    schema = nowhere.done("check", "--schema").json()
+    assert schema["$schema"].endswith("2020-12/schema")
+
+
+def test_a_folder_without_definitions_is_told(nowhere, tmp_path):
+    answer = nowhere("check", str(tmp_path))
+    assert answer.code == 1
+    assert "there are no definitions here" in answer.err
+
+
+def test_publishing_the_same_again_changes_nothing(pmo):
+    answer = pmo.done("publish", str(WORKFLOWS / "decision.yaml"))
+    assert "decision version 1 was published already" in answer.out
+    assert pmo.done("status", "--json").json()["head"] == 3
+
+
+def test_a_changed_definition_needs_a_new_version(pmo, folder):
+    edit(folder / "decision.yaml", "title: Governance decision", "title: Decision")
+    answer = pmo("publish", str(folder / "decision.yaml"))
+    assert answer.code == 2
+    assert "give the changed definition version 2" in answer.err
+    edit(folder / "decision.yaml", "version: 1", "version: 2")
+    published = pmo.done("publish", str(folder / "decision.yaml"), "--json").json()
+    assert [(p["version"], p["position"], p["new"]) for p in published] == [(2, 4, True)]
+
+
+def test_running_cases_stay_with_the_definition_they_began_with(pmo, folder):
+    pmo.done("start", "decision", "title=Old")
+    edit(folder / "decision.yaml", "version: 1", "version: 2")
+    edit(folder / "decision.yaml", "trigger: withdraw", "trigger: retract")
+    pmo.done("publish", str(folder / "decision.yaml"))
+    pmo.done("start", "decision", "title=New")
+    assert "can withdraw" in pmo.done("do", "DEC-0001").out
+    assert "can withdraw" in pmo.done("show", "DEC-0001").out
+    assert "can retract" in pmo.done("show", "DEC-0002").out
+
+
+def test_nothing_is_published_when_one_of_several_cannot_be(pmo, folder):
+    (folder / "bad.yaml").write_text("workflow: bad", encoding="utf-8")
+    edit(folder / "project.yaml", "version: 1", "version: 2")
+    answer = pmo("publish", str(folder))
+    assert answer.code == 2
+    assert f"{folder}/bad.yaml" in answer.err
+    assert pmo.done("status", "--json").json()["head"] == 3
+
+
+def test_published_definitions_are_listed_with_who_published_them(pmo):
+    rows = pmo.done("workflows", "--json").json()
+    assert [(row["name"], row["published_by"]) for row in rows] == [
+        ("decision", "operator"),
+        ("objective", "operator"),
+        ("project", "operator"),
+    ]
+    assert pmo.done("workflows").out.startswith("workflow")
+
+
+def test_a_workflow_and_a_case_are_drawn(decision, tmp_path):
+    file = tmp_path / "case.svg"
+    decision.done("diagram", "DEC-0001", "-o", str(file))
+    assert ET.parse(file).getroot().tag.endswith("svg")
+    assert decision.done("diagram", "decision").out.lstrip().startswith("<")
+    mermaid = decision.done("diagram", "DEC-0001", "--format", "mermaid").out
+    assert mermaid.startswith("stateDiagram-v2")
+    assert "current" in mermaid
+
+
+@pytest.mark.parametrize("words", [["decison"], ["DEC-1"], ["decision", "-o", "/nowhere/a.svg"]])
+def test_what_cannot_be_drawn_is_told(decision, words):
+    answer = decision("diagram", *words)
+    assert answer.code == 2
+    assert answer.err.startswith("error: ")
+
+
+HOSTILE = {
+    "binary": b"\x7fELF\x02\x01\x01\x00\x00\x00",
+    "not UTF-8": "title: Zürich".encode("latin-1"),
+    "empty": b"",
+    "a list": b"- a\n- b\n",
+    "an alias bomb": b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+    "tabs": b"workflow:\n\tname: x\n",
+    "too long": b"# " + b"x" * 2_000_000,
+    "too deep": b"a: " + b"[" * 5_000,
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_file_that_is_no_definition_is_told_with_its_name(pmo, tmp_path, content):
+    file = tmp_path / "hostile.yaml"
+    file.write_bytes(content)
+    for words, code in ((["check", str(file)], 1), (["publish", str(file)], 2)):
+        answer = pmo(*words)
+        assert answer.code == code
+        assert answer.err.startswith(f"error: {file}")
+
+
+def test_a_file_that_is_not_there_is_told(pmo, tmp_path):
+    for words, code in ((["check", str(tmp_path / "no")], 1), (["publish", "/no"], 2)):
+        answer = pmo(*words)
+        assert answer.code == code
+        assert "cannot be read: No such file or directory" in answer.err
+
+
+def test_json_errors_name_every_problem(pmo, tmp_path):
+    answer = pmo("publish", str(tmp_path / "no.yaml"), "--json")
+    (problem,) = json.loads(answer.err)["problems"]
+    assert problem["where"] == str(tmp_path / "no.yaml")

@@ -1,0 +1,167 @@
+"""A home as a whole: made, described, verified, built again."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+
+def test_init_makes_a_home_with_the_shipped_workflows(nowhere):
+    answer = nowhere.done("init")
+    assert "a new home" in answer.out
+    names = {row["name"] for row in nowhere.done("workflows", "--json").json()}
+    assert {"decision", "objective", "major-project"} <= names
+
+
+def test_init_again_is_harmless_and_says_so(nowhere):
+    nowhere.done("init")
+    before = nowhere.done("log", "--json").out
+    answer = nowhere.done("init")
+    assert "is a home already, nothing in it is changed" in answer.out
+    assert nowhere.done("log", "--json").out == before
+
+
+def test_init_leaves_a_newer_definition_of_somebody_else_in_force(nowhere, tmp_path):
+    nowhere.done("init", "--bare")
+    mine = tmp_path / "objective.yaml"
+    mine.write_text(
+        "{workflow: objective, version: 7, title: Mine, key: OBJ, "
+        "states: {open: {initial: true, final: true}}}",
+        encoding="utf-8",
+    )
+    nowhere.done("publish", str(mine))
+    nowhere.done("init")
+    versions = [
+        row["version"]
+        for row in nowhere.done("workflows", "--json").json()
+        if row["name"] == "objective"
+    ]
+    assert versions == [7]
+
+
+def test_a_bare_home_has_no_workflows(nowhere):
+    nowhere.done("init", "--bare")
+    assert nowhere.done("status", "--json").json()["head"] == 0
+    assert nowhere.done("list", "--json").json() == {"total": 0, "cases": []}
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(nowhere):
+    nowhere.home.mkdir()
+    (nowhere.home / "novel.txt").write_text("once upon a time", encoding="utf-8")
+    answer = nowhere("init")
+    assert answer.code == 2
+    assert "other things are in this folder" in answer.err
+    assert [file.name for file in nowhere.home.iterdir()] == ["novel.txt"]
+
+
+def test_a_home_can_be_made_around_the_one_of_the_demo(nowhere):
+    nowhere.done("init", "--home", str(nowhere.home / "demo"))
+    nowhere.done("init")
+
+
+def test_a_file_cannot_be_a_home(nowhere):
+    nowhere.home.write_text("a file", encoding="utf-8")
+    answer = nowhere("init")
+    assert answer.code == 2
+    assert "is a file" in answer.err
+
+
+def test_where_nothing_can_be_made_the_store_has_failed(tmp_path, nowhere):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    answer = nowhere("init", "--home", str(tmp_path / "file" / "home"))
+    assert answer.code == 3
+    assert "a home cannot be made here" in answer.err
+
+
+def test_without_a_home_one_is_told_how_to_make_it(nowhere):
+    for words in (["list"], ["show", "A"], ["start", "decision"], ["log"], ["verify"], ["status"]):
+        answer = nowhere(*words)
+        assert answer.code == 2
+        assert f"make one: pmo init --home {nowhere.home}" in answer.err
+
+
+def test_status_tells_what_the_log_and_the_views_hold(decision):
+    state = decision.done("status", "--json").json()
+    assert (state["head"], state["lag"], state["parked"]) == (6, 0, [])
+    assert {(c["workflow"], c["state"], c["cases"]) for c in state["cases"]} == {
+        ("decision", "draft", 1),
+        ("objective", "active", 1),
+    }
+    told = decision.done("status").out
+    assert "6 events" in told
+    assert "up to date" in told
+
+
+def test_status_tells_how_far_the_views_were_behind(decision):
+    (decision.home / "views.db").unlink()
+    assert decision.done("status", "--json").json()["lag"] == 6
+    assert decision.done("status", "--json").json()["lag"] == 0
+
+
+def test_views_that_are_gone_are_built_again_by_whoever_reads(decision):
+    before = decision.done("show", "DEC-0001").out
+    (decision.home / "views.db").unlink()
+    assert decision.done("show", "DEC-0001").out == before
+
+
+def test_rebuild_builds_the_views_from_the_log(decision):
+    assert decision.done("rebuild", "--json").json() == {"position": 6}
+
+
+def test_parked_events_can_be_tried_again(decision):
+    with closing(sqlite3.connect(decision.home / "views.db")) as views:
+        views.execute("INSERT INTO parked VALUES ('cases', 6, 'DEC-0001', 'it was Monday')")
+        views.commit()
+    assert "it was Monday" in decision.done("status").out
+    assert decision("verify").code == 1
+    assert decision.done("rebuild", "--parked", "--json").json() == {"mended": 1, "parked": 0}
+
+
+def test_a_sound_home_verifies(decision):
+    answer = decision.done("verify")
+    assert "6 events, and the chain of their hashes is whole" in answer.out
+    assert "say what the log says" in answer.out
+
+
+def test_a_view_that_says_something_else_is_named_to_the_column(decision):
+    with closing(sqlite3.connect(decision.home / "views.db")) as views:
+        views.execute("UPDATE cases SET title = 'Buy a yacht' WHERE key = 'DEC-0001'")
+        views.commit()
+    answer = decision("verify")
+    assert answer.code == 1
+    assert "Buy a yacht" in answer.out
+    assert decision("verify", "--json").json()["differences"]
+    decision.done("rebuild")
+    decision.done("verify")
+
+
+def test_a_log_that_was_tampered_with_is_named_by_its_position(decision):
+    with closing(sqlite3.connect(decision.home / "ledger.db")) as ledger:
+        ledger.execute("DROP TRIGGER events_stay_as_written")
+        ledger.execute(
+            "UPDATE events SET state = replace(state, '1250000', '9250000') WHERE position = 6"
+        )
+        ledger.commit()
+    answer = decision("verify")
+    assert answer.code == 1
+    assert "the log is damaged at position 6" in answer.out
+
+
+def test_a_ledger_that_is_no_database_is_a_failure_of_the_store(nowhere):
+    nowhere.home.mkdir()
+    (nowhere.home / "ledger.db").write_bytes(b"this is no database, whatever it is called" * 50)
+    for words in (["list"], ["start", "decision"], ["verify"], ["status"], ["init"]):
+        answer = nowhere(*words)
+        assert answer.code == 3
+        assert "not an SQLite database" in answer.err
+
+
+def test_a_ledger_that_was_cut_off_is_a_failure_of_the_store(decision):
+    ledger = Path(decision.home, "ledger.db")
+    whole = ledger.read_bytes()
+    ledger.write_bytes(whole[: len(whole) // 2])
+    (decision.home / "views.db").unlink()
+    answer = decision("list")
+    assert answer.code == 3
+    assert "Traceback" not in answer.err
