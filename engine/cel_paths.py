@@ -41,7 +41,7 @@ class Paths(Cursor):
         given = self.variables[path[0]]
         while selected := self.selected():
             given = self.select(given, selected, ".".join(path))
-            path = (*path, selected.text.strip("'\""))
+            path = (*path, selected.text)
         if given.name == cel.FIELDS.name:
             self.report(at, f"{'.'.join(path)} has many fields", "name one, as in data.x")
             given = cel.FAULTY
@@ -53,13 +53,15 @@ class Paths(Cursor):
             case [Token(text="."), Token(kind="name"), *after] if after[0].text != "(":
                 self.step()
                 return self.step()
-            case [Token(text="["), Token(kind="text") as name, Token(text="]")]:
+            case [Token(text="["), Token(kind="text") as key, Token(text="]")] if (
+                "\\" not in key.text
+            ):
                 self.next += 3
-                return name
+                return Token("name", key.text[1:-1], key.at)
         return None
 
     def select(self, given: Type, selected: Token, owner: str = "it") -> Type:
-        name = selected.text.strip("'\"")
+        name = selected.text
         if cel.unsure(given):
             return given
         if given.members is None:

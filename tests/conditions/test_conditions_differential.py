@@ -272,50 +272,38 @@ TIMES = ["data.due", "data.since", "now", "objective.data.due", 'timestamp("2026
 SPANS = ['duration("36h")', 'duration("-90m")']
 
 
-def binary(operands, signs):
-    return st.tuples(operands, st.sampled_from(signs), operands).map(lambda p: f"({' '.join(p)})")
+def binary(left, signs, right=None):
+    parts = st.tuples(left, st.sampled_from(signs), left if right is None else right)
+    return parts.map(lambda parts: f"({' '.join(parts)})")
 
 
-def numbers():
-    # On the left of a sum stands no value of another case: two of these are not added up.
-    leaf = st.sampled_from(NUMBERS)
-    return leaf | st.tuples(
-        st.sampled_from(NUMBERS[:3]), st.sampled_from("+-*"), st.sampled_from(NUMBERS)
-    ).map(lambda parts: f"({' '.join(parts)})")
-
-
-def times():
-    spans = st.sampled_from(SPANS)
-    moved = st.tuples(st.sampled_from(TIMES), st.sampled_from("+-"), spans)
-    return st.sampled_from(TIMES) | moved.map(lambda parts: f"({' '.join(parts)})")
-
-
+# On the left of a sum stands no value of another case: two of these are not added up.
+SUMS = binary(st.sampled_from(NUMBERS[:3]), "+-*", st.sampled_from(NUMBERS))
+MOVED = binary(st.sampled_from(TIMES), "+-", st.sampled_from(SPANS))
 ORDER = ["<", "<=", ">", ">=", "==", "!="]
 LEAVES = st.one_of(
-    binary(numbers(), ORDER),
-    binary(times(), ORDER),
-    binary(st.sampled_from(["data.title", "key", '"DEC-0042"', "'é'"]), ORDER),
+    binary(st.sampled_from(NUMBERS) | SUMS, ORDER),
+    binary(st.sampled_from(TIMES) | MOVED, ORDER),
+    binary(st.sampled_from(["data.title", "key"]), ORDER, st.sampled_from(TEXTS)),
     st.tuples(
         st.sampled_from(TEXTS),
         st.sampled_from(["startsWith", "endsWith", "contains"]),
         st.sampled_from(TEXTS),
     ).map(lambda parts: "{}.{}({})".format(*parts)),
-    st.sampled_from(["data.title", "data.share", "objective.data.due", "objective.data.owner"]).map(
-        "has({})".format
-    ),
+    st.sampled_from(["data.title", "data.share", "data.due", "data.tags"]).map("has({})".format),
     st.tuples(
         st.sampled_from(["all", "exists", "exists_one"]),
-        st.sampled_from(['t == "rail"', 't.startsWith("r")', "t in evidence", "t > key"]),
+        st.sampled_from(['t == "rail"', 't.startsWith("r")', 't in ["roads", key]', "t > key"]),
     ).map(lambda parts: "data.tags.{}(t, {})".format(*parts)),
     st.sampled_from(
-        ['("rail" in data.tags)', "data.scores[0] > 1.5", "size(data.tags) > 1", "true"]
+        ['("rail" in data.tags)', "(data.scores[0] > 1.5)", "(size(data.tags) > 1)", "true"]
     ),
 )
 CONDITIONS = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
         binary(inner, ["&&", "||", "==", "!="]),
-        inner.map("!{}".format),
+        inner.map("!({})".format),
         st.tuples(inner, inner, inner).map(lambda p: "({} ? {} : {})".format(*p)),
     ),
     max_leaves=6,
