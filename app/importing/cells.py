@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from functools import cache
 
 from app.importing.mapping import DATE_SIGNS, UNITS, Layout, Mapping
 from app.importing.table import Cell
@@ -79,6 +80,7 @@ def _year(found: dict[str, str]) -> int:
     return year + (1900 if year >= 69 else 2000)
 
 
+@cache
 def _date_pattern(form: str) -> re.Pattern[str]:
     pattern = re.escape(form)
     for sign in DATE_SIGNS:

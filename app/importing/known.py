@@ -20,8 +20,8 @@ PAGE = 1_000
 class KnownCase:
     """A case as of a day.
 
-    ``case`` is ``None`` where it begins only after it; ``begins`` is the first event of all, by the
-    time at which it was so. ``version`` is the last in the log, whatever the day.
+    ``case`` is ``None`` where it begins only after it; ``begins`` is the first event that says a
+    state, by the time at which it was so. ``version`` is the last in the log, whatever the day.
     """
 
     key: str
@@ -56,7 +56,7 @@ class Portfolio:
             KnownCase(
                 key,
                 self.versions[key],
-                min(events, key=lambda event: (event.occurred_at, event.version)),
+                min((e for e in events if e.state is not None), key=lambda e: e.occurred_at),
                 _fold(event for event in events if event.occurred_at <= day),
             )
             for key, events in self.streams.items()

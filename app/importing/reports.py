@@ -78,10 +78,11 @@ def read_reports(
 ) -> list[Report]:
     """The reports in ``files``, by the day they describe. Raises ``BadInput`` for all problems."""
     known = {rule.file for rule in mapping.reports.values()}
+    there = f"there is {', '.join(sorted(known))}"
     problems = [
-        Problem(name, "no report of the mapping is in a file of this name", f"there is {_all}")
+        Problem(name, "no report of the mapping is in a file of this name", there)
         for name in files
-        if name not in known and (_all := ", ".join(sorted(known)))
+        if name not in known
     ]
     reports = []
     for name, rule in mapping.reports.items():
@@ -91,5 +92,5 @@ def read_reports(
             except BadInput as error:
                 problems.extend(error.problems)
     if problems or not reports:
-        raise BadInput(problems or [Problem("", "there is no file", ", ".join(sorted(known)))])
+        raise BadInput(problems or [Problem("", "no file was given", there)])
     return sorted(reports, key=lambda report: report.rule.as_of)

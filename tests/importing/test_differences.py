@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.importing.known import Portfolio
+from engine.commands import Fact, Observe, Requester, StartCase
 from engine.errors import BadInput, StoreFailed
+from engine.events import Source
 from tests.importing.conftest import Ledger
 from tests.importing.small import load_initiative, load_initiatives, table
 
@@ -152,14 +154,29 @@ def test_the_same_report_twice_says_nothing_new(ledger, initiatives):
     files = {"2021.csv": table(ROAD, PARK), "2022.csv": table({**ROAD, "cost": "1,200.50"})}
     ledger.take(initiatives, files)
     once = ledger.said()
-    assert not ledger.take(initiatives, files).events
-    assert not ledger.take(initiatives, {"2021.csv": files["2021.csv"]}).events
+    for again in (files, {"2021.csv": files["2021.csv"]}):
+        result = ledger.take(initiatives, again)
+        assert (result.events, result.findings) == ({}, [])
     assert ledger.said() == once
 
 
 def test_one_amount_in_two_spellings_is_no_difference(ledger, initiatives):
     ledger.take(initiatives, {"2021.csv": table({**ROAD, "cost": "€1,375.90k"})})
     ledger.take(initiatives, {"2022.csv": table({**ROAD, "cost": "1375.9"})})
+    assert len(ledger.events()) == 1
+
+
+def test_one_amount_that_a_person_spelled_in_another_way_is_no_difference(ledger, initiatives):
+    ledger.service.handle(
+        StartCase(
+            command_id="by-hand",
+            actor=Requester(id="pat"),
+            workflow="initiative",
+            data={"name": "City park", "cost": "9000.00"},
+            occurred_at="2021-01-01",
+        )
+    )
+    ledger.take(initiatives, {"2021.csv": table({"name": "City park", "cost": "9"})})
     assert len(ledger.events()) == 1
 
 
@@ -192,6 +209,62 @@ def test_an_earlier_report_may_arrive_later(ledger, initiatives):
     assert known(ledger, "2022-01-31")["INI-0001"][1]["due"] == "2026-01-01"
     again = ledger.take(initiatives, {"2022.csv": table(moved, PARK)})
     assert again.events == {"InitiativeLeft": 1}
+
+
+def test_later_reports_in_the_same_import_need_not_be_imported_again(ledger, initiatives):
+    ledger.take(initiatives, {"2022.csv": table(PARK)})
+    result = ledger.take(initiatives, {"2021.csv": table(ROAD), "2022.csv": table(PARK)})
+    assert result.findings == []
+
+
+def test_a_late_report_without_numbers_finds_the_projects_of_the_next_one_by_name(
+    ledger, initiatives
+):
+    numbered = {**PARK, "code": "P-1"}
+    ledger.take(initiatives, {"2023.csv": table(numbered, {"name": "Harbour"})})
+    ledger.take(initiatives, {"2022.csv": table(numbered, ROAD)})
+    ledger.take(initiatives, {"2021.csv": table(PARK, {"name": "Harbour"})})
+    assert known(ledger, "2021-01-31") == {
+        "INI-0001": ("running", PARK),
+        "INI-0004": ("running", {"name": "Harbour"}),
+    }
+
+
+def test_a_case_is_one_row_even_where_another_has_its_name(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table(ROAD)})
+    ledger.take(initiatives, {"2022.csv": table({"name": "Ring road", "owner": "Rail"}, ROAD)})
+    assert names(ledger)[1:] == [("INI-0002", "InitiativeJoined")]
+
+
+def test_what_another_source_said_before_the_project_joined_does_not_begin_it(ledger, initiatives):
+    ledger.take(initiatives, {"2022.csv": table(ROAD)})
+    observe(ledger, "INI-0001", "2021-01-01", state=None)
+    ledger.take(initiatives, {"2021.csv": table(ROAD)})
+    assert names(ledger)[2:] == [("INI-0001", "InitiativeJoined")]
+
+
+def test_keys_that_somebody_else_gave_away_are_passed_over(ledger, initiatives):
+    observe(ledger, "INI-0002", "2020-01-01", state="gone")
+    ledger.take(initiatives, {"2021.csv": table(ROAD, PARK)})
+    assert names(ledger)[1:] == [
+        ("INI-0003", "InitiativeJoined"),
+        ("INI-0004", "InitiativeJoined"),
+    ]
+
+
+def observe(ledger, case, day, state):
+    """Somebody else's fact."""
+    ledger.service.handle(
+        Observe(
+            command_id=f"{case}-{day}",
+            actor=Requester(id="payroll", kind="service"),
+            workflow="initiative",
+            case=case,
+            facts=(Fact(name="StaffCounted", state=state, data={"staff": 3}),),
+            occurred_at=day,
+            origin=Source(name="payroll"),
+        )
+    )
 
 
 codes = st.sampled_from(["A", "B", "C"])
@@ -299,6 +372,8 @@ def test_progress_is_told_of_each_report_before_it_is_recorded(ledger, initiativ
 def test_files_that_no_report_is_in_are_refused(ledger, initiatives):
     with pytest.raises(BadInput, match=r"^2031.csv: no report of the mapping is in a file"):
         ledger.take(initiatives, {"2021.csv": table(ROAD), "2031.csv": b""})
-    with pytest.raises(BadInput, match="there is no file"):
+    with pytest.raises(
+        BadInput, match=r"no file was given \(there is 2021.csv, 2022.csv, 2023.csv\)"
+    ):
         ledger.take(initiatives, {})
     assert ledger.events() == []

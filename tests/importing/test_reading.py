@@ -44,6 +44,7 @@ def euros(amount):
         ("cost", "-€74.90", euros("-74900")),
         ("cost", "Exempt under Section 43 of the Act 2000", {"withheld": "s.43"}),
         ("cost", "exempt: sections 24 (Security) 26 (Defence), 35", {"withheld": "s.24, 26, 35"}),
+        ("cost", "Exempt: Section 43; exempt: Section 43", {"withheld": "s.43"}),
         ("cost", "Data exempt", {"withheld": "s.?"}),
         ("status", "on  TRACK", "On track"),
         ("status", "OnTrack", "On track"),
