@@ -114,11 +114,7 @@ def _connect(
 
 
 def _depths(definition: Definition) -> dict[str, int]:
-    """How many moves each state is from the start, nearest first; what cannot be reached is last.
-
-    Published definitions are canonical, and do not keep the order in which states were written:
-    this order is that of the transitions, so a file and what was published of it look the same.
-    """
+    """How many moves each state is from the start, nearest first; what is not reached is last."""
     depths = {definition.initial: 0}
     for name in (queue := [definition.initial]):
         for step in definition.transitions_from(name):

@@ -55,7 +55,7 @@ def definition(**changes):
             {"trigger": "withdraw", "from": ["draft", "in_review"], "to": "withdrawn"},
         ],
     }
-    return Definition.model_validate({**body, **changes})
+    return Definition.from_body({**body, **changes})
 
 
 def parsed(text):
@@ -198,7 +198,7 @@ def test_nothing_is_drawn_outside_the_picture():
 
 def hostile():
     body = definition().body
-    return Definition.model_validate(
+    return Definition.from_body(
         {
             **body,
             "title": HOSTILE,
@@ -310,10 +310,9 @@ def test_the_pictures_in_the_docs_are_those_of_the_shipped_workflows():
 
 @pytest.mark.parametrize("draw", [svg, mermaid])
 def test_a_definition_looks_the_same_as_what_was_published_of_it(draw):
-    # What is published is canonical JSON, which sorts names; the order of states has no meaning.
     written = definition()
     published = Definition.from_body(canonical.decode(canonical.encode(written.body)))
-    assert list(published.states) != list(written.states)
+    assert list(published.states) == list(written.states)
     assert draw(published, "draft") == draw(written, "draft")
 
 
