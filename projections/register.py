@@ -57,10 +57,7 @@ class Registers:
                 register.take(read_change(position, event))
             elif event["type"] == PUBLISHED:
                 self.write()
-                fields = event["body"].get("data", {})
-                order = event["body"].get("order", {}).get("data", fields)
-                arranged = {name: fields[name] for name in order}
-                self._declare(event["definition"]["name"], arranged)
+                self._declare(event["definition"]["name"], _fields(event["body"]))
 
     def write(self) -> None:
         for register in self._registers.values():
@@ -167,7 +164,7 @@ class _Register:
 
 def _fields(body: Body) -> dict[str, Any]:
     """The fields of a definition as its author arranged them: JSON in the log sorts its keys."""
-    fields = body.get("data", {})
+    fields: dict[str, Any] = body.get("data", {})
     arranged = body.get("order", {}).get("data", [])
     return {name: fields[name] for name in arranged if name in fields} | fields
 

@@ -19,7 +19,7 @@ Batch = list[tuple[int, Body]]
 """Events in order: position, and body as plain JSON (``engine.store.log.Log.bodies``)."""
 
 _SQL = read_sql("views.sql")
-_FEW = 200
+_FEW = 100
 _WAITS = "waits for an earlier event of its stream"
 
 
