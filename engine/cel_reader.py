@@ -22,7 +22,8 @@ DEEPEST = 20
 # Costs are in words and signs evaluated; docs/adr/0003-conditions.md says how long these take.
 DEAREST = 70_000
 ITEMS = 1_000  # a macro's body is evaluated for every item of the longest list
-PASS = 50  # going once through the longest list, or the longest text
+PASS = 50  # going once through the longest list, or comparing the longest texts
+SEARCH = 2_000  # searching the longest text for one that is hard to find
 
 _PLAIN = re.compile(r"""["']([^\\]*)["']""")
 
@@ -253,7 +254,10 @@ class _Reader(Paths):
             argument_at = self.token.at
             argument = self.expression()
             self.need(argument, (type_,), argument_at)
-            self.cost += PASS if given.long and (argument.long or name == "contains") else 0
+            if given.long and name == "contains":
+                self.cost += SEARCH
+            elif given.long and argument.long:
+                self.cost += PASS
         self.expect(")")
         return result
 

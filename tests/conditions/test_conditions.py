@@ -272,7 +272,7 @@ def test_one_mistake_is_told_once(definition):
         "data.share in [" + ",".join(["1.0"] * 400) + "]",
         "data.scores.all(a, " * 50 + "true" + ")" * 50,
         "&&".join(["data.scores.all(x, x + 1.0 > x * 2.0 - 3.0)"] * 20),
-        "data.tags.exists(t, data.about.contains(t) || data.about.contains(key))",
+        "data.tags.exists(t, data.about.contains(t))",
         "data.tags.exists(t, data.tags == data.tags && data.tags == data.tags)",
         "true\x00",
         '"\x00" == key',
@@ -298,7 +298,7 @@ def test_what_would_crash_or_stall_is_refused_at_once(source, definition):
     "source",
     [
         "data.tags.all(x, x in data.tags)",
-        "data.tags.exists(x, data.about.contains(x))",
+        "&&".join(["(data.about.contains(data.title) || true)"] * 25),
         "data.tags.exists(x, data.about == data.title)",
         "data.tags.exists(x, data.tags != data.tags)",
         "data.milestones.all(m, m in data.milestones)",
