@@ -85,12 +85,16 @@ class Fact(BaseModel):
 
 
 class Observe(Command):
-    """Record facts about a case without asking permission; a case nobody knew yet begins."""
+    """Record facts about a case without asking permission; a case nobody knew yet begins.
+
+    ``expected_version`` (0: not there yet) refuses them if the case has moved on since.
+    """
 
     workflow: str
     case: str
     facts: Annotated[tuple[Fact, ...], Field(min_length=1)]
     origin: Source
+    expected_version: int | None = None
 
 
 class PublishDefinition(Command):

@@ -107,7 +107,12 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
 
 
 def observe(command: Observe, case: Case | None, workflow: Workflow, context: Context) -> Decision:
-    """Record facts, each with what the rules say of it. Raises ``BadInput``, never refuses."""
+    """Record facts, each with what the rules say of it.
+
+    Raises ``BadInput``; refuses only where ``expected_version`` shows that the case has moved on.
+    """
+    if outrun := _outrun(command, case):
+        return Decision((), case, Refused(f"{command.case}: the facts are refused", outrun))
     occurred_at = _occurred_at(command, context.now)
     definition = workflow.definition
     problems: list[Problem] = []
@@ -173,20 +178,21 @@ def references(
     )
 
 
+def _outrun(command: PullTrigger | Observe, case: Case | None) -> tuple[Verdict, ...]:
+    """Whether the case is no longer what the sender had seen."""
+    version = case.version if case else 0
+    if command.expected_version in (None, version):
+        return ()
+    where = command.case
+    reason = f"{where} is at version {version}, not {command.expected_version}; look at it again"
+    return (Verdict(rule="expected_version", held=False, reason=reason),)
+
+
 def _standing(
     command: PullTrigger, case: Case, workflow: Workflow, occurred_at: str
 ) -> tuple[Verdict, ...]:
     """What must be so before any guard of a transition is asked."""
-    verdicts = []
-    if command.expected_version is not None and command.expected_version != case.version:
-        verdicts.append(
-            Verdict(
-                rule="expected_version",
-                held=False,
-                reason=f"{case.key} is at version {case.version}, not {command.expected_version}; "
-                "look at it again",
-            )
-        )
+    verdicts = list(_outrun(command, case))
     triggers = workflow.triggers(case.state)
     if command.trigger not in triggers:
         offer = f"from here: {', '.join(triggers)}" if triggers else "nothing leaves this state"

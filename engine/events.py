@@ -183,8 +183,10 @@ def to_bytes(event: Event) -> bytes:
     """
     body = {name: value for name, value in event.__dict__.items() if value is not None}
     fast = canonical.encode_simple(body)
-    free = {name: body[name] for name in ("data", "body") if name in body}
-    return fast if canonical.is_simple(free) else canonical.encode(canonical.decode(fast) | free)
+    free = "body" if "body" in body else "data"
+    if canonical.is_simple(body.get(free)):
+        return fast
+    return canonical.encode(canonical.decode(fast) | {free: body[free]})
 
 
 def from_bytes(data: bytes) -> AnyEvent:

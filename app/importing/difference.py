@@ -158,5 +158,6 @@ def _observe(
         workflow=mapping.workflow,
         case=key,
         facts=facts,
+        expected_version=version,
         origin=Source(name=report.name, record=place or "not in it"),
     )

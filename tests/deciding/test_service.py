@@ -283,6 +283,26 @@ def test_an_observation_is_kept_and_judged(service: Service) -> None:
     assert service.case("OBJ-X").data["title"] == "as it was first called"
 
 
+def test_facts_can_be_bound_to_the_case_the_sender_saw(service: Service) -> None:
+    def observe(version: int) -> Receipt:
+        return service.handle(
+            Observe(
+                command_id=f"v{version}-{next(_numbers)}",
+                actor=OPERATOR,
+                workflow="objective",
+                case="OBJ-X",
+                facts=(Fact(name="Reported", data={"title": "x"}),),
+                origin=Source(name="report"),
+                expected_version=version,
+            )
+        )
+
+    assert observe(0).version == 1
+    with pytest.raises(Refused, match="OBJ-X is at version 1, not 0"):
+        observe(0)
+    assert observe(1).version == 2
+
+
 def test_bad_facts_are_all_named_and_none_is_kept(service: Service) -> None:
     head = service.log.head()
     command = Observe(
