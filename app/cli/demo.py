@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.history import print_entry
 from app.cli.progress import bar
@@ -27,7 +26,13 @@ _BAR = 24
 
 
 @click.command("demo")
-@options.home_option
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    default=".pmo/demo",
+    show_default=True,
+    help="The demo's own folder.",
+)
 def demo_command(home: Path) -> None:
     """Eight years of the UK Government Major Projects Portfolio, on the screen in seconds.
 

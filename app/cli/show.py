@@ -55,11 +55,12 @@ def show_command(
         if as_of is None and known_at is None:
             rules = definition(opened.views, about["workflow"], about["definition_version"])
             offered = offers(rules["body"] if rules else {}, row.state, row.data)
+    recorded_at = next(body["recorded_at"] for at, body in events if at == row.position)
     events = select(events, as_of, known_at)
     described = asdict(row) | {
         "workflow": about["workflow"],
         "title": row.data.get("title", row.data.get("name")),
-        "recorded_at": max(body["recorded_at"] for _, body in events),
+        "recorded_at": recorded_at,
         "as_of": as_of,
         "known_at": known_at,
         "evidence": [paper for _, body in events for paper in papers(body)],
@@ -80,7 +81,7 @@ def _print_case(
     click.echo(f"{bold(case['key'])}  {case['state']}{title}")
     rules = f"{case['workflow']} {case['definition_version']}, version {case['version']}"
     clocks = f"so since {show_moment(case['occurred_at'])}"
-    click.echo(dim(f"{rules}, {clocks}, recorded by {show_moment(case['recorded_at'])}"))
+    click.echo(dim(f"{rules}, {clocks}, recorded {show_moment(case['recorded_at'])}"))
     if case["as_of"] or case["known_at"]:
         moments = [
             f"as of {show_moment(case['as_of'])}" if case["as_of"] else "",

@@ -1,0 +1,46 @@
+"""docs/cli.md says what ``pmo --help`` says. Write it anew: PMO_WRITE_DOCS=1 pytest this file."""
+
+from __future__ import annotations
+
+import os
+
+import click
+from click.testing import CliRunner
+
+from app.cli import VERBS, main
+from tests.cli.conftest import ROOT
+
+MANUAL = ROOT / "docs" / "cli.md"
+MARK = "<!-- From here on written by tests/cli/test_manual.py from `pmo VERB --help`. -->\n"
+
+
+def help_of(verb: str) -> str:
+    result = CliRunner(env={"COLUMNS": "100"}).invoke(main, [verb, "--help"], terminal_width=100)
+    assert result.exit_code == 0
+    return result.stdout.rstrip()
+
+
+def test_every_verb_is_in_the_manual_as_its_help_says():
+    written = MANUAL.read_text(encoding="utf-8")
+    by_hand = written.partition(MARK)[0]
+    verbs = "".join(f"\n## pmo {verb}\n\n```text\n{help_of(verb)}\n```\n" for verb in VERBS)
+    wanted = by_hand + MARK + verbs
+    if os.environ.get("PMO_WRITE_DOCS"):
+        MANUAL.write_text(wanted, encoding="utf-8")
+        written = wanted
+    assert written == wanted
+
+
+def test_every_verb_that_prints_data_can_print_json():
+    context = click.Context(main)
+    for verb in VERBS:
+        command = main.get_command(context, verb)
+        assert command is not None
+        options = {name for parameter in command.params for name in parameter.opts}
+        assert "--json" in options or verb in ("demo", "diagram")
+
+
+def test_the_manual_names_every_exit_code():
+    by_hand = MANUAL.read_text(encoding="utf-8").partition(MARK)[0]
+    for code in (0, 1, 2, 3, 70, 130, 141):
+        assert f"| {code} |" in by_hand
