@@ -120,8 +120,9 @@ class Service:
     def handle_many(self, commands: Iterable[Command]) -> list[Receipt | PmoError]:
         """An answer for each command, in order; a refused one changes nothing for the others."""
         tickets = [_ticket(command) for command in commands]
-        for first in range(0, len(tickets), LARGEST_GROUP):
-            call = Call(tickets[first : first + LARGEST_GROUP])
+        readable = [ticket for ticket in tickets if ticket.answer is None]
+        for first in range(0, len(readable), LARGEST_GROUP):
+            call = Call(readable[first : first + LARGEST_GROUP])
             self._line.join(call)
             if call.leads:
                 self._lead(call)
@@ -390,9 +391,13 @@ class Service:
 
 
 def _ticket(command: Command) -> _Ticket:
-    content = canonical.encode_simple([type(command).__name__, command], _said)
-    fingerprint = hashlib.sha256(content).digest()
-    return _Ticket(command, ids.marker(command.command_id), fingerprint)
+    marker = ids.marker(command.command_id)
+    try:
+        content = canonical.encode_simple([type(command).__name__, command], _said)
+    except TypeError as error:
+        what = f"holds what JSON cannot say: {error}"
+        return _Ticket(command, marker, b"", BadInput.one("/data", what, "send plain JSON"))
+    return _Ticket(command, marker, hashlib.sha256(content).digest())
 
 
 def _said(part: BaseModel) -> dict[str, object]:

@@ -37,6 +37,7 @@ Value = Any
 
 LONGEST_TEXT = 100_000
 LONGEST_LIST = 1_000
+MOST_PROBLEMS = 50
 CASE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,79}")
 ACTOR_ID = re.compile(r"[^\x00-\x1f\x7f/,:]{1,200}")
 
@@ -70,14 +71,18 @@ def read(field: Field, raw: Any, where: str) -> Value:
 def read_all(
     fields: dict[str, Field], raw: dict[str, Any], where: str = "/data"
 ) -> dict[str, Value]:
-    """Every value of ``raw``; all problems are reported at once."""
+    """Every value of ``raw``; all problems are reported at once, or the first of very many."""
     values: dict[str, Value] = {}
     problems: list[Problem] = []
     for name, item in raw.items():
+        if len(problems) == MOST_PROBLEMS:
+            problems.append(Problem(where, "and more like these"))
+            break
         pointer = f"{where}/{name}"
         if name not in fields:
             known = ", ".join(fields) or "none"
-            problems.append(Problem(pointer, f"no field {name!r}", f"the fields are: {known}"))
+            what = f"no field {_quote(name)}"
+            problems.append(Problem(pointer[:200], what, f"the fields are: {known}"))
             continue
         try:
             values[name] = read(fields[name], item, pointer)

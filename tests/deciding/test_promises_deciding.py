@@ -1,0 +1,130 @@
+"""The promises about deciding, each on every store that ships."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.clock import HandClock
+from engine.commands import Fact, Observe, PullTrigger, Requester, StartCase
+from engine.errors import BadInput, CommandIdReused, Refused
+from engine.events import CaseObserved, Source
+from engine.service import Receipt, Service
+from engine.store.log import Log
+from tests.deciding.conftest import BOTH, PAT, SAM
+from tests.deciding.test_service import in_review, pull, start
+
+
+def test_promise_4_once(log: Log, service: Service) -> None:
+    case = in_review(service)
+    command = PullTrigger(command_id="once", actor=SAM, case=case, trigger="approve")
+    gate = threading.Barrier(50)
+
+    def send(_: int) -> Receipt:
+        gate.wait()
+        return service.handle(command)
+
+    with ThreadPoolExecutor(50) as pool:
+        receipts = list(pool.map(send, range(50)))
+    after = log.head()
+    restarted = Service(log, HandClock("2026-03-09T00:00:00.000000Z"))
+    receipts.append(restarted.handle(command))
+    assert len(set(receipts)) == 1
+    assert log.head() == after
+    assert service.case(case).version == receipts[0].version
+    with pytest.raises(CommandIdReused):
+        restarted.handle(command.model_copy(update={"reason": "another content"}))
+
+
+def test_promise_5_a_refusal_explains_itself(service: Service) -> None:
+    case = in_review(service, amount="250000")
+    before = service.case(case)
+    with pytest.raises(Refused) as refusal:
+        pull(service, case, "approve", BOTH, data={"title": "another"})
+    told = {verdict.rule: verdict.held for verdict in refusal.value.verdicts}
+    assert told == {
+        "takes": False,
+        "by": True,
+        "not_by": False,
+        "refs": True,
+        "data.amount <= 100000": False,
+        'objective.state == "active" && objective.data.due > now': True,
+    }
+    assert len(refusal.value.reasons) == 3
+    assert all(refusal.value.reasons)
+    after = service.case(case)
+    assert (after.state, after.data, after.evidence) == (before.state, before.data, before.evidence)
+
+
+def test_promise_7_history_that_broke_the_rules_is_kept(service: Service) -> None:
+    case = start(service)
+    with pytest.raises(Refused):
+        pull(service, case, "approve", SAM)
+    observed = Observe(
+        command_id="history",
+        actor=Requester(id="importer", kind="import"),
+        workflow="decision",
+        case=case,
+        facts=(Fact(name="DecisionTaken", state="approved"),),
+        origin=Source(name="minutes of the board"),
+    )
+    receipt = service.handle(observed)
+    assert receipt.state == "approved"
+    assert service.case(case).state == "approved"
+    event = service.log.stream(case)[-1].event
+    assert isinstance(event, CaseObserved)
+    assert event.conformance.verdict == "violates"
+    assert event.conformance.rules == ("from: nothing leads from draft to approved",)
+
+
+_numbers = count()
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    data=st.dictionaries(
+        st.sampled_from(["title", "amount", "objective", "rationale"]) | st.text(), anything
+    ),
+    trigger=st.sampled_from(["submit", "approve"]) | st.text(),
+)
+def test_promise_12_bad_input(service: Service, data: dict[str, Any], trigger: str) -> None:
+    """Whatever is sent is done, refused with reasons, or told what is wrong and where."""
+    number = next(_numbers)
+    case = "DEC-0001"
+    begin = StartCase(command_id=f"s{number}", actor=PAT, workflow="decision", data=data)
+    step = PullTrigger(command_id=f"p{number}", actor=PAT, case=case, trigger=trigger, data=data)
+    before = service.log.head()
+    answers = service.handle_many([begin, step])
+    written = 0
+    for answer in answers:
+        if isinstance(answer, BadInput):
+            assert all(problem.where and problem.what for problem in answer.problems)
+        elif isinstance(answer, Refused):
+            assert all(answer.reasons)
+            written += answer.what.startswith(case)  # this workflow records refused attempts
+        else:
+            assert isinstance(answer, Receipt)
+            written += 1
+    assert service.log.head() == before + written
+    service.log.check(before)
+
+
+def test_promise_12_a_field_of_ten_megabytes(service: Service) -> None:
+    head = service.log.head()
+    with pytest.raises(BadInput, match="10,000,000 characters, at most 200 fit"):
+        start(service, title="x" * 10_000_000)
+    with pytest.raises(BadInput) as error:
+        start(service, **{f"field_{n}": 1 for n in range(10_000)})
+    assert len(str(error.value)) < 20_000
+    assert service.log.head() == head
