@@ -24,6 +24,7 @@ from typing import Any
 
 import click
 
+from app.home import LEDGER
 from engine.errors import BadInput, Contended, PmoError, Problem, Refused, StoreFailed
 
 DONE, FAILED, USAGE, STORE, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 3, 70, 130, 141
@@ -48,7 +49,8 @@ def tell(error: BaseException, args: Sequence[str]) -> int:
         case click.Abort() | KeyboardInterrupt():
             return INTERRUPTED
         case Unread():
-            return _stop_writing()
+            _stop_writing()
+            return UNREAD
         case click.exceptions.NoArgsIsHelpError():
             error.show()
             return USAGE
@@ -61,6 +63,10 @@ def tell(error: BaseException, args: Sequence[str]) -> int:
         case OSError() if error.filename:
             _say(f"error: {error.filename}: {error.strerror}")
             return USAGE
+        case OSError():
+            _stop_writing()
+            _say(f"error: what was asked for could not be printed: {error.strerror}")
+            return STORE
         case _:
             _tell_fault(error, args)
             return FAULT
@@ -146,13 +152,13 @@ def _folder_for_faults(args: Sequence[str]) -> Path:
     named = [given[place + 1] for place, word in enumerate(args) if word == "--home"]
     named += [word.removeprefix("--home=") for word in args if word.startswith("--home=")]
     home = Path(named[-1] if named else os.environ.get("PMO_HOME") or ".pmo")
-    return home if home.is_dir() and os.access(home, os.W_OK) else Path(tempfile.gettempdir())
+    is_home = (home / LEDGER).is_file() and os.access(home, os.W_OK)
+    return home if is_home else Path(tempfile.gettempdir())
 
 
-def _stop_writing() -> int:
-    """Nobody reads any more: nothing more is written, not even what Python still holds back."""
+def _stop_writing() -> None:
+    """Standard output is gone: nothing more is written, not even what Python still holds back."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return UNREAD
 
 
 def _say(line: str) -> None:

@@ -15,7 +15,7 @@ from app.home import Home
 from engine.errors import BadInput, NotFound
 from projections import cases as all_cases
 from projections import register_pages
-from projections.definitions import definition, workflows
+from projections.definitions import definition, published, workflows
 from projections.register_pages import Where
 
 _SYSTEM = ("key", "state", "version", "definition", "position")
@@ -61,6 +61,7 @@ def list_command(
         fields = register_pages.fields(opened.views, workflow)
         conditions = [*map(_reader(opened, workflow), where)]
         if state:
+            _require_state(opened, workflow, state)
             conditions.append(Where("_state", "=", state))
         page = register_pages.page(
             opened.views,
@@ -115,6 +116,14 @@ def _require_workflow(home: Home, name: str) -> None:
         near = get_close_matches(name, known, n=1)
         mend = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known) or 'none'}"
         raise NotFound.one("", f"no workflow {name!r} is published", mend)
+
+
+def _require_state(home: Home, workflow: str, state: str) -> None:
+    """That a state is one of the workflow's, in whichever version of it."""
+    versions = [row["body"] for row in published(home.views) if row["name"] == workflow]
+    known = list(dict.fromkeys(name for body in versions for name in body["states"]))
+    if state not in known:
+        raise BadInput.one("--state", f"no state {state!r}", f"there is {', '.join(known)}")
 
 
 def _reader(home: Home, workflow: str) -> Callable[[str], Where]:

@@ -160,6 +160,7 @@ def test_all_cases_are_listed_those_changed_last_first(decision):
         (["list", "project", "--where", "cost>lots"], "is not an amount of money"),
         (["list", "project", "--columns", "colour"], "no column 'colour'"),
         (["list", "project", "--sort", "colour"], "no column 'colour'"),
+        (["list", "project", "--state", "lost"], "there is in_portfolio, left_portfolio"),
         (["list", "project", "--limit", "0"], "--limit"),
         (["list", "project", "--limit", str(10**30)], "--limit"),
         (["list", "--where", "rating=Red"], "name a workflow"),

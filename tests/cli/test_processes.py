@@ -70,6 +70,22 @@ def test_a_reader_that_goes_away_is_no_error(pmo):
         assert process.stderr.read() == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_that_cannot_be_written_is_told(pmo):
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        answer = subprocess.run(
+            [sys.executable, "-c", "from app.cli import main; main()", "log"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=process_environment(pmo.home),
+            check=False,
+        )
+    assert answer.returncode == 3
+    assert answer.stderr.startswith("error: what was asked for could not be printed: No space")
+    assert len(answer.stderr.splitlines()) == 1
+
+
 def test_following_the_log_shows_what_other_processes_record_and_skips_nothing(pmo):
     with pmo.start("log", "--follow", "--json") as process:
         assert process.stdout is not None
