@@ -10,7 +10,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from engine import canonical
+import orjson
+
 from engine.errors import StoreFailed
 from engine.store import sqlite_file
 from engine.upcasts import Body, lift
@@ -30,4 +31,4 @@ def read_stream(path: Path, stream: str) -> list[tuple[int, Body]]:
             rows = connection.execute(_STREAM, (stream,)).fetchall()
     except sqlite3.Error as error:
         raise sqlite_file.failed(str(path), error) from error
-    return [(position, lift(canonical.decode(state))) for position, state in rows]
+    return [(position, lift(orjson.loads(state))) for position, state in rows]
