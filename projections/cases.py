@@ -24,7 +24,7 @@ class Cases:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._recent: Recent[list[Any]] = Recent(50_000)
+        self._recent: Recent[list[Any]] = Recent(5_000)
         self._waiting: dict[str, list[Any]] = {}
 
     def create(self) -> None:

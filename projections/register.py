@@ -36,7 +36,7 @@ class Registers:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._registers: dict[str, _Register] = {}
-        self._recent: Recent[Row] = Recent(20_000)
+        self._recent: Recent[Row] = Recent(5_000)
         self._indexing = not tables.prefix  # a set that is being built gets its indexes last
 
     def create(self) -> None:

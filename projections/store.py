@@ -216,7 +216,7 @@ def open_for_writing(path: Path) -> Tables:
         raise StoreFailed(f"{path}: views of form {form}; delete the file, and it is built again")
     tables.run("PRAGMA journal_mode = WAL")
     tables.run("PRAGMA synchronous = NORMAL")
-    tables.run("PRAGMA cache_size = -65536")
+    tables.run("PRAGMA cache_size = -32768")
     tables.run("PRAGMA wal_autocheckpoint = 8000")
     tables.run(f"PRAGMA user_version = {_FORM}")
     return tables
