@@ -110,14 +110,23 @@ def pmo(made_home: Path, tmp_path: Path) -> Pmo:
     return Pmo(home)
 
 
-@pytest.fixture
-def decision(pmo: Pmo) -> Pmo:
-    """A home with one active objective, OBJ-0001, and one draft, DEC-0001, that serves it."""
+@pytest.fixture(scope="session")
+def made_decision(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pmo = Pmo(tmp_path_factory.mktemp("decision") / "home")
+    shutil.copytree(made_home, pmo.home)
     sponsor = "sue:sponsor"
     pmo.done("start", "objective", "title=Satisfaction", "due=2099-12-31", actor=sponsor)
     pmo.done("do", "OBJ-0001", "activate", actor=sponsor)
     pmo.done("start", "decision", "title=Extend the pilot", "amount=1.25m", "objective=OBJ-0001")
-    return pmo
+    return pmo.home
+
+
+@pytest.fixture
+def decision(made_decision: Path, tmp_path: Path) -> Pmo:
+    """A home with one active objective, OBJ-0001, and one draft, DEC-0001, that serves it."""
+    home = tmp_path / "home"
+    shutil.copytree(made_decision, home)
+    return Pmo(home)
 
 
 @pytest.fixture

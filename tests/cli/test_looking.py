@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
+from tests.cli.conftest import Pmo
 
-@pytest.fixture
-def projects(pmo):
-    """Three projects; the second has left, and one thing of it was learned late."""
+
+@pytest.fixture(scope="module")
+def projects(made_home, tmp_path_factory):
+    """Three projects; the second has left, and one thing of the first was learned late.
+
+    One home for all tests of this file: they look, and change nothing.
+    """
+    pmo = Pmo(tmp_path_factory.mktemp("projects") / "home")
+    shutil.copytree(made_home, pmo.home)
 
     def observe(key, name, on, *words):
         source = ["--source", f"Report {on[:4]}", "--occurred-at", on, "--workflow", "project"]
