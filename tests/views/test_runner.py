@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 from pathlib import Path
 
@@ -36,48 +35,60 @@ class Choosy(Cases):
         super().apply(batch)
 
 
-def test_a_killed_process_leaves_rows_and_checkpoint_together(tmp_path):
-    log = SQLiteLog(tmp_path / "ledger.db")
+KILLED_AT = """
+import os, signal, sys
+from pathlib import Path
+from engine.store.sqlite import SQLiteLog
+from projections import runner
+from projections.store import Tables
+
+folder, verb, statement, left = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+execute = Tables._execute
+
+def deadly(self, sql, parameters):
+    global left
+    if sql.startswith(statement):
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return execute(self, sql, parameters)
+
+Tables._execute = deadly
+runner._BATCH = runner._BUILD_BATCH = 300
+getattr(runner.Runner(SQLiteLog(folder / "ledger.db"), folder / "views.db"), verb)()
+"""
+
+
+@pytest.mark.parametrize(
+    ("verb", "statement", "time"),
+    [
+        ("catch_up", "UPDATE $checkpoint", 2),
+        ("catch_up", "COMMIT", 3),
+        ("rebuild", "INSERT INTO $audit", 9),
+        ("rebuild", "CREATE INDEX", 4),
+        ("rebuild", "ALTER TABLE", 3),
+    ],
+)
+def test_a_killed_process_leaves_rows_and_checkpoint_together(tmp_path, verb, statement, time):
+    log, path = SQLiteLog(tmp_path / "ledger.db"), tmp_path / "views.db"
     history = History(log)
-    history.write(history.definition(), *(history.observed(f"A-{n}") for n in range(3_000)))
-    program = textwrap.dedent(
-        """
-        import os, signal, sys
-        from pathlib import Path
-        from engine.store.sqlite import SQLiteLog
-        from projections import cases
-        from projections.runner import Runner
-
-        class Deadly(cases.Cases):
-            def write(self):
-                super().write()
-                if self._tables.run("SELECT count(*) FROM $cases")[0][0] > int(sys.argv[2]):
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        folder = Path(sys.argv[1])
-        log = SQLiteLog(folder / "ledger.db")
-        runner = Runner(log, folder / "views.db")
-        runner.catch_up(to=1)
-        from projections.runner import PROJECTIONS
-        projections = [Deadly if p is cases.Cases else p for p in PROJECTIONS]
-        runner = Runner(log, folder / "views.db", projections)
-        getattr(runner, sys.argv[3])()
-        """
+    history.write(history.definition(), *(history.observed(f"A-{n}") for n in range(300)))
+    runner = Runner(log, path)
+    runner.catch_up()
+    history.write(*(history.observed(f"B-{n}") for n in range(700)))
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_AT, tmp_path, verb, statement, str(time)],
+        cwd=Path(__file__).parents[2],
+        check=False,
     )
-    for count, verb in ((1_500, "catch_up"), (2_500, "rebuild")):
-        killed = subprocess.run(
-            [sys.executable, "-c", program, tmp_path, str(count), verb],
-            cwd=Path(__file__).parents[2],
-            check=False,
-        )
-        assert killed.returncode == -signal.SIGKILL
-        assert verify(log, tmp_path / "views.db").sound
-    runner = Runner(log, tmp_path / "views.db")
-    assert 0 < runner.status().checkpoint < runner.status().head
+    assert killed.returncode == -signal.SIGKILL
+    report = verify(log, path)
+    assert report.sound, report.differences
+    assert 301 <= report.position < 1_001
     runner.rebuild()
-    report = verify(log, tmp_path / "views.db")
-    assert report.sound
-    assert report.position == 3_001
+    assert verify(log, path).position == 1_001
+    names = runner._tables.run("SELECT name FROM sqlite_master WHERE type = 'table'")
+    assert not [name for (name,) in names if name.startswith("b")]
     runner.close()
     log.close()
 
@@ -221,6 +232,17 @@ def test_two_runners_on_one_file_project_every_event_once(log, history, path):
     assert report.position == log.head()
     for runner in runners:
         runner.close()
+
+
+def test_what_another_runner_wrote_is_not_overwritten_from_memory(log, history, path, look):
+    history.write(history.definition())
+    first, second = Runner(log, path, [Audit, Cases]), Runner(log, path, [Audit, Cases])
+    for runner, data in ((first, {"title": "One"}), (second, {"title": "Two"}), (first, {})):
+        history.write(history.observed("A-1", data))
+        runner.catch_up()
+    assert case(look(), "A-1")["title"] == "Two"
+    first.close()
+    second.close()
 
 
 def test_following_the_log_ends_when_told_to(history, runner, look):
