@@ -237,7 +237,8 @@ def test_two_runners_on_one_file_project_every_event_once(log, history, path):
 def test_what_another_runner_wrote_is_not_overwritten_from_memory(log, history, path, look):
     history.write(history.definition())
     first, second = Runner(log, path, [Audit, Cases]), Runner(log, path, [Audit, Cases])
-    for runner, data in ((first, {"title": "One"}), (second, {"title": "Two"}), (first, {})):
+    one, two = {"title": "One"}, {"title": "Two"}
+    for runner, data in ((first, {}), (first, one), (second, two), (first, {})):
         history.write(history.observed("A-1", data))
         runner.catch_up()
     assert case(look(), "A-1")["title"] == "Two"
