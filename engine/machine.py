@@ -27,16 +27,21 @@ class _GuardedTransition(transitions.Transition):
         self.rule = rule
         self.guards = guards
 
-    def execute(self, event_data: transitions.EventData) -> bool:
-        """The library's step without its callback chains, of which we use none."""
-        model = cast(_Model, event_data.model)
-        if not model.attempt.ask(self.rule, self.guards):
-            return False
-        event_data.machine.set_state(self.target, model)
-        return True
+
+class _GuardedEvent(transitions.Event):
+    """The library's trigger without its callback chains, of which we use none."""
+
+    def trigger(self, model: Any, *_: Any, **__: Any) -> bool:
+        for transition in cast("list[_GuardedTransition]", self.transitions[model.state]):
+            if model.attempt.ask(transition.rule, transition.guards):
+                self.machine.set_state(transition.target, model)
+                return True
+        return False
 
 
 class _Machine(transitions.Machine):
+    event_cls = _GuardedEvent
+
     @classmethod
     def _create_transition(cls, *args: Any, **given: Any) -> _GuardedTransition:
         return _GuardedTransition(args[0], args[1], given["rule"], given["guards"])

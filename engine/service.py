@@ -234,25 +234,29 @@ class Service:
 
     def _draft(self, command: Command, current: _Round) -> _Draft | Receipt:
         match command:
-            case StartCase():
-                return self._start(command, current)
             case PullTrigger():
-                case_ = self._case(command.case, current)
-                workflow = self.catalog.pinned(case_.definition)
-                context = self._context(workflow, case_.data, command.data, current)
-                return _Draft(
-                    decide.pull(command, case_, workflow, context),
-                    {case_.key: case_.version, **context.reads},
-                )
+                return self._pull(command, current)
             case Observe():
                 return self._observe(command, current)
+            case StartCase():
+                return self._start(command, current)
             case AttachEvidence():
-                case_ = self._case(command.case, current)
-                context = decide.Context(current.now, self._new_id, {})
-                return _Draft(decide.attach(command, case_, context), {case_.key: case_.version})
+                return self._attach(command, current)
             case PublishDefinition():
                 return self._publish(command, current)
         raise TypeError(f"no such command: {type(command).__name__}")
+
+    def _pull(self, command: PullTrigger, current: _Round) -> _Draft:
+        case = self._case(command.case, current)
+        workflow = self.catalog.pinned(case.definition)
+        context = self._context(workflow, case.data, command.data, current)
+        decision = decide.pull(command, case, workflow, context)
+        return _Draft(decision, {case.key: case.version, **context.reads})
+
+    def _attach(self, command: AttachEvidence, current: _Round) -> _Draft:
+        case = self._case(command.case, current)
+        context = decide.Context(current.now, self._new_id, {})
+        return _Draft(decide.attach(command, case, context), {case.key: case.version})
 
     def _start(self, command: StartCase, current: _Round) -> _Draft:
         published = self.catalog.newest(command.workflow)

@@ -32,6 +32,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "1 pure": ("engine.*",),
     "2 service": (
+        "engine.asking",
         "engine.callers",
         "engine.catalog",
         "engine.keys",

@@ -1,0 +1,68 @@
+"""The service for callers on an event loop: they await, and are served in groups."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from engine.commands import Command
+from engine.errors import PmoError
+from engine.service import Receipt, Service
+
+Answer = asyncio.Future[Receipt]
+
+
+class AsyncService:
+    """Hands all that is asked while one group is under way to the service as the next group.
+
+    The service works in a thread of its own, so the loop stays free while a group is written. For
+    one loop at a time; ``close`` it when nobody asks any more.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="service")
+        self._asked: list[tuple[Command, Answer]] = []
+        self._busy = False
+
+    def handle(self, command: Command) -> Answer:
+        """As ``Service.handle``, to be awaited. Must be called on the loop."""
+        loop = asyncio.get_running_loop()
+        answer: Answer = loop.create_future()
+        self._asked.append((command, answer))
+        if not self._busy:
+            self._busy = True
+            loop.call_soon(self._serve, loop)
+        return answer
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        group, self._asked = self._asked, []
+        commands = [command for command, _ in group]
+        running = loop.run_in_executor(self._thread, self._service.handle_many, commands)
+        running.add_done_callback(lambda done: self._answer(group, done, loop))
+
+    def _answer(
+        self,
+        group: list[tuple[Command, Answer]],
+        done: asyncio.Future[list[Receipt | PmoError]],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        failure = done.exception()
+        answers = [failure] * len(group) if failure else done.result()
+        for (_, future), answer in zip(group, answers, strict=True):
+            if future.cancelled():
+                continue  # nobody waits any more; what was written stays written
+            if isinstance(answer, BaseException):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+        # Those just answered run first, and what they ask next belongs to the next group.
+        loop.call_soon(self._go_on, loop)
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._busy = bool(self._asked)
+        if self._busy:
+            loop.call_soon(self._serve, loop)
