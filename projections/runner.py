@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.store.tail import Followed
 from projections.audit import Audit
 from projections.cases import Cases
 from projections.definitions import Definitions
 from projections.register import Registers
 from projections.store import open_for_writing
-from projections.views import ProjectionClass, Source, Views
+from projections.views import ProjectionClass, Views
 
 PROJECTIONS: tuple[ProjectionClass, ...] = (Definitions, Audit, Cases, Registers)
 
@@ -43,7 +44,7 @@ class Runner:
     """For one thread at a time; other processes may run theirs on the same file meanwhile."""
 
     def __init__(
-        self, log: Source, path: Path, projections: Sequence[ProjectionClass] = PROJECTIONS
+        self, log: Followed, path: Path, projections: Sequence[ProjectionClass] = PROJECTIONS
     ) -> None:
         self._log = log
         self._tables = open_for_writing(path)

@@ -8,10 +8,11 @@ else goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from engine.errors import LogDamaged, StoreFailed
+from engine.errors import StoreFailed
+from engine.store.tail import Followed, tail
 from engine.upcasts import Body
 from projections.store import Tables, read_sql
 
@@ -20,17 +21,8 @@ Batch = list[tuple[int, Body]]
 
 _SQL = read_sql("views.sql")
 _FEW = 100
+"""Events at a time: what was just decoded is still in the processor's cache when it is used."""
 _WAITS = "waits for an earlier event of its stream"
-
-
-class Source(Protocol):
-    """What projecting needs of the log (``engine.store.log.Log``)."""
-
-    def bodies(self, after: int, limit: int) -> Batch: ...
-
-    def head(self) -> int: ...
-
-    def wait(self, after: int, timeout: float) -> bool: ...
 
 
 class Projection(Protocol):
@@ -102,7 +94,7 @@ class Views:
         """Position, projection, stream and reason of what waits to be mended."""
         return [(p, name, stream, why) for p, name, stream, why in self.tables.run(_SQL["parked"])]
 
-    def advance(self, log: Source, to: int) -> int:
+    def advance(self, log: Followed, to: int) -> int:
         """Project up to position ``to`` in one transaction; the position reached.
 
         What another process has projected meanwhile is left out. Raises ``StoreFailed`` when the
@@ -115,14 +107,14 @@ class Views:
             self._forget()
             raise
 
-    def advance_within(self, log: Source, to: int) -> int:
+    def advance_within(self, log: Followed, to: int) -> int:
         """As ``advance``, inside a transaction that is already open."""
         done = self._recall()
         if to <= done:
             return done
         try:
             with self.tables.attempt():
-                for batch in _read(log, done, to):
+                for batch in tail(log, done, batch=_FEW, until=to):
                     for projection in self._projections:
                         projection.apply(self._admitted(projection, batch))
                 for projection in self._projections:
@@ -132,7 +124,7 @@ class Views:
         except Exception:  # noqa: BLE001  whatever it is, the slow way finds whose it is
             self._forget()
             self._recall()
-            for batch in _read(log, done, to):
+            for batch in tail(log, done, batch=_FEW, until=to):
                 self._find_poison(batch)
         self.tables.run(_SQL["advance"], [to])
         self._remembered = to
@@ -203,13 +195,3 @@ class Views:
 def reached(tables: Tables) -> int:
     """The position up to which the views have come: with it, a reader knows what it may miss."""
     return int(tables.run(_SQL["checkpoint"])[0][0])
-
-
-def _read(log: Source, after: int, to: int) -> Iterator[Batch]:
-    """Few at a time: what was just decoded is still in the processor's cache when it is used."""
-    while after < to:
-        batch = log.bodies(after, min(_FEW, to - after))
-        if not batch or batch[0][0] != after + 1 or batch[-1][0] != after + len(batch):
-            raise LogDamaged(after + 1, "missing, though later events are there")
-        after = batch[-1][0]
-        yield batch

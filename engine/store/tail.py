@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Event
+from typing import Protocol
 
 from engine.errors import LogDamaged
-from engine.store.log import Log
 from engine.upcasts import Body
 
 _PATIENCE = 0.2
 """Seconds after which a waiting reader looks at ``stop`` again. New events wake it at once."""
 
 
+class Followed(Protocol):
+    """What following needs of a log (``engine.store.log.Log``)."""
+
+    def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]: ...
+
+    def head(self) -> int: ...
+
+    def wait(self, after: int, timeout: float) -> bool: ...
+
+
 def tail(
-    log: Log,
+    log: Followed,
     after: int,
     *,
     batch: int = 1000,
