@@ -18,7 +18,7 @@ help: ## list the targets
 	@printf '\n  ARGS="..." is passed on: make test ARGS="-k deadline -x"\n'
 	@printf '  PYTHON=... chooses the interpreter: make test PYTHON=python3.12\n'
 
-run: $(VENV)/run.done ## start the demo: a portfolio to click and ask
+run: $(VENV)/run.done ## eight years of a real portfolio, on the screen
 	@$(BIN)/pmo demo --home .pmo/demo $(ARGS)
 
 test: $(VENV)/dev.done ## run the tests
@@ -39,7 +39,7 @@ check-floors: $(VENV)/dev.done
 check-workflows: $(VENV)/run.done
 	$(BIN)/pmo check workflows
 
-bench: $(VENV)/bench.done ## measure, beside other engines
+bench: $(VENV)/run.done ## measure, each beside a peer or a limit (ARGS=deciding for one)
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what make made: .venv, caches, the demo
@@ -57,7 +57,6 @@ lock: $(VENV)/made ## write requirements/*.txt anew (ARGS=--upgrade for newer ve
 	@[ -x $(BIN)/uv ] || { echo 'make lock needs uv, which could not be installed here.' >&2; exit 1; }
 	$(COMPILE) pyproject.toml --group build -o requirements/run.txt
 	$(COMPILE) pyproject.toml --group build --group dev -c requirements/run.txt -o requirements/dev.txt
-	$(COMPILE) pyproject.toml --group build --group dev --group bench -c requirements/dev.txt -o requirements/bench.txt
 	$(COMPILE) --group uv -o requirements/uv.txt
 
 # --- the virtual environment ------------------------------------------------------------------------------------------
@@ -74,8 +73,6 @@ $(VENV)/run.done: requirements/run.txt pyproject.toml $(VENV)/made
 	@touch $@
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done
-$(VENV)/bench.done: requirements/bench.txt $(VENV)/dev.done
-$(VENV)/dev.done $(VENV)/bench.done:
 	@echo 'Installing $<'
 	@$(call install,--require-hashes -r $<)
 	@touch $@
