@@ -1,0 +1,101 @@
+"""Callers on an event loop: grouped, each answered, none held up by another's failure."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from engine.asking import AsyncService
+from engine.commands import StartCase
+from engine.errors import NotFound, StoreFailed
+from engine.service import Receipt, Service
+from engine.store.log import Append, Appended, Conflict, Marked
+from tests.deciding.conftest import PAT
+
+
+def start(number: int, workflow: str = "decision") -> StartCase:
+    return StartCase(
+        command_id=f"ask-{number}", actor=PAT, workflow=workflow, data={"title": "Asked"}
+    )
+
+
+def test_many_tasks_are_served_in_few_groups_and_each_gets_its_own_answer(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    append = service.log.append
+
+    def counted(appends: list[Append]) -> list[Appended | Conflict | Marked]:
+        sizes.append(len(appends))
+        return append(appends)
+
+    monkeypatch.setattr(service.log, "append", counted)
+
+    async def ask() -> list[Receipt]:
+        door = AsyncService(service)
+        answers = await asyncio.gather(*[door.handle(start(number)) for number in range(40)])
+        again = await door.handle(start(7))
+        door.close()
+        return [*answers, again]
+
+    *answers, again = asyncio.run(ask())
+    assert len({answer.stream for answer in answers}) == 40
+    assert again == answers[7]
+    assert sizes[0] == 40
+
+
+def test_a_refused_or_impossible_command_fails_alone(service: Service) -> None:
+    async def ask() -> tuple[Receipt, Receipt]:
+        door = AsyncService(service)
+        first, wrong, second = (
+            door.handle(start(1)),
+            door.handle(start(2, "nothing")),
+            door.handle(start(3)),
+        )
+        with pytest.raises(NotFound):
+            await wrong
+        given = await first, await second
+        door.close()
+        return given
+
+    first, second = asyncio.run(ask())
+    assert (first.stream, second.stream) == ("DEC-0001", "DEC-0002")
+
+
+def test_who_stops_waiting_holds_up_nobody_and_what_was_asked_is_done(service: Service) -> None:
+    async def ask() -> Receipt:
+        door = AsyncService(service)
+        gone = door.handle(start(1))
+        gone.cancel()
+        stays = await door.handle(start(2))
+        door.close()
+        return stays
+
+    assert asyncio.run(ask()).stream == "DEC-0002"
+    assert service.case("DEC-0001").state == "draft"
+
+
+def test_a_store_that_fails_fails_everybody_in_the_group_and_nobody_after(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = service.log.append
+
+    def full(appends: list[Append]) -> list[Appended | Conflict | Marked]:
+        monkeypatch.setattr(service.log, "append", append)
+        raise StoreFailed("the disk is full")
+
+    monkeypatch.setattr(service.log, "append", full)
+
+    async def ask() -> tuple[list[BaseException | Receipt], Receipt]:
+        door = AsyncService(service)
+        failed = await asyncio.gather(
+            *[door.handle(start(number)) for number in range(5)], return_exceptions=True
+        )
+        after = await door.handle(start(0))
+        door.close()
+        return failed, after
+
+    failed, after = asyncio.run(ask())
+    assert all(isinstance(answer, StoreFailed) for answer in failed)
+    assert (after.stream, after.version) == ("DEC-0001", 1)
