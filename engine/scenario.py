@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from engine import values
 from engine.clock import HandClock, instant, is_instant_or_date, to_datetime
 from engine.commands import (
     AttachEvidence,
@@ -57,7 +58,10 @@ class Document(_Part):
 
 
 class Step(_Part):
-    """One command: exactly one of ``start``, ``do``, ``attach`` and ``observe``."""
+    """One command: exactly one of ``start``, ``do``, ``attach`` and ``observe``.
+
+    It is sent on the day ``at``; ``occurred_at`` is when it was so, if that is another day.
+    """
 
     start: str | None = None
     do: str | None = None
@@ -68,6 +72,7 @@ class Step(_Part):
     case: str | None = None
     actor: Annotated[str, Field(alias="as")] = "somebody"
     at: str | None = None
+    occurred_at: str | None = None
     data: dict[str, Any] = {}
     evidence: list[Document] = []
 
@@ -82,7 +87,10 @@ class Step(_Part):
 
 
 class Outcome(_Part):
-    """What must come of it. ``refused`` lists rules or words that the reasons must contain."""
+    """What must come of it. ``refused`` lists rules or words that the reasons must contain.
+
+    ``data`` is what the case holds then, written as in a command; ``null``: it is missing.
+    """
 
     state: str | None = None
     emits: str | None = None
@@ -185,7 +193,10 @@ class _Stage:
         except BadInput as error:
             wanted = self._scenario.then.bad_input
             return "" if wanted and wanted in str(error) else f"when: {error}"
-        return self._done(receipt)
+        try:
+            return self._done(receipt)
+        except BadInput as error:
+            return f"then: {error}"
 
     def _refused(self, refusal: Refused) -> str:
         wanted = self._scenario.then.refused
@@ -204,16 +215,19 @@ class _Stage:
         case = self._service.case(receipt.stream)
         event = self._service.log.stream(receipt.stream, receipt.version - 1)[0].event
         conformance = getattr(event, "conformance", None)
+        fields = self._service.catalog.pinned(case.definition).definition.data
         compared = [
             ("state", then.state, case.state),
             ("emits", then.emits, receipt.names[-1]),
             ("conformance", then.conformance, conformance.verdict if conformance else None),
-            *((f"data.{name}", wanted, case.data.get(name)) for name, wanted in then.data.items()),
         ]
+        compared = [row for row in compared if row[1] is not None]
+        for name, wanted in values.read_all(fields, then.data, "/then/data").items():
+            compared.append((f"data.{name}", wanted, case.data.get(name)))
         return "; ".join(
             f"{what} is {found!r}, should be {wanted!r}"
             for what, wanted, found in compared
-            if wanted is not None and wanted != found
+            if wanted != found
         )
 
     def _send(self, step: Step) -> Receipt:
@@ -229,6 +243,7 @@ class _Stage:
         common: dict[str, Any] = {
             "command_id": self._next_id(),
             "actor": Requester.read(step.actor),
+            "occurred_at": step.occurred_at,
         }
         if step.start is not None:
             return StartCase(

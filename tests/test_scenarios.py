@@ -1,0 +1,200 @@
+"""The scenarios of the shipped workflows hold, on every store, and cover what there is to cover."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from engine.case import fold
+from engine.definition import Definition, Transition
+from engine.events import CaseObserved, CommandRefused, Verdict
+from engine.loading import load_definition, load_definitions
+from engine.scenario import Scenario, ScenarioFile, load_scenarios, run, untouched
+from engine.store.log import Log
+from engine.store.memory import MemoryLog
+from engine.store.sqlite import SQLiteLog
+from engine.yaml_source import Source
+from workflows import shipped
+
+GUIDE = Path(__file__).parent.parent / "docs" / "workflows.md"
+TEXTS = {str(path): path.read_text(encoding="utf-8") for path in shipped()}
+DEFINITIONS = {d.workflow: (d, TEXTS[file]) for file, d in load_definitions(TEXTS).items()}
+SCENARIOS = {
+    path.stem: load_scenarios(file.read_text(encoding="utf-8"), file.name)
+    for path in shipped()
+    for file in [path.with_suffix(".scenarios.yaml")]
+}
+EVERY = [
+    pytest.param(source, one, id=f"{workflow}: {one.scenario}")
+    for workflow, (file, source) in SCENARIOS.items()
+    for one in file.scenarios
+]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def new_log(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Log]:
+    return MemoryLog if request.param == "memory" else lambda: SQLiteLog(tmp_path / "ledger.db")
+
+
+@pytest.mark.parametrize(("source", "scenario"), EVERY)
+def test_scenario(source: Source, scenario: Scenario, new_log: Callable[[], Log]) -> None:
+    alone = ScenarioFile(scenarios=[scenario])
+    (result,) = run(alone, source, [*DEFINITIONS.values()], new_log)
+    assert result.failure == ""
+
+
+@pytest.mark.parametrize("workflow", SCENARIOS)
+def test_every_transition_is_taken_by_some_scenario(workflow: str) -> None:
+    results = run(*SCENARIOS[workflow], [*DEFINITIONS.values()], MemoryLog)
+    assert untouched(DEFINITIONS[workflow][0], results) == []
+
+
+@pytest.mark.parametrize("workflow", SCENARIOS)
+def test_a_transition_that_no_scenario_takes_is_told(workflow: str) -> None:
+    definition, (file, source) = DEFINITIONS[workflow][0], SCENARIOS[workflow]
+    trigger = definition.transitions[-1].trigger
+    fewer = [one for one in file.scenarios if one.when.do != trigger]
+    assert len(fewer) < len(file.scenarios)
+    results = run(ScenarioFile(scenarios=fewer), source, [*DEFINITIONS.values()], MemoryLog)
+    told = untouched(definition, results)
+    assert told
+    assert all(f" -{trigger}-> " in arrow for arrow in told)
+
+
+@pytest.mark.parametrize("workflow", SCENARIOS)
+def test_every_guard_of_every_transition_refuses_in_some_scenario(workflow: str) -> None:
+    definition = DEFINITIONS[workflow][0]
+    refused = refusals(workflow)
+    for rule in definition.transitions:
+        broken = {verdict.rule for at, verdict in refused if at in arrows(rule)}
+        wanted = rules_of(rule)
+        assert wanted <= broken, f"{rule.sources} {rule.trigger}"
+        for need in rule.evidence:
+            reasons = [v.reason for at, v in refused if at in arrows(rule) and need.kind in v.rule]
+            assert any("needs a" in reason for reason in reasons), rule.trigger
+            assert any("older than" in reason for reason in reasons), rule.trigger
+    assert "takes" in {verdict.rule for _, verdict in refused}
+
+
+def test_every_guard_of_every_start_refuses_in_some_scenario() -> None:
+    wanted = {
+        "objective": ["needs sponsor", "title is missing", "does not take", "there is no case"],
+        "decision": ["needs requester", "title is missing", "does not take", "is a case of"],
+        "major-project": ["name is missing"],
+    }
+    for workflow, words in wanted.items():
+        starts = [one for one in SCENARIOS[workflow][0].scenarios if one.when.start]
+        told = " ".join(reason for one in starts for reason in one.then.refused or ())
+        assert [word for word in words if word not in told] == []
+
+
+@pytest.mark.parametrize("workflow", SCENARIOS)
+def test_observations_with_every_verdict_are_among_the_scenarios(workflow: str) -> None:
+    verdicts = {
+        recorded.event.conformance.verdict
+        for log in played(workflow)
+        for recorded in log.read(0, log.head())
+        if isinstance(recorded.event, CaseObserved)
+    }
+    assert verdicts == {"conforms", "violates", "not_evaluable"}
+    told = {one.then.conformance for one in SCENARIOS[workflow][0].scenarios}
+    assert verdicts <= told
+
+
+WRONG = """\
+scenarios:
+  - scenario: It is proposed
+    when: {start: objective, as: sam:sponsor, data: {title: Client satisfaction}}
+    then: {state: proposed}
+
+  - scenario: WHAT
+    when: {start: objective, as: sam:ROLE, data: {title: Client satisfaction}}
+    then: {THEN}
+"""
+
+
+@pytest.mark.parametrize(
+    ("role", "then", "told"),
+    [
+        ("sponsor", "state: active", "state is 'proposed', should be 'active'"),
+        ("sponsor", "emits: ObjectiveBegun", "emits is 'ObjectiveProposed', should be"),
+        ("sponsor", "data: {title: Profit}", "data.title is 'Client satisfaction', should be"),
+        ("sponsor", "data: {title: null}", "data.title is 'Client satisfaction', should be None"),
+        ("sponsor", "data: {titel: Profit}", "then: /then/data/titel: no field 'titel'"),
+        ("sponsor", "conformance: conforms", "conformance is None, should be 'conforms'"),
+        ("sponsor", "refused: by", "was accepted (ObjectiveProposed), should have been refused"),
+        ("visitor", "state: proposed", "when: objective cannot start"),
+        ("visitor", "refused: title is missing", "refused, but not for: title is missing"),
+        ("visitor", "bad_input: title", "when: objective cannot start"),
+    ],
+)
+def test_a_wrong_expectation_is_told_with_its_line_and_column(
+    role: str, then: str, told: str
+) -> None:
+    text = WRONG.replace("ROLE", role).replace("THEN", then)
+    file, source = load_scenarios(text, "wrong.scenarios.yaml")
+    right, wrong = run(file, source, [*DEFINITIONS.values()], MemoryLog)
+    assert right.failure == ""
+    assert wrong.where == "wrong.scenarios.yaml:6:5"
+    assert told in wrong.failure
+
+
+def test_a_step_that_was_only_to_prepare_and_fails_is_told_by_its_number() -> None:
+    text = """{scenarios: [{scenario: It goes wrong early, given: [{start: objective,
+      as: sam:visitor, data: {title: A}}], when: {do: baseline}, then: {state: baselined}}]}"""
+    (result,) = run(*load_scenarios(text, "x.yaml"), [*DEFINITIONS.values()], MemoryLog)
+    assert result.failure.startswith("given, step 1: objective cannot start")
+
+
+def test_the_scenarios_in_the_guide_hold() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    (text,) = [block for block in blocks if "\nworkflow: waiver\n" in block and "\nkey: " in block]
+    (scenarios,) = [block for block in blocks if block.startswith("scenarios:")]
+    waiver = load_definition(text, "waiver.yaml")
+    results = [*run(*load_scenarios(scenarios, "guide"), [(waiver, text)], MemoryLog)]
+    assert [result.failure for result in results] == ["", "", ""]
+
+
+@cache
+def played(workflow: str) -> list[Log]:
+    """The logs that the scenarios leave behind, with every refused attempt at a transition."""
+    definitions = [
+        (Definition.from_body(definition.body | {"record_refusals": True}), text)
+        for definition, text in DEFINITIONS.values()
+    ]
+    logs: list[Log] = []
+
+    def new_log() -> Log:
+        logs.append(MemoryLog())
+        return logs[-1]
+
+    results = run(*SCENARIOS[workflow], definitions, new_log)
+    assert [result.failure for result in results if result.failure] == []
+    return logs
+
+
+def refusals(workflow: str) -> list[tuple[tuple[str, str], Verdict]]:
+    """Every guard that did not hold: of which state and trigger, and what it said."""
+    found = []
+    for log in played(workflow):
+        for recorded in log.read(0, log.head()):
+            event = recorded.event
+            if isinstance(event, CommandRefused) and event.definition.name == workflow:
+                case = fold(each.event for each in log.stream(event.stream))
+                assert case is not None
+                found += [((case.state, event.trigger), v) for v in event.verdicts if not v.held]
+    return found
+
+
+def arrows(rule: Transition) -> set[tuple[str, str]]:
+    return {(source, rule.trigger) for source in rule.sources}
+
+
+def rules_of(rule: Transition) -> set[str]:
+    """The names under which the guards of a step answer."""
+    names = {check.check for check in rule.when} | {f"evidence {n.kind}" for n in rule.evidence}
+    return names | {name for name in ("by", "not_by", "needs") if getattr(rule, name)}
