@@ -62,8 +62,9 @@ lock: $(VENV)/made ## write requirements/*.txt anew (ARGS=--upgrade for newer ve
 # --- the virtual environment ------------------------------------------------------------------------------------------
 # Each *.done file says that the lock of that name is installed; while they are newer than the lock, no installer runs.
 
-# uv is quick but does not read pip's settings (an index or proxy of your own): whatever it cannot do, pip does.
-install = { [ -x $(BIN)/uv ] && $(BIN)/uv pip install --quiet --python $(BIN)/python $(1); } \
+# uv is quick but does not read pip's settings (an index or proxy of your own): whatever it cannot do, pip does. Like pip
+# it compiles what it installs: else every `pmo` of a user who may not write to .venv compiles again, 100 ms each time.
+install = { [ -x $(BIN)/uv ] && $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(1); } \
 	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1)
 
 $(VENV)/run.done: requirements/run.txt pyproject.toml $(VENV)/made
