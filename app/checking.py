@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.definitions import SCENARIOS, Loaded, find_definitions, load_definitions, read_file
+from engine.definition import Definition
 from engine.errors import BadInput, Problem
 from engine.scenario import Result, load_scenarios, run, untouched
 from engine.store.memory import MemoryLog
@@ -74,32 +75,34 @@ class Report:
         }
 
 
-def check(paths: Iterable[Path]) -> Report:
-    """Load, lint and play the scenarios of every definition; nothing is published."""
-    loaded: list[Loaded] = []
+def check(paths: Iterable[Path], published: Sequence[Definition] = ()) -> Report:
+    """Load and lint every definition, then play their scenarios; nothing is published.
+
+    They may refer to each other and to what is ``published``.
+    """
+    try:
+        loaded = load_definitions(find_definitions(paths), published)
+    except BadInput as error:
+        return Report((), error.problems)
+    texts = {one.definition.workflow: (one.definition, one.text) for one in loaded}
+    known = {definition.workflow: (definition, "") for definition in published} | texts
+    checked: list[Checked] = []
     problems: list[Problem] = []
-    for path in find_definitions(paths):
-        try:
-            loaded += load_definitions([path])
-        except BadInput as error:
-            problems += error.problems
-    checked = []
     for one in loaded:
         try:
-            checked.append(_play(one, loaded))
+            checked.append(_play(one, [*known.values()]))
         except BadInput as error:
             problems += error.problems
-    if not loaded and not problems:
+    if not loaded:
         problems.append(Problem(", ".join(map(str, paths)), "there are no definitions here"))
     return Report(tuple(checked), tuple(problems))
 
 
-def _play(one: Loaded, all_of_them: Sequence[Loaded]) -> Checked:
-    """Every definition that is checked is published first: cases refer to those of others."""
+def _play(one: Loaded, known: Sequence[tuple[Definition, str]]) -> Checked:
+    """Every definition that is known is published first: cases refer to those of others."""
     file = one.path.with_suffix("").with_suffix(SCENARIOS)
     if not file.is_file():
         return Checked(one, (), tuple(untouched(one.definition, [])))
     scenarios, source = load_scenarios(read_file(file), str(file))
-    definitions = [(other.definition, other.text) for other in all_of_them]
-    results = tuple(run(scenarios, source, definitions, MemoryLog))
+    results = tuple(run(scenarios, source, known, MemoryLog))
     return Checked(one, results, tuple(untouched(one.definition, results)))

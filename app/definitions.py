@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import ids
+from app.home import Home
+from engine import ids, loading
 from engine.commands import PublishDefinition, Requester
 from engine.definition import Definition
 from engine.errors import BadInput, NotFound, Problem
-from engine.loading import load_definition
 from engine.service import Receipt, Service
 from engine.yaml_source import LARGEST_FILE
+from projections.definitions import published as all_published
 
 SCENARIOS = ".scenarios.yaml"
 _ENDINGS = (".yaml", ".yml")
@@ -56,20 +57,28 @@ def read_file(path: Path) -> bytes:
         raise BadInput.one(str(path), f"cannot be read: {error.strerror}") from None
 
 
-def load_definitions(paths: Iterable[Path]) -> list[Loaded]:
-    """Every definition. Raises ``BadInput`` with the problems of all the files at once."""
-    loaded: list[Loaded] = []
+def load_definitions(paths: Iterable[Path], published: Iterable[Definition] = ()) -> list[Loaded]:
+    """Every definition; they may refer to each other and to what is ``published``.
+
+    Raises ``BadInput`` with the problems of all the files at once.
+    """
+    texts: dict[str, bytes] = {}
     problems: list[Problem] = []
     for path in paths:
         try:
-            text = read_file(path)
-            definition = load_definition(text, str(path))
-            loaded.append(Loaded(path, text.decode("utf-8-sig"), definition))
+            texts[str(path)] = read_file(path)
         except BadInput as error:
             problems.extend(error.problems)
+    try:
+        definitions = loading.load_definitions(texts, published)
+    except BadInput as error:
+        problems.extend(error.problems)
     if problems:
         raise BadInput(problems)
-    return loaded
+    return [
+        Loaded(Path(file), texts[file].decode("utf-8-sig"), definition)
+        for file, definition in definitions.items()
+    ]
 
 
 def publish(service: Service, loaded: Loaded, actor: Requester, reason: str | None) -> Outcome:
@@ -91,6 +100,12 @@ def publish(service: Service, loaded: Loaded, actor: Requester, reason: str | No
             for problem in error.problems
         ) from None
     return Outcome(definition, receipt, before is None or before.hash != definition.hash)
+
+
+def in_force(home: Home) -> list[Definition]:
+    """The newest published definition of every workflow."""
+    bodies = {row["name"]: row["body"] for row in all_published(home.views)}
+    return [Definition.from_body(body) for body in bodies.values()]
 
 
 def newest(service: Service, workflow: str) -> Definition | None:

@@ -10,7 +10,7 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.keys import no_case
 from app.cli.tables import bold, dim, print_json, print_rows, show_moment
-from app.home import Home
+from app.home import LEDGER, Home
 from engine.errors import BadInput
 
 _PATHS = click.Path(path_type=Path)
@@ -19,22 +19,30 @@ _PATHS = click.Path(path_type=Path)
 @click.command("check")
 @click.argument("paths", type=_PATHS, nargs=-1)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of definitions, for editors.")
+@options.home_option
 @options.json_option
-def check_command(paths: tuple[Path, ...], schema: bool, as_json: bool) -> None:
+def check_command(paths: tuple[Path, ...], schema: bool, home: Path, as_json: bool) -> None:
     """Check definitions (files, or folders of them) and run the scenarios beside them.
 
     Without PATHS the shipped workflows are checked. Every problem is told with file, line, column
     and how to mend it. NAME.scenarios.yaml beside NAME.yaml holds its scenarios; transitions that
-    no scenario takes are listed.
+    no scenario takes are listed. What they refer to is looked for among them and in the home;
+    where there is no home, among the shipped workflows.
     """
     from app.checking import check
+    from app.definitions import in_force, load_definitions
     from engine.schema import definition_schema
     from workflows import shipped
 
     if schema:
         print_json(definition_schema())
         return
-    report = check(paths or shipped())
+    if (home / LEDGER).is_file():
+        with Home.open(home) as opened:
+            known = in_force(opened)
+    else:
+        known = [loaded.definition for loaded in load_definitions(shipped())]
+    report = check(paths or shipped(), known)
     if as_json:
         print_json(report.as_data())
     else:
@@ -60,11 +68,11 @@ def publish_command(
     Running cases stay with the definition they began with. Publishing the same again changes
     nothing.
     """
-    from app.definitions import find_definitions, load_definitions, publish
+    from app.definitions import find_definitions, in_force, load_definitions, publish
 
     with Home.open(home) as opened:
         requester = options.read_actor(actor)
-        loaded = load_definitions(find_definitions(files))
+        loaded = load_definitions(find_definitions(files), in_force(opened))
         outcomes = [publish(opened.service, one, requester, reason) for one in loaded]
         opened.catch_up()
     if as_json:

@@ -74,6 +74,35 @@ def test_the_schema_is_printed_for_editors(nowhere):
     assert schema["$schema"].endswith("2020-12/schema")
 
 
+def test_a_reference_to_a_workflow_that_exists_nowhere_is_told(pmo, folder):
+    file = folder / "decision.yaml"
+    edit(file, "to: objective", "to: objectiv")
+    for words, code in ((["check", str(folder)], 1), (["publish", str(file)], 2)):
+        answer = pmo(*words)
+        assert answer.code == code
+        told = f"error: {file}:11:30: there is no workflow 'objectiv' (did you mean 'objective'?)"
+        assert answer.err.splitlines() == [told]
+    assert pmo.done("status", "--json").json()["head"] == 3
+
+
+def test_a_condition_that_speaks_of_what_the_other_workflow_has_not_is_told(pmo, folder):
+    file = folder / "decision.yaml"
+    edit(file, 'objective.state == "active"', 'objective.state == "activ"')
+    answer = pmo("check", str(file))
+    assert answer.code == 1
+    assert answer.err.startswith(f"error: {file}:35:16: ")
+
+
+def test_what_is_referred_to_may_be_published_and_need_not_be_checked_again(pmo, folder):
+    edit(folder / "decision.yaml", "version: 1", "version: 2")
+    pmo.done("check", str(folder / "decision.yaml"))
+    pmo.done("publish", str(folder / "decision.yaml"))
+
+
+def test_without_a_home_what_is_referred_to_may_be_shipped(nowhere, folder):
+    nowhere.done("check", str(folder / "decision.yaml"))
+
+
 def test_a_folder_without_definitions_is_told(nowhere, tmp_path):
     answer = nowhere("check", str(tmp_path))
     assert answer.code == 1
