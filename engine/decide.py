@@ -83,10 +83,12 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
 
 def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context) -> Decision:
     """Take a transition. Raises ``BadInput`` for data that is not of its field's type."""
-    occurred_at = _occurred_at(command, context.now, case.since[""])
     given = values.read_all(workflow.definition.data, command.data)
+    # What a step is judged on must be what the case keeps: nothing it replaces may be of later.
+    reached = max(case.since[name] for name in ("", *given) if name in case.since)
+    occurred_at = _occurred_at(command, context.now, reached)
     attempt = _attempt(command, case.key, workflow, case, given, command.evidence, context)
-    standing = _standing(command, case, workflow, occurred_at)
+    standing = _standing(command, case, workflow, occurred_at, reached)
     taken: Taken | None = None
     if command.trigger in workflow.triggers(case.state):
         taken = workflow.step(command.trigger, attempt)
@@ -189,7 +191,7 @@ def _outrun(command: PullTrigger | Observe, case: Case | None) -> tuple[Verdict,
 
 
 def _standing(
-    command: PullTrigger, case: Case, workflow: Workflow, occurred_at: str
+    command: PullTrigger, case: Case, workflow: Workflow, occurred_at: str, reached: str
 ) -> tuple[Verdict, ...]:
     """What must be so before any guard of a transition is asked."""
     verdicts = list(_outrun(command, case))
@@ -203,12 +205,12 @@ def _standing(
                 reason=f"{case.key} is in {case.state}, which has no {command.trigger}; {offer}",
             )
         )
-    if last_instant(occurred_at) < case.since[""]:
+    if occurred_at < reached:
         verdicts.append(
             Verdict(
                 rule="occurred_at",
                 held=False,
-                reason=f"{occurred_at} is before {case.state} was reached ({case.since['']}); "
+                reason=f"{occurred_at} is before what it would replace was so ({reached}); "
                 "what happened out of order is recorded as an observation",
             )
         )
@@ -318,8 +320,9 @@ def _actor(actor_id: str, kind: ActorKind) -> Actor:
 
 
 def _occurred_at(command: Command, now: str, reached: str = "") -> str:
-    """When it was so: as said, else now, but never before the state was ``reached`` that it leaves,
-    which another process with a faster clock may have recorded."""
+    """When it was so: as said, else now, but never before what it replaces was ``reached``, which
+    another process with a faster clock may have recorded. Of a date, the part after that is meant.
+    """
     if command.occurred_at is None:
         return max(now, reached)
     if not is_instant_or_date(command.occurred_at):
@@ -330,6 +333,8 @@ def _occurred_at(command: Command, now: str, reached: str = "") -> str:
         )
     if command.occurred_at > now:
         raise BadInput.one("/occurred_at", f"{command.occurred_at} is still to come (it is {now})")
+    if command.occurred_at < reached <= last_instant(command.occurred_at):
+        return reached
     return command.occurred_at
 
 

@@ -157,6 +157,37 @@ def test_what_happened_before_the_state_was_reached_cannot_be_commanded(service:
         pull(service, case, "approve", SAM, occurred_at="2027-01-01")
 
 
+def test_a_step_dated_with_today_moves_the_case_and_only_once(service: Service) -> None:
+    case = in_review(service)
+    assert pull(service, case, "approve", SAM, occurred_at="2026-03-01").state == "approved"
+    assert service.case(case).state == "approved"
+    with pytest.raises(Refused, match="has no approve"):
+        pull(service, case, "approve", SAM, occurred_at="2026-03-01")
+
+
+def test_a_step_is_not_judged_on_a_value_that_the_case_would_not_keep(
+    service: Service, clock: HandClock
+) -> None:
+    case = start(service, objective=active_objective(service))
+    clock.advance(hours=4)
+    service.handle(
+        Observe(
+            command_id="seen",
+            actor=OPERATOR,
+            workflow="decision",
+            case=case,
+            facts=(Fact(name="Reported", data={"amount": "5000"}),),
+            origin=Source(name="report"),
+        )
+    )
+    early = {"occurred_at": "2026-03-01T10:00:00.000000Z", "evidence": (BUSINESS_CASE,)}
+    with pytest.raises(Refused) as refusal:
+        pull(service, case, "submit", data={"amount": "50"}, **early)
+    assert rules(refusal) == {"occurred_at"}
+    pull(service, case, "submit", data={"amount": "50"}, evidence=(BUSINESS_CASE,))
+    assert service.case(case).data["amount"]["amount"] == "50"
+
+
 def test_a_stale_reader_is_told_to_look_again(service: Service) -> None:
     case = in_review(service)
     with pytest.raises(Refused, match="at version 2, not 1"):
