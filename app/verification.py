@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.home import Home
-from engine.errors import LogDamaged
+from engine.errors import BadInput, LogDamaged
+from engine.store.log import Log
 from projections.verify import Progress, verify
 
 
@@ -14,11 +16,15 @@ from projections.verify import Progress, verify
 class Verified:
     """``damage``: where and how the log is not what was written; then the views were not compared.
 
-    ``differences`` are where a view does not say what the log says.
+    ``events`` is the last position, too, and ``chain`` the hash there, in hexadecimal digits.
+    ``rewritten``: in which way the log is not the one that was expected. ``differences`` are where
+    a view does not say what the log says.
     """
 
     events: int
+    chain: str
     damage: str | None
+    rewritten: str | None
     rows: int
     cases: int
     differences: tuple[str, ...]
@@ -26,7 +32,7 @@ class Verified:
 
     @property
     def sound(self) -> bool:
-        return not (self.damage or self.differences or self.parked)
+        return not (self.damage or self.rewritten or self.differences or self.parked)
 
     def lines(self) -> Iterator[str]:
         """For people to read."""
@@ -34,7 +40,9 @@ class Verified:
             yield f"the log is damaged at {self.damage}"
             return
         yield f"the log: {self.events:,} events, and the chain of their hashes is whole"
-        if self.sound:
+        if self.rewritten:
+            yield self.rewritten
+        if not (self.differences or self.parked):
             yield f"the views: {self.rows:,} rows and {self.cases:,} cases say what the log says"
         if self.differences:
             yield f"the views: {len(self.differences)} differences; pmo rebuild makes them anew"
@@ -43,19 +51,57 @@ class Verified:
             yield f"the views: {len(self.parked)} events could not be shown"
             for position, projection, stream, reason in self.parked:
                 yield f"  position {position}, {stream}, in {projection}: {reason}"
+        yield f"{self.events}:{self.chain} stands for all of it; keep it elsewhere"
 
 
-def verify_home(home: Home, progress: Progress | None = None) -> Verified:
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The hash, in hexadecimal digits, that the chain had at a position when somebody looked."""
+
+    position: int
+    chain: str
+
+    @classmethod
+    def read(cls, text: str) -> Expected:
+        """``11:9f2c...``, as ``pmo verify`` told it. Raises ``BadInput``."""
+        match = re.fullmatch(r"([1-9][0-9]{0,14}):([0-9a-f]{64})", text.strip().lower())
+        if match is None:
+            raise BadInput.one(
+                "--expect",
+                f"{text!r} is not POSITION:HASH",
+                "copy it from the last line of pmo verify: 11:, and 64 digits and letters",
+            )
+        return cls(int(match[1]), match[2])
+
+    def missed_by(self, log: Log) -> str | None:
+        """In which way the log is not the one that was looked at; ``None`` if it is."""
+        found = log.chain(self.position)
+        if found is None:
+            return f"the log ends at {log.head():,}; it had come to {self.position:,} before"
+        if found.hex() == self.chain:
+            return None
+        return (
+            "the log was written anew:"
+            f" its hash at {self.position:,} is {found.hex()}, it was {self.chain}"
+        )
+
+
+def verify_home(
+    home: Home, progress: Progress | None = None, expected: Expected | None = None
+) -> Verified:
     """Recompute the chain, fold the log again, compare. Raises ``StoreFailed``."""
     try:
         events = home.log.check()
     except LogDamaged as error:
-        return Verified(0, str(error), 0, 0, (), ())
+        return Verified(0, "", str(error), None, 0, 0, (), ())
+    chain = home.log.chain(events) or b""
     home.catch_up()
     report = verify(home.log, home.views_file, progress)
     return Verified(
         events,
+        chain.hex(),
         None,
+        expected.missed_by(home.log) if expected else None,
         report.rows,
         report.cases,
         tuple(map(str, report.differences)),

@@ -114,14 +114,24 @@ def rebuild_command(parked: bool, home: Path, as_json: bool) -> None:
 
 
 @click.command("verify")
+@click.option(
+    "--expect",
+    metavar="POSITION:HASH",
+    help="What was told before: the log up to there must still be that one.",
+)
 @options.home_option
 @options.json_option
-def verify_command(home: Path, as_json: bool) -> None:
-    """Check the log's chain of hashes, then fold it again and compare every view with it."""
-    from app.verification import verify_home
+def verify_command(expect: str | None, home: Path, as_json: bool) -> None:
+    """Check the log's chain of hashes, then fold it again and compare every view with it.
 
+    The last line tells the position and the hash of the chain's end. Kept elsewhere, they show
+    later, by --expect, whether somebody wrote the ledger anew.
+    """
+    from app.verification import Expected, verify_home
+
+    expected = Expected.read(expect) if expect is not None else None
     with Home.open(home) as opened, bar("comparing") as progress:
-        verified = verify_home(opened, progress)
+        verified = verify_home(opened, progress, expected)
     if as_json:
         print_json(asdict(verified))
     else:

@@ -100,6 +100,9 @@ class Log(Protocol):
     def wait(self, after: int, timeout: float) -> bool:
         """Sleep until the head is beyond ``after`` (``True``), at most ``timeout`` seconds."""
 
+    def chain(self, position: int) -> bytes | None:
+        """The hash (32 bytes) that stands for the log up to a position; ``None`` past the head."""
+
     def check(self, after: int = 0) -> int:
         """Recompute the hash chain from the bytes; the number of events checked.
 

@@ -122,6 +122,12 @@ class MemoryLog:
         with self._appended:
             return self._appended.wait_for(partial(self._is_beyond, after), timeout)
 
+    def chain(self, position: int) -> bytes | None:
+        if position == 0:
+            return GENESIS
+        chains = self._recorder.chains
+        return chains[position - 1] if position <= len(chains) else None
+
     def check(self, after: int = 0) -> int:
         chains = self._recorder.chains
         rows = (

@@ -143,11 +143,17 @@ class SQLiteLog:
             with store.committed:
                 store.committed.wait_for(partial(store.has_moved, seen), min(left, _GLANCE))
 
+    def chain(self, position: int) -> bytes | None:
+        with self._reading() as c:
+            return _chain_at(c, position)
+
     def check(self, after: int = 0) -> int:
         position = after
         try:
             with self._datastore.transaction(commit=False) as c:
                 chain = _chain_at(c, after)
+                if chain is None:
+                    raise LogDamaged(after, "missing")
                 c.execute("SELECT * FROM events WHERE position > ? ORDER BY position", (after,))
                 for position in verified(starmap(Row, c.sqlite_cursor), after, chain):  # noqa: B007
                     pass  # remembered for the error below
@@ -207,14 +213,12 @@ def _select_versions(c: stock.SQLiteCursor, streams: Iterable[str]) -> dict[str,
     return found
 
 
-def _chain_at(c: stock.SQLiteCursor, position: int) -> bytes:
+def _chain_at(c: stock.SQLiteCursor, position: int) -> bytes | None:
     if position == 0:
         return GENESIS
     c.execute("SELECT chain FROM events WHERE position = ?", (position,))
     row = c.fetchone()
-    if row is None:
-        raise LogDamaged(position, "missing")
-    return bytes(row["chain"])
+    return bytes(row["chain"]) if row else None
 
 
 def _check_structure(c: stock.SQLiteCursor, head: int) -> None:

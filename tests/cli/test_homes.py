@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 
 def test_init_makes_a_home_with_the_shipped_workflows(nowhere):
@@ -146,6 +149,44 @@ def test_a_log_that_was_tampered_with_is_named_by_its_position(decision):
     answer = decision("verify")
     assert answer.code == 1
     assert "the log is damaged at position 6" in answer.out
+
+
+def the_end(pmo):
+    """What ``pmo verify`` gives an auditor to keep."""
+    return pmo.done("verify").out.splitlines()[-1].split()[0]
+
+
+def test_what_an_auditor_kept_is_still_so_when_the_log_has_grown(decision):
+    kept = the_end(decision)
+    assert kept.startswith("6:")
+    decision.done("do", "DEC-0001", "withdraw")
+    decision.done("verify", "--expect", kept)
+    told = decision.done("verify", "--json").json()
+    assert (told["events"], told["rewritten"]) == (7, None)
+    assert the_end(decision) == f"7:{told['chain']}"
+
+
+def test_a_ledger_that_was_written_anew_is_told_by_what_an_auditor_kept(decision, made_home):
+    kept = the_end(decision)
+    shutil.rmtree(decision.home)
+    shutil.copytree(made_home, decision.home)
+    answer = decision("verify", "--expect", kept)
+    assert answer.code == 1
+    assert "the log ends at 3; it had come to 6 before" in answer.out
+    for title in ("one", "two", "three"):
+        decision.done("start", "decision", f"title={title}")
+    decision.done("verify")
+    answer = decision("verify", "--expect", kept)
+    assert answer.code == 1
+    assert "the log was written anew: its hash at 6 is " in answer.out
+    assert f"it was {kept.removeprefix('6:')}" in answer.out
+
+
+@pytest.mark.parametrize("words", ["6", "6:abc", "0:" + "0" * 64, "six:" + "0" * 64, ""])
+def test_what_nobody_can_have_kept_is_bad_input(decision, words):
+    answer = decision("verify", "--expect", words)
+    assert answer.code == 2
+    assert "is not POSITION:HASH" in answer.err
 
 
 def test_a_ledger_that_is_no_database_is_a_failure_of_the_store(nowhere):

@@ -107,6 +107,17 @@ def test_a_command_without_events_is_marked_all_the_same(log):
     assert log.check() == 2
 
 
+def test_the_chain_has_a_hash_at_every_position_and_none_past_the_head(log):
+    log.append([append("A", count=2)])
+    before = [log.chain(position) for position in range(4)]
+    assert before[0] == bytes(32)
+    assert len({*before}) == 4
+    assert before[3] is None
+    log.append([append("B")])
+    assert [log.chain(position) for position in range(3)] == before[:3]
+    assert log.chain(3) is not None
+
+
 def test_an_append_of_nothing_is_no_transaction(log):
     assert log.append([]) == []
 
