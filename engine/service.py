@@ -41,6 +41,7 @@ from engine.keys import Keys
 from engine.lint import lint
 from engine.machine import Workflow
 from engine.store.log import Append, Appended, Conflict, Log, Marked, Recorded
+from engine.validation import explain
 
 LARGEST_GROUP = 500
 MOST_ROUNDS = 50
@@ -296,7 +297,7 @@ class Service:
         try:
             definition = Definition.from_body(command.body)
         except ValidationError as error:
-            raise BadInput.one("/body", str(error)) from None
+            raise explain(Definition, command.body, error) from None
         name = definition.workflow
         newest: Published | None = None
         if self.catalog.refresh(name):

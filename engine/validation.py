@@ -28,6 +28,13 @@ def validate(model: type[M], source: Source) -> M:
         raise BadInput(complaints.about(error.errors(include_url=False))) from None
 
 
+def explain(model: type[BaseModel], data: Any, error: ValidationError) -> BadInput:
+    """What keeps plain ``data`` from being a ``model``, each problem at its JSON pointer."""
+    marks = {pointer: (1, place) for place, pointer in enumerate(_pointers(data))}
+    complaints = _Complaints(_Data("", data, marks, {}), model.model_json_schema())
+    return BadInput(complaints.about(error.errors(include_url=False)))
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """How to mend a word that is not among those known: the nearest one, or all of them."""
     known = list(known)
@@ -47,6 +54,24 @@ _KINDS = {
     "model_type": ("a map", "write it like {key: value}"),
 }
 """Complaints about the wrong kind of thing: what is needed, and how it is written."""
+
+
+class _Data(Source):
+    """What no file says: places in it are told as JSON pointers."""
+
+    def where(self, pointer: str) -> str:
+        return pointer
+
+    def where_key(self, pointer: str) -> str:
+        return pointer
+
+
+def _pointers(data: Any, at: str = "") -> Iterator[str]:
+    """The JSON pointers of data and of everything in it, in order."""
+    yield at
+    inside = data.items() if isinstance(data, dict) else ()
+    for step, value in enumerate(data) if isinstance(data, list) else inside:
+        yield from _pointers(value, f"{at}/{escape(str(step))}")
 
 
 class _Complaints:

@@ -434,10 +434,21 @@ def test_live_folds_are_the_folds_of_the_log(service: Service) -> None:
 
 
 def test_a_definition_that_is_not_one_is_refused(service: Service) -> None:
-    with pytest.raises(BadInput):
-        service.handle(
-            PublishDefinition(command_id="p", actor=OPERATOR, body={"workflow": "X"}, text="")
-        )
+    unfit = {
+        "workflow": "X",
+        "version": "1",
+        "title": "T",
+        "key": "X",
+        "states": {"a": {"fnal": 1}},
+    }
+    with pytest.raises(BadInput) as error:
+        service.handle(PublishDefinition(command_id="p", actor=OPERATOR, body=unfit, text=""))
+    assert [(problem.where, problem.what) for problem in error.value.problems] == [
+        ("/workflow", "'X' cannot stand here"),
+        ("/version", "the text '1' where a whole number is needed"),
+        ("/states/a/fnal", "there is no key 'fnal' here"),
+    ]
+    assert error.value.problems[2].mend == "did you mean 'final'?"
     stuck = {
         "workflow": "stuck",
         "version": 1,
