@@ -6,7 +6,8 @@ views, and starts without the engine, its models or the log's library.
 
 from __future__ import annotations
 
-from contextlib import closing
+import os
+from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,7 @@ class Home:
         self.ledger = path / LEDGER
         self.views_file = path / VIEWS
         self._clock = clock
+        self._elsewhere = ExitStack()
 
     @classmethod
     def open(cls, path: Path, clock: Clock | None = None) -> Home:
@@ -101,13 +103,24 @@ class Home:
         return open_for_reading(self.views_file)
 
     def catch_up(self, progress: Progress | None = None) -> int:
-        """Bring the views up to the log's head; the position reached."""
+        """Bring the views up to the log's head; the position reached.
+
+        Where they cannot be written and are behind, they are built in a temporary folder.
+        """
+        from engine.store.sqlite_file import head_of, is_read_only
+
+        if not os.access(self.path, os.W_OK) or is_read_only(self.views_file):
+            checkpoint = self.checkpoint()
+            if checkpoint == head_of(str(self.ledger)):
+                return checkpoint
+            self._build_elsewhere()
         return self.runner.catch_up(progress=progress)
 
     def close(self) -> None:
         for part in ("views", "runner", "log"):
             if opened := self.__dict__.pop(part, None):
                 opened.close()
+        self._elsewhere.close()
 
     def __enter__(self) -> Home:
         return self
@@ -119,6 +132,14 @@ class Home:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _build_elsewhere(self) -> None:
+        """From now on the views are in a folder of ours, which goes when the home is closed."""
+        from tempfile import TemporaryDirectory
+
+        if self.views_file.parent == self.path:
+            folder = self._elsewhere.enter_context(TemporaryDirectory(prefix="pmo-views-"))
+            self.views_file = Path(folder) / VIEWS
 
     def checkpoint(self) -> int | None:
         """The position the views have come to, ``None`` where they have to be built first."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import StoreFailed
+from engine.store.sqlite_file import address
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -240,7 +241,7 @@ def open_for_reading(path: Path) -> Tables:
 def _open(path: Path, mode: str) -> Tables:
     try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
+            address(path, mode),
             uri=True,
             isolation_level=None,
             timeout=10,

@@ -6,6 +6,7 @@ Imports neither events nor ``eventsourcing``, so a process that only asks how fa
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import closing
@@ -32,23 +33,51 @@ _PLAIN_WORDS = {
 def connect(path: str) -> sqlite3.Connection:
     """A connection that commits durably (WAL, ``synchronous=FULL``), for one thread at a time.
 
-    Makes the ledger where there is none. Raises ``sqlite3.Error``, or ``StoreFailed`` for what is
-    not a ledger of a known version.
+    Makes the ledger where there is none. One that may only be read can be read. Raises
+    ``sqlite3.Error``, or ``StoreFailed`` for what is not a ledger of a known version.
     """
     if Path(path).is_dir():
         raise StoreFailed(f"{path}: it is a folder; name the file of the ledger")
     connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        address(Path(path), "rwc"),
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
     )
     try:
-        _use_wal(connection)
-        connection.execute("PRAGMA synchronous = FULL")
+        if not is_read_only(Path(path)):
+            _use_wal(connection)
+            connection.execute("PRAGMA synchronous = FULL")
         if _kind(connection) != (_APPLICATION_ID, SCHEMA_VERSION):
             _make(connection, path)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def is_read_only(path: Path) -> bool:
+    """Whether there is a database that can only be read.
+
+    SQLite writes its journals beside the file, so a folder that may not be written is enough.
+    """
+    return path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
+def address(path: Path, mode: str) -> str:
+    """The URI under which SQLite opens a database, for reading only where nothing else is possible.
+
+    A database in WAL mode needs its ``-shm`` file even to be read. Where that cannot be made and no
+    ``-wal`` file tells of somebody at work, the file is taken for what it is on a write-protected
+    medium: ``immutable``. What others write meanwhile is not seen then.
+    """
+    if is_read_only(path):
+        journal = path.with_name(path.name + "-wal")
+        unused = not journal.exists() or journal.stat().st_size == 0
+        alone = unused and not os.access(path.parent, os.W_OK)
+        mode = "ro&immutable=1" if alone else "ro"
+    return f"{path.absolute().as_uri()}?mode={mode}"
 
 
 def head_of(path: str) -> int:
