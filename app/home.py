@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from engine.errors import BadInput, NotFound, StoreFailed
+from engine.errors import BadInput, LogDamaged, NotFound, StoreFailed
 
 if TYPE_CHECKING:
     from engine.clock import Clock
@@ -93,13 +93,17 @@ class Home:
 
     @cached_property
     def views(self) -> Tables:
-        """The views for reading, brought up first if the log is ahead of them."""
+        """The views for reading, brought up first if the log is ahead of them.
+
+        Raises ``LogDamaged`` where they show more than the log holds.
+        """
         from engine.store.sqlite_file import head_of
         from projections.store import open_for_reading
 
         checkpoint = self.checkpoint()
         if checkpoint is None or checkpoint < head_of(str(self.ledger)):
             self.catch_up()
+        self.check_views()
         return open_for_reading(self.views_file)
 
     def catch_up(self, progress: Progress | None = None) -> int:
@@ -115,6 +119,19 @@ class Home:
                 return checkpoint
             self._build_elsewhere()
         return self.runner.catch_up(progress=progress)
+
+    def check_views(self) -> None:
+        """Raises ``LogDamaged`` where the views show more than the log holds."""
+        from engine.store.sqlite_file import head_of
+
+        checkpoint = self.checkpoint() or 0  # first: the log may grow meanwhile, never shrink
+        head = head_of(str(self.ledger))
+        if checkpoint > head:
+            raise LogDamaged(
+                head + 1,
+                f"missing: the views have come to {checkpoint}. Restore the ledger; or, if this is "
+                "the one that counts, pmo rebuild makes its views",
+            )
 
     def close(self) -> None:
         for part in ("views", "runner", "log"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from app.home import Home
 from engine.errors import BadInput, LogDamaged
+from engine.store.commands import check_commands
 from engine.store.log import Log
 from projections.verify import Progress, verify
 
@@ -92,6 +93,8 @@ def verify_home(
     """Recompute the chain, fold the log again, compare. Raises ``StoreFailed``."""
     try:
         events = home.log.check()
+        check_commands(home.log)
+        home.check_views()
     except LogDamaged as error:
         return Verified(0, "", str(error), None, 0, 0, (), ())
     chain = home.log.chain(events) or b""

@@ -24,9 +24,12 @@ class AsyncService:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="service")
         self._asked: list[tuple[Command, Answer]] = []
         self._busy = False
+        self._closed = False
 
     def handle(self, command: Command) -> Answer:
         """As ``Service.handle``, to be awaited. Must be called on the loop."""
+        if self._closed:
+            raise RuntimeError("nobody serves here any more: this door was closed")
         loop = asyncio.get_running_loop()
         answer: Answer = loop.create_future()
         self._asked.append((command, answer))
@@ -36,10 +39,16 @@ class AsyncService:
         return answer
 
     def close(self) -> None:
+        """Wait for the group under way; who has asked since is told that nobody serves any more."""
+        self._closed = True
         self._thread.shutdown()
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         group, self._asked = self._asked, []
+        if self._closed:
+            for _, answer in group:
+                answer.cancel("the door was closed before this was served")
+            return
         commands = [command for command, _ in group]
         running = loop.run_in_executor(self._thread, self._service.handle_many, commands)
         running.add_done_callback(lambda done: self._answer(group, done, loop))

@@ -45,6 +45,11 @@ class Catalog:
             self.refresh(ref.name)
         return self._by_hash[ref.hash]
 
+    def seen(self, name: str) -> dict[str, int]:
+        """The stream of the workflow's definitions, and the version as of which it was read."""
+        published = self._newest.get(name)
+        return {stream_of(name): published.stream_version} if published else {}
+
     def refresh(self, name: str) -> bool:
         """Read the workflow's stream again; whether anything is published under the name."""
         for recorded in self._log.stream(stream_of(name)):

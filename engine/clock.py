@@ -85,7 +85,8 @@ def read_moment(text: str, where: str = "") -> str:
 def back(moment: str, period: str) -> str:
     """The date that lies ``period`` (``90 days``, ``3 months``) before ``moment``.
 
-    A month back from the 31st is the last day of a shorter month (ISO 8601 calendar arithmetic).
+    A month back from the 31st is the last day of a shorter month (ISO 8601 calendar arithmetic);
+    nothing is before the year 1.
     Raises ``ValueError`` for units that need a calendar of working days.
     """
     amount, unit = period.split(" ", 1)
@@ -100,6 +101,8 @@ def back(moment: str, period: str) -> str:
         case "month" | "year" as calendar_unit:
             months = at.year * 12 + at.month - 1 - count * (12 if calendar_unit == "year" else 1)
             year, month = divmod(months, 12)
+            if year < 1:
+                return date.min.isoformat()
             last_day = monthrange(year, month + 1)[1]
             return date(year, month + 1, min(at.day, last_day)).isoformat()
     raise ValueError(f"{period}: needs a calendar")

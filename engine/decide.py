@@ -5,6 +5,7 @@ Time, ids and referenced cases arrive in the ``Context``; nothing here reads a c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,7 @@ from engine import values
 from engine.case import Case, evolve
 from engine.clock import is_instant_or_date, last_instant
 from engine.commands import AttachEvidence, Command, Observe, PullTrigger, StartCase
-from engine.definition import Transition
+from engine.definition import Step
 from engine.errors import BadInput, Problem, Refused
 from engine.events import (
     Actor,
@@ -33,6 +34,9 @@ from engine.events import (
 from engine.guards import Attempt, acting_role
 from engine.machine import Taken, Workflow
 from engine.values import Value
+
+_KIND = re.compile(r"[a-z][a-z0-9_\-]{0,59}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Decision:
 
 def start(command: StartCase, key: str, workflow: Workflow, context: Context) -> Decision:
     """Begin a case under ``key``. Raises ``BadInput`` for data that is not of its field's type."""
+    _check(command.evidence, context.now)
     occurred_at = _occurred_at(command, context.now)
     given = values.read_all(workflow.definition.data, command.data)
     attempt = _attempt(command, key, workflow, None, given, command.evidence, context)
@@ -83,6 +88,7 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
 
 def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context) -> Decision:
     """Take a transition. Raises ``BadInput`` for data that is not of its field's type."""
+    _check(command.evidence, context.now)
     given = values.read_all(workflow.definition.data, command.data)
     # What a step is judged on must be what the case keeps: nothing it replaces may be of later.
     reached = max(case.since[name] for name in ("", *given) if name in case.since)
@@ -156,6 +162,7 @@ def observe(command: Observe, case: Case | None, workflow: Workflow, context: Co
 
 def attach(command: AttachEvidence, case: Case, context: Context) -> Decision:
     """Put evidence beside a case."""
+    _check([command.evidence], context.now)
     occurred_at = _occurred_at(command, context.now)
     event = EvidenceAttached(
         **_envelope(command, case.key, case.version + 1, case.definition, context, occurred_at),
@@ -164,6 +171,24 @@ def attach(command: AttachEvidence, case: Case, context: Context) -> Decision:
         evidence=command.evidence,
     )
     return Decision((event,), evolve(case, event))
+
+
+def _check(evidence: Iterable[Evidence], now: str) -> None:
+    """Evidence is what guards rest on. Raises ``BadInput`` for what cannot be any."""
+    problems = []
+    for index, item in enumerate(evidence):
+        at = f"/evidence/{index}"
+        if not _KIND.fullmatch(item.kind):
+            mend = "lower-case letters, digits, '-' and '_', as in business-case"
+            problems.append(Problem(f"{at}/kind", f"{item.kind[:60]!r} is no kind", mend))
+        if not _SHA256.fullmatch(item.sha256):
+            problems.append(Problem(f"{at}/sha256", "is not a SHA-256 in hexadecimal digits"))
+        if not is_instant_or_date(item.as_of):
+            problems.append(Problem(f"{at}/as_of", f"{item.as_of[:60]!r} is no date"))
+        elif item.as_of > now:
+            problems.append(Problem(f"{at}/as_of", f"{item.as_of} is still to come"))
+    if problems:
+        raise BadInput(problems)
 
 
 def references(
@@ -253,9 +278,10 @@ def _conformance(
 ) -> Conformance:
     definition = workflow.definition
     if case is None:
-        if state == definition.initial:
-            return _CONFORMS
-        return _violates(f"start: begins in {definition.initial}, not in {state}")
+        if state != definition.initial:
+            return _violates(f"start: begins in {definition.initial}, not in {state}")
+        attempt = _attempt(command, command.case, workflow, None, given, (), context)
+        return _judged(workflow, definition.start, attempt)
     if state is None or state == case.state:
         return _CONFORMS
     if occurred_at < case.since[""]:
@@ -267,7 +293,7 @@ def _conformance(
     return min((_judged(workflow, rule, attempt) for rule in rules), key=_severity)
 
 
-def _judged(workflow: Workflow, rule: Transition, attempt: Attempt) -> Conformance:
+def _judged(workflow: Workflow, rule: Step, attempt: Attempt) -> Conformance:
     verdicts = workflow.judge(rule, attempt)
     broken = tuple(f"{v.rule}: {v.reason}" for v in verdicts if v.held is False)
     if broken:

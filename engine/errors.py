@@ -87,6 +87,15 @@ class Contended(PmoError):
     code = "contended"
 
 
+class Faulty(PmoError):
+    """A fault of ours met while a command was decided; its cause is the exception itself.
+
+    Nothing of the command was written, and the commands beside it went on.
+    """
+
+    code = "fault"
+
+
 class StoreFailed(PmoError):
     """The store could not write or read (disk full, damaged, locked); nothing was acknowledged."""
 

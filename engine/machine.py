@@ -84,7 +84,7 @@ class Workflow:
             state: tuple(dict.fromkeys(rule.trigger for rule in definition.transitions_from(state)))
             for state in definition.states
         }
-        self._start_guards = guards_of(definition.start, definition)
+        start_guards = guards_of(definition.start, definition)
         self._machine = _Machine(
             model=None,
             states=list(definition.states),
@@ -93,7 +93,7 @@ class Workflow:
         )
         steps = (definition.start, *definition.transitions)
         self._names = {id(step): definition.emits(step) for step in steps}
-        self._guards: dict[int, tuple[Guard, ...]] = {}
+        self._guards = {id(definition.start): start_guards}
         for rule in definition.transitions:
             guards = self._guards[id(rule)] = guards_of(rule, definition)
             for source in rule.sources:
@@ -107,7 +107,7 @@ class Workflow:
 
     def start(self, attempt: Attempt) -> Taken | None:
         start: Start = self.definition.start
-        if not attempt.ask(start, self._start_guards):
+        if not attempt.ask(start, self._guards[id(start)]):
             return None
         name, initial = self._names[id(start)], self.definition.initial
         return Taken(start, name, initial, attempt.tried[-1][1])
@@ -123,6 +123,6 @@ class Workflow:
         rule, verdicts = attempt.tried[-1]
         return Taken(rule, self._names[id(rule)], model.state, verdicts)
 
-    def judge(self, rule: TransitionRule, attempt: Attempt) -> tuple[Verdict, ...]:
-        """What the rules say of a transition that has already happened."""
+    def judge(self, rule: Step, attempt: Attempt) -> tuple[Verdict, ...]:
+        """What the rules say of a step that has already been taken."""
         return tuple([guard(attempt) for guard in self._guards[id(rule)]])

@@ -29,7 +29,7 @@ from engine.commands import (
 )
 from engine.decide import Decision
 from engine.definition import Definition
-from engine.errors import BadInput, CommandIdReused, Contended, NotFound, PmoError, Refused
+from engine.errors import BadInput, CommandIdReused, Contended, Faulty, NotFound, PmoError, Refused
 from engine.events import (
     Actor,
     CommandRefused,
@@ -115,7 +115,7 @@ class Service:
         """
         answer = self.handle_many([command])[0]
         if isinstance(answer, PmoError):
-            raise answer
+            raise answer from answer.__cause__
         return answer
 
     def handle_many(self, commands: Iterable[Command]) -> list[Receipt | PmoError]:
@@ -150,11 +150,13 @@ class Service:
     def _serve(self, group: Sequence[_Ticket]) -> None:
         """Answer a group; if the log cannot be written, all of it with the same reason."""
         pending = group
+        lost = 0  # rounds in a row in which nobody was answered
         try:
-            for _ in range(MOST_ROUNDS):
-                pending = self._attempt(pending)
+            while lost < MOST_ROUNDS:
+                before, pending = len(pending), self._attempt(pending)
                 if not pending:
                     return
+                lost = lost + 1 if len(pending) == before else 0
             failure: PmoError = Contended(
                 "other writers kept changing what this is judged by; send it again"
             )
@@ -186,10 +188,18 @@ class Service:
             try:
                 draft = self._draft(ticket.command, current)
             except BadInput as error:
-                ticket.answer = self._answered_before(ticket) or error
+                if self._outdated(ticket.command):
+                    again.append(ticket)
+                else:
+                    ticket.answer = self._answered_before(ticket) or error
+                continue
+            except PmoError:
+                raise
+            except Exception as error:  # noqa: BLE001  it must not take its neighbours with it
+                ticket.answer = _faulty(ticket.command, error)
                 continue
             if isinstance(draft, Receipt):
-                ticket.answer = draft
+                ticket.answer = self._answered_before(ticket) or draft
                 continue
             decision = draft.decision
             if not decision.events:
@@ -265,10 +275,10 @@ class Service:
         key = self._keys.propose(definition, command.data)
         context = self._context(published.workflow, {}, command.data, current)
         expected = {key: 0, stream_of(command.workflow): published.stream_version, **context.reads}
-        if definition.key_fields and self._find(key, current):
+        if definition.key_fields and (there := self._find(key, current)):
             taken = Verdict(rule="key", held=False, reason=f"{key} exists already")
             refusal = Refused(f"{command.workflow} cannot start", (taken,))
-            return _Draft(Decision((), None, refusal), {})
+            return _Draft(Decision((), None, refusal), {key: there.version})
         draft = _Draft(decide.start(command, key, published.workflow, context), expected)
         if draft.decision.events:
             self._keys.take(definition)
@@ -358,6 +368,11 @@ class Service:
         if len(self._kept) > self._cases_kept:
             self._kept.popitem(last=False)
 
+    def _outdated(self, command: Command) -> bool:
+        """Whether another process has published a newer definition than the one that was asked."""
+        name = command.workflow if isinstance(command, (StartCase, Observe)) else None
+        return name is not None and self._stale(self.catalog.seen(name))
+
     def _stale(self, expected: Mapping[str, int]) -> bool:
         outrun = [
             stream for stream, version in expected.items() if self.log.version(stream) != version
@@ -407,7 +422,14 @@ def _ticket(command: Command) -> _Ticket:
 
 def _said(part: BaseModel) -> dict[str, object]:
     """What a command says; what it leaves out stays out, so new optional fields change nothing."""
-    return {name: value for name, value in part.__dict__.items() if value}
+    return {n: value for n, value in part.__dict__.items() if value not in (None, (), {})}
+
+
+def _faulty(command: Command, error: Exception) -> Faulty:
+    what = f"a fault of ours kept {command.command_id!r} from being decided: {error!r}"
+    answer = Faulty(what)
+    answer.__cause__ = error
+    return answer
 
 
 def _receipt(events: Sequence[Recorded]) -> Receipt:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from engine.errors import LogDamaged
+
 Body = dict[str, Any]
 
 
@@ -32,3 +34,14 @@ def lift(body: Body) -> Body:
     while step := STEPS.get(body.get("type", "")):
         body = step(body)
     return body
+
+
+def read(position: int, state: bytes, decode: Callable[[bytes], Any]) -> Body:
+    """The body stored at ``position``, in today's form. Raises ``LogDamaged`` if it is none."""
+    try:
+        body = decode(state)
+        if type(state) is bytes and isinstance(body, dict):
+            return lift(body)
+    except (ValueError, TypeError, KeyError) as error:
+        raise LogDamaged(position, f"what is stored there is no event: {error}") from error
+    raise LogDamaged(position, "what is stored there is no event")

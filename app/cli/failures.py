@@ -25,7 +25,7 @@ from typing import Any
 import click
 
 from app.home import LEDGER
-from engine.errors import BadInput, Contended, PmoError, Problem, Refused, StoreFailed
+from engine.errors import BadInput, Contended, Faulty, PmoError, Problem, Refused, StoreFailed
 
 DONE, FAILED, USAGE, STORE, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 3, 70, 130, 141
 
@@ -54,6 +54,9 @@ def tell(error: BaseException, args: Sequence[str]) -> int:
         case click.exceptions.NoArgsIsHelpError():
             error.show()
             return USAGE
+        case Faulty():
+            _tell_fault(error, args)
+            return FAULT
         case PmoError():
             _tell_known(error, "--json" in args)
             return _code_of(error)

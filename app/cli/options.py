@@ -146,7 +146,7 @@ def read_actor(text: str | None) -> Requester:
 
     from engine.commands import Requester
 
-    if text:
+    if text is not None:
         return Requester.read(text, "--as")
     try:
         return Requester(id=getpass.getuser())

@@ -207,7 +207,7 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
     from engine import ids
 
     return {
-        "command_id": given["command_id"] or ids.new_id(),
+        "command_id": ids.new_id() if given["command_id"] is None else given["command_id"],
         "actor": options.read_actor(given["actor"]),
         "occurred_at": given["occurred_at"],
         "on_behalf_of": given["on_behalf_of"],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import dropwhile
 
 from engine.case import Case, fold
+from engine.clock import last_instant
 from engine.events import CaseObserved, CaseStarted, CaseTransitioned, from_body
 from engine.store.log import Log
 
@@ -57,7 +58,7 @@ class Portfolio:
                 key,
                 self.versions[key],
                 min((e for e in events if e.state is not None), key=lambda e: e.occurred_at),
-                _fold(event for event in events if event.occurred_at <= day),
+                _fold(event for event in events if event.occurred_at <= last_instant(day)),
             )
             for key, events in self.streams.items()
         ]
@@ -68,7 +69,7 @@ class Portfolio:
             event.occurred_at
             for events in self.streams.values()
             for event in events
-            if isinstance(event, CaseObserved) and event.occurred_at > day
+            if isinstance(event, CaseObserved) and event.occurred_at > last_instant(day)
         }
 
 

@@ -14,7 +14,7 @@ import orjson
 
 from engine.errors import StoreFailed
 from engine.store import sqlite_file
-from engine.upcasts import Body, lift
+from engine.upcasts import Body, read
 
 _STREAM = "SELECT position, state FROM events WHERE originator_id = ? ORDER BY originator_version"
 
@@ -31,4 +31,4 @@ def read_stream(path: Path, stream: str) -> list[tuple[int, Body]]:
             rows = connection.execute(_STREAM, (stream,)).fetchall()
     except sqlite3.Error as error:
         raise sqlite_file.failed(str(path), error) from error
-    return [(position, lift(orjson.loads(state))) for position, state in rows]
+    return [(position, read(position, state, orjson.loads)) for position, state in rows]

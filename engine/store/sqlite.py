@@ -28,7 +28,7 @@ from engine.store.group import Judgement, judge, streams_of
 from engine.store.log import Append, Appended, Conflict, Marked, Recorded
 from engine.store.mapper import Mapper
 from engine.store.sqlite_recorders import Datastore, Factory, Recorder, marks
-from engine.upcasts import Body, lift
+from engine.upcasts import Body, read
 
 __all__ = ["Factory", "SQLiteLog"]
 
@@ -120,7 +120,7 @@ class SQLiteLog:
                 (after, limit),
             )
             rows = c.fetchall()
-        return [(position, lift(canonical.decode(state))) for position, state in rows]
+        return [(position, read(position, state, canonical.decode)) for position, state in rows]
 
     def head(self) -> int:
         with self._plainly():
@@ -175,7 +175,12 @@ class SQLiteLog:
         self._datastore.close()
 
     def _recorded(self, found: Sequence[persistence.Notification]) -> list[Recorded]:
-        return [Recorded(event.id, self._mapper.to_domain_event(event)) for event in found]
+        try:
+            return [Recorded(event.id, self._mapper.to_domain_event(event)) for event in found]
+        except (persistence.MapperDeserialisationError, TypeError, AttributeError):
+            for event in found:
+                _check_event(self._mapper, event)
+            raise
 
     @contextmanager
     def _reading(self) -> Iterator[stock.SQLiteCursor]:
@@ -190,6 +195,13 @@ class SQLiteLog:
             raise StoreFailed(f"{self._path}: the log is closed") from error
         except (EventSourcingError, sqlite3.Error) as error:
             raise sqlite_file.failed(self._path, error) from error
+
+
+def _check_event(mapper: Mapper, event: persistence.Notification) -> None:
+    try:
+        mapper.to_domain_event(event)
+    except (persistence.MapperDeserialisationError, TypeError, AttributeError) as error:
+        raise LogDamaged(event.id, f"what is stored there is no event: {error}") from error
 
 
 def _select_markers(c: stock.SQLiteCursor, markers: Sequence[bytes]) -> dict[bytes, Marked]:
@@ -228,6 +240,9 @@ def _check_structure(c: stock.SQLiteCursor, head: int) -> None:
     if answer != "ok":
         row = re.search(r"row (\d+)", answer)
         raise LogDamaged(int(row[1]) if row else head, answer)
+    c.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    if difference := sqlite_file.compare_schema(dict(map(tuple, c.fetchall()))):
+        raise LogDamaged(head, difference)
 
 
 def _portions(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -148,6 +148,26 @@ def _kind(connection: sqlite3.Connection) -> tuple[int, int]:
     return application, version
 
 
+def compare_schema(found: dict[str, str]) -> str:
+    """What tells a ledger's schema (names and SQL) from what it was made with; empty if nothing.
+
+    A dropped trigger lets events be changed, one that was added can change them as they come.
+    """
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        for statement in _statements(_SCHEMA.read_text(encoding="utf-8")):
+            fresh.execute(statement)
+        rows = fresh.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+        wanted: dict[str, str] = dict(rows.fetchall())
+    for name in sorted(wanted.keys() | found.keys()):
+        if name not in found:
+            return f"{name}, which the ledger was made with, is missing"
+        if name not in wanted and "TRIGGER" in found[name].upper().split():
+            return f"{name} is a trigger that the ledger was not made with"
+        if name in wanted and found[name] != wanted[name]:
+            return f"{name} is not what the ledger was made with"
+    return ""
+
+
 def _statements(script: str) -> list[str]:
     """One by one, because ``executescript`` commits the transaction it is called in."""
     statements = [""]

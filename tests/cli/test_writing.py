@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,17 +63,18 @@ def test_a_transition_says_from_where_to_where(submit):
 
 
 def test_evidence_is_recorded_by_its_hash_and_the_day_it_speaks_of(decision, paper):
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
     decision.done(
         "do",
         "DEC-0001",
         "submit",
         "category=policy",
         "-e",
-        f"business-case={paper}@2999-01-02",
+        f"business-case={paper}@{yesterday}",
     )
     (evidence,) = decision.done("show", "DEC-0001", "--json").json()["evidence"]
     assert evidence["sha256"] == hashlib.sha256(paper.read_bytes()).hexdigest()
-    assert (evidence["kind"], evidence["as_of"]) == ("business-case", "2999-01-02")
+    assert (evidence["kind"], evidence["as_of"]) == ("business-case", yesterday)
 
 
 def test_without_a_trigger_it_says_what_can_be_asked_for_by_whom_and_with_what(decision):
@@ -220,3 +222,16 @@ def test_what_is_recorded_stays_recorded_when_the_views_cannot_be_written(pmo):
     answer = pmo("start", "decision", "title=A")
     assert answer.code == 0
     assert "it is recorded, but the views are behind" in answer.err
+
+
+def test_an_empty_id_or_actor_is_not_a_missing_one(decision):
+    assert decision("do", "DEC-0001", "withdraw", "--id", "").code == 2
+    assert decision("do", "DEC-0001", "withdraw", "--as", "").code == 2
+
+
+def test_evidence_of_tomorrow_is_no_evidence(decision, paper):
+    answer = decision(
+        "attach", "DEC-0001", str(paper), "--kind", "note", "--as-of-date", "2999-01-01"
+    )
+    assert answer.code == 2
+    assert "2999-01-01 is still to come" in answer.err

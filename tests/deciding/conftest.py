@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import ids
 from engine.clock import HandClock
 from engine.commands import PublishDefinition, Requester
 from engine.definition import Definition
@@ -107,7 +108,7 @@ def publish(service: Service, text: str) -> Definition:
     definition = load_definition(text, "test.yaml")
     service.handle(
         PublishDefinition(
-            command_id=f"publish-{definition.hash}",
+            command_id=ids.derived_id("publish", text),
             actor=OPERATOR,
             body=definition.body,
             text=text,

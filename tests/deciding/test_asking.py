@@ -99,3 +99,17 @@ def test_a_store_that_fails_fails_everybody_in_the_group_and_nobody_after(
     failed, after = asyncio.run(ask())
     assert all(isinstance(answer, StoreFailed) for answer in failed)
     assert (after.stream, after.version) == ("DEC-0001", 1)
+
+
+def test_a_closed_door_says_so_and_leaves_nobody_waiting(service: Service) -> None:
+    async def ask() -> None:
+        door = AsyncService(service)
+        waiting = door.handle(start(1))
+        door.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        with pytest.raises(RuntimeError, match="closed"):
+            door.handle(start(2))
+
+    asyncio.run(ask())
+    assert service.log.version("DEC-0001") == 0

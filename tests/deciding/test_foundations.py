@@ -82,6 +82,7 @@ def test_what_is_no_moment_is_refused(typed: str) -> None:
         ("2 weeks", "2026-03-17"),
         ("1 month", "2026-02-28"),
         ("1 year", "2025-03-31"),
+        ("9999 years", "0001-01-01"),
     ],
 )
 def test_periods_go_back_by_the_calendar(period: str, date: str) -> None:

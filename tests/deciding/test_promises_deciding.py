@@ -38,6 +38,7 @@ def test_promise_4_once(log: Log, service: Service) -> None:
     assert len(set(receipts)) == 1
     assert log.head() == after
     assert service.case(case).version == receipts[0].version
+    assert set(restarted.handle_many([command] * 200)) == set(receipts)
     with pytest.raises(CommandIdReused):
         restarted.handle(command.model_copy(update={"reason": "another content"}))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine import decide
 from engine.case import fold
 from engine.clock import HandClock
 from engine.commands import (
@@ -21,7 +22,7 @@ from engine.commands import (
     Requester,
     StartCase,
 )
-from engine.errors import BadInput, CommandIdReused, NotFound, Refused
+from engine.errors import BadInput, CommandIdReused, Faulty, NotFound, Refused
 from engine.events import CaseObserved, CaseTransitioned, CommandRefused, Evidence, Source
 from engine.service import Receipt, Service
 from engine.store.log import Log
@@ -458,3 +459,99 @@ def test_a_definition_that_is_not_one_is_refused(service: Service) -> None:
     }
     with pytest.raises(BadInput, match="island"):
         service.handle(PublishDefinition(command_id="s", actor=OPERATOR, body=stuck, text=""))
+
+
+def test_hundreds_of_copies_in_one_group_have_one_effect_and_one_receipt(service: Service) -> None:
+    command = StartCase(command_id="copy", actor=PAT, workflow="decision", data={"title": "once"})
+    answers = service.handle_many([command] * 300)
+    assert len(set(answers)) == 1
+    assert isinstance(answers[0], Receipt)
+    assert service.log.version("DEC-0002") == 0
+
+
+def test_a_fault_of_ours_fails_one_command_and_not_its_neighbours(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = in_review(service)
+    real = decide.pull
+
+    def faulty(command: PullTrigger, *rest: Any) -> Any:
+        if command.reason == "trip":
+            raise ZeroDivisionError("a fault")
+        return real(command, *rest)
+
+    monkeypatch.setattr(decide, "pull", faulty)
+    begin = {"actor": PAT, "workflow": "decision", "data": {"title": "a"}}
+    first, fault, last = service.handle_many(
+        [
+            StartCase(command_id="n1", **begin),
+            PullTrigger(command_id="n2", actor=SAM, case=case, trigger="approve", reason="trip"),
+            StartCase(command_id="n3", **begin),
+        ]
+    )
+    assert isinstance(fault, Faulty)
+    assert isinstance(fault.__cause__, ZeroDivisionError)
+    assert isinstance(first, Receipt)
+    assert isinstance(last, Receipt)
+    assert service.case(case).state == "in_review"
+
+
+def test_a_definition_that_another_process_published_counts_at_once(
+    log: Log, service: Service
+) -> None:
+    start(service)
+    other = Service(log, HandClock("2026-03-01T10:00:00.000000Z"))
+    newer = DECISION.replace("version: 1", "version: 2")
+    publish(other, newer.replace("data:", "data:\n  extra: {type: text}", 1))
+    assert service.case(start(service, extra="known")).data["extra"] == "known"
+
+
+def test_versions_bound_to_zero_and_to_nothing_are_two_commands(service: Service) -> None:
+    def observe(version: int | None) -> Observe:
+        return Observe(
+            command_id="bound",
+            actor=OPERATOR,
+            workflow="objective",
+            case="OBJ-X",
+            facts=(Fact(name="Reported", data={"title": "x"}),),
+            origin=Source(name="report"),
+            expected_version=version,
+        )
+
+    service.handle(observe(0))
+    with pytest.raises(CommandIdReused):
+        service.handle(observe(None))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where"),
+    [
+        ({"as_of": "zzzz"}, "/evidence/0/as_of"),
+        ({"as_of": "2999-01-01"}, "/evidence/0/as_of"),
+        ({"sha256": "nope"}, "/evidence/0/sha256"),
+        ({"kind": "a\x1bb\n"}, "/evidence/0/kind"),
+    ],
+)
+def test_what_cannot_be_evidence_satisfies_no_guard(
+    service: Service, wrong: dict[str, str], where: str
+) -> None:
+    case = start(service, objective=active_objective(service), amount="1")
+    with pytest.raises(BadInput) as error:
+        pull(service, case, "submit", evidence=(replace(BUSINESS_CASE, **wrong),))
+    assert [problem.where for problem in error.value.problems] == [where]
+
+
+def test_an_observed_beginning_is_judged_by_the_rules_of_starting(service: Service) -> None:
+    receipt = service.handle(
+        Observe(
+            command_id="bare",
+            actor=OPERATOR,
+            workflow="objective",
+            case="OBJ-X",
+            facts=(Fact(name="Reported", state="proposed"),),
+            origin=Source(name="report"),
+        )
+    )
+    event = service.log.stream(receipt.stream)[0].event
+    assert isinstance(event, CaseObserved)
+    assert event.conformance.rules == ("needs: needs more: title is missing",)

@@ -1,0 +1,27 @@
+"""Whether the markers of commands are those of the commands that wrote the events.
+
+The hash chain covers the events, which name their command; the markers stand beside it. Exchanged
+markers would let every command have its effect once more.
+"""
+
+from __future__ import annotations
+
+from engine import ids
+from engine.errors import LogDamaged
+from engine.store.log import Log
+
+_PAGE = 1_000
+
+
+def check_commands(log: Log) -> None:
+    """Raises ``LogDamaged`` naming the first event whose command is not marked as having written
+    it. Fingerprints cannot be recomputed: the log does not keep what was refused or left out."""
+    after = 0
+    while page := log.bodies(after, _PAGE):
+        after = page[-1][0]
+        wanted = {position: ids.marker(body["command_id"]) for position, body in page}
+        marked = log.marked(list(set(wanted.values())))
+        for position, marker in wanted.items():
+            found = marked.get(marker)
+            if not found or not 0 <= position - found.first_position < found.count:
+                raise LogDamaged(position, "the command that wrote it is not marked as such")
