@@ -243,7 +243,7 @@ class Definition(Grammar):
     about: str = ""
     key: KeyPattern
     roles: dict[Word, Annotated[Role, _Short(None)]] = {}
-    data: dict[Name, Field] = {}
+    data: Annotated[dict[Name, Field], Constrained(max_length=500)] = {}
     states: dict[Word, Annotated[State, _Short(None)]]
     start: Start = Start()
     transitions: list[Transition] = []

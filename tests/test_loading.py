@@ -179,3 +179,16 @@ def test_a_damaged_definition_loads_or_is_refused_with_places(at, length, instea
         told = ()
         assert definition.initial in definition.states
     assert all(problem.where.startswith("decision.yaml:") for problem in told)
+
+
+def test_more_fields_than_a_register_can_hold_are_refused():
+    fields = "".join(f"  field_{number}: {{type: text}}\n" for number in range(501))
+    text = (
+        "workflow: wide\nversion: 1\ntitle: Wide\nkey: W\n"
+        f"data:\n{fields}states: {{open: {{initial: true, final: true}}}}\n"
+    )
+    with pytest.raises(BadInput) as error:
+        load_definition(text, "wide.yaml")
+    (problem,) = error.value.problems
+    assert problem.where.startswith("wide.yaml:5:")
+    assert "500" in problem.what
