@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.drawing import Arrow, Node, Row, clean, draw, wrap
-from engine.definition import ByPerson, Definition, Step, Transition
+from engine.definition import ByPerson, Deadline, Definition, Step, Transition
 from engine.errors import BadInput
 
 MOST_ARROWS = 1_000
@@ -129,10 +129,11 @@ def _state(definition: Definition, name: str, current: str | None, moved: Sequen
     marks = {"state": True, "final": state.final, "visited": name in moved}
     rows = [Row("now", "CURRENT STATE")] if name == current else []
     rows += [Row("name", line) for line in wrap(_title(definition, name), 24)]
-    if due := state.deadline:
+    for due in state.deadline:
         remind = f"; reminders at {', '.join(due.remind)}" if due.remind else ""
-        tip = f"Due {due.within} after entering{remind}; then {due.then}"
-        rows += [Row("deadline", due.within, ("clock",), tip)]
+        later = "".join(f"; at {step.at} {step.then}" for step in due.later)
+        tip = f"Due {_when(due)}{remind}; then {due.then}{later}"
+        rows += [Row("deadline", _span(due), ("clock",), tip)]
     inner = [step for step in definition.transitions_from(name) if step.to == name]
     rows += [Row("rule")] if inner else []
     rows += [row for step in inner for row in _words(definition, step, "loop")]
@@ -149,8 +150,18 @@ def _words(definition: Definition, step: Step, *icons: str) -> tuple[Row, ...]:
 
 
 def _is_due(definition: Definition, step: Transition) -> bool:
-    deadlines = (definition.states[source].deadline for source in step.sources)
-    return any(due is not None and due.then == step.trigger for due in deadlines)
+    dues = [due for source in step.sources for due in definition.states[source].deadline]
+    return any(step.trigger in (due.then, *(late.then for late in due.later)) for due in dues)
+
+
+def _span(due: Deadline) -> str:
+    return due.within or (f"on {due.on}" if due.on else "recurs")
+
+
+def _when(due: Deadline) -> str:
+    if due.within:
+        return f"{due.within} after entering"
+    return f"on the day in {due.on}" if due.on else f"at the next {due.every}"
 
 
 def _taken(step: Transition, source: str, visited: Sequence[Move]) -> tuple[str, ...]:
@@ -211,7 +222,7 @@ def _told(definition: Definition, current: str | None, visited: Sequence[Move]) 
             f"{step.trigger}: from {sources} to {title(step.to)} ({_who(definition, step)})."
         )
     states = [(title(name), definition.states[name]) for name in _depths(definition)]
-    says += [f"{name} is due within {s.deadline.within}." for name, s in states if s.deadline]
+    says += [f"{name} is due {_when(due)}." for name, s in states for due in s.deadline]
     finals = ", ".join(name for name, state in states if state.final)
     says += [f"Final: {finals}."] if finals else []
     if visited:

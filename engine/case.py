@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import assert_never
+from dataclasses import asdict, dataclass, field, replace
+from typing import NamedTuple, assert_never
 
 from engine import canonical
 from engine.events import (
+    Answer,
     AnyEvent,
+    CaseLinked,
     CaseObserved,
+    CaseSigned,
     CaseStarted,
     CaseTransitioned,
+    ClaimChanged,
     CommandRefused,
+    ConflictDeclared,
+    DeadlineReminded,
     DefinitionPublished,
     DefinitionRef,
     Event,
@@ -22,13 +28,27 @@ from engine.events import (
 from engine.values import Value
 
 
+class Signature(NamedTuple):
+    """Somebody's answer as a member of a body, or in a role (``of``), and the role they act in."""
+
+    person: str
+    of: str
+    answer: Answer
+    role: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One running workflow as its log tells it.
 
     ``data`` holds what is known now of each field. ``since`` holds, for the state (under ``""``)
     and for every field, when the value in force occurred: a fact that is recorded late but was so
-    earlier does not replace what was so later. ``acted`` holds who has acted in which role.
+    earlier does not replace what was so later. ``acted`` holds who has acted in which role;
+    ``anonymous``: somebody has, and it is not known who.
+
+    ``entered`` is the version at which the state was entered, and ``arrived`` that at which a kind
+    of evidence came last. ``signatures`` count for the state they were given in. ``recused`` have
+    declared a conflict; ``children`` are workflow and key of the cases whose parent this is.
     """
 
     key: str
@@ -39,6 +59,12 @@ class Case:
     since: Mapping[str, str]
     evidence: tuple[Evidence, ...]
     acted: Mapping[str, tuple[str, ...]]
+    anonymous: bool = False
+    entered: int = 1
+    arrived: Mapping[str, int] = field(default_factory=dict)
+    signatures: tuple[Signature, ...] = ()
+    recused: tuple[str, ...] = ()
+    children: tuple[tuple[str, str], ...] = ()
 
     def digest(self) -> str:
         """SHA-256 of the whole case in canonical JSON: equal cases, equal digests, on any store."""
@@ -56,25 +82,39 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
     match event:
         case CaseTransitioned() | CaseStarted() | CaseObserved():
             return _changed(case, event)
-        case EvidenceAttached():
-            assert case is not None
-            return replace(
-                case,
-                version=event.version,
-                evidence=(*case.evidence, event.evidence),
-                acted=_acted(case, event),
-            )
-        case CommandRefused():
-            return replace(case, version=event.version) if case else None
+        case ClaimChanged():
+            return _claimed(event)
         case DefinitionPublished():
             return None
+        case CommandRefused():
+            return replace(case, version=event.version) if case else None
+    assert case is not None
+    case = replace(case, version=event.version)
+    match event:
+        case EvidenceAttached():
+            return replace(
+                case,
+                evidence=(*case.evidence, event.evidence),
+                arrived={**case.arrived, event.evidence.kind: event.version},
+                acted=_acted(case, event),
+            )
+        case CaseSigned():
+            return replace(case, signatures=_signed(case, event))
+        case ConflictDeclared():
+            return replace(case, recused=(*case.recused, event.actor.id))
+        case CaseLinked():
+            return replace(case, children=(*case.children, (event.workflow, event.child)))
+        case DeadlineReminded():
+            return case
         case _:
             assert_never(event)
 
 
 def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObserved) -> Case:
     at = event.occurred_at
+    observed = isinstance(event, CaseObserved)
     evidence = () if isinstance(event, CaseObserved) else event.evidence
+    arrived = {item.kind: event.version for item in evidence}
     if case is None:
         assert event.state is not None
         return Case(
@@ -86,11 +126,16 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
             since={"": at, **dict.fromkeys(event.data, at)},
             evidence=evidence,
             acted=_acted(None, event),
+            anonymous=observed,
+            arrived=arrived,
         )
     state, data, since = case.state, case.data, case.since
+    entered, signatures = case.entered, case.signatures
     if event.state is not None and at >= since[""]:
         state = event.state
         since = {**since, "": at}
+        if state != case.state or not observed:
+            entered, signatures = event.version, ()
     if event.data:
         # A late fact (D2, D3 of real history) must not overwrite what came to be so after it.
         news = {name: v for name, v in event.data.items() if at >= since.get(name, "")}
@@ -106,7 +151,34 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
         since=since,
         evidence=(*case.evidence, *evidence) if evidence else case.evidence,
         acted=_acted(case, event),
+        anonymous=case.anonymous or (observed and event.state is not None),
+        entered=entered,
+        arrived={**case.arrived, **arrived} if arrived else case.arrived,
+        signatures=signatures,
+        recused=case.recused,
+        children=case.children,
     )
+
+
+def _claimed(event: ClaimChanged) -> Case:
+    """A claim folds like a case whose one field says who has it."""
+    return Case(
+        key=event.stream,
+        definition=event.definition,
+        version=event.version,
+        state="held" if event.holder else "free",
+        data={"holder": event.holder} if event.holder else {},
+        since={"": event.occurred_at},
+        evidence=(),
+        acted={},
+    )
+
+
+def _signed(case: Case, event: CaseSigned) -> tuple[Signature, ...]:
+    others = [s for s in case.signatures if (s.person, s.of) != (event.actor.id, event.of)]
+    if event.answer == "withdrawn":
+        return tuple(others)
+    return (*others, Signature(event.actor.id, event.of, event.answer, event.role))
 
 
 def _acted(case: Case | None, event: Event) -> Mapping[str, tuple[str, ...]]:

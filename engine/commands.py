@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from engine.errors import BadInput
-from engine.events import ActorKind, Evidence, Source
+from engine.events import ActorKind, Answer, Due, Evidence, Source
 
 CommandId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
@@ -60,18 +60,48 @@ class StartCase(Command):
 
 
 class PullTrigger(Command):
-    """Ask for a transition. ``expected_version`` refuses it if the case has moved on since."""
+    """Ask for a transition.
+
+    ``expected_version`` refuses it if the case has moved on since; ``entered``, if the case is not
+    still in the state that it entered at that version. ``override``: go ahead where the definition
+    lets the actor, with the ``reason``, although a guard does not hold.
+    """
 
     case: str
     trigger: str
     data: dict[str, Any] = {}
     evidence: tuple[Evidence, ...] = ()
     expected_version: int | None = None
+    entered: int | None = None
+    override: Literal[True] | None = None
 
 
 class AttachEvidence(Command):
     case: str
     evidence: Evidence
+
+
+class Sign(Command):
+    """Vote as a member of a body, or agree in a role (``of``). A new answer replaces the old."""
+
+    case: str
+    of: str
+    answer: Answer
+
+
+class DeclareConflict(Command):
+    """The actor has an interest in the case: no vote, no step that a vote or authority guards."""
+
+    case: str
+
+
+class Remind(Command):
+    """Record that a share of a deadline has passed, if the case is still in the state that it
+    entered at the version ``entered``."""
+
+    case: str
+    entered: int
+    due: Due
 
 
 class Fact(BaseModel):

@@ -7,129 +7,30 @@ This module knows what a definition *means*; ``engine.lint`` says which ones can
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    StringConstraints,
-)
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic import Field as Constrained
-from pydantic_core import CoreSchema, core_schema
 
 from engine import canonical
+from engine.grammar import (
+    Currency,
+    DataPath,
+    DomainName,
+    Expression,
+    KeyPattern,
+    Listed,
+    Name,
+    Named,
+    Number,
+    Percent,
+    Period,
+    Short,
+    Word,
+    WorkflowName,
+)
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Lone:
-    """One thing may be written without the brackets of a list."""
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(_as_list, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: Any, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        listed = handler(schema["schema"])
-        return {"anyOf": [listed["items"], listed]}
-
-
-@dataclass(frozen=True, slots=True)
-class _Short:
-    """A map may be written as nothing but the text of its chief key, or as nothing at all."""
-
-    key: str | None
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self._spell_out, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: Any, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        whole = handler(schema["schema"])
-        if self.key is None:
-            return {"anyOf": [{"type": "null"}, whole]}
-        return {"anyOf": [handler.resolve_ref_schema(whole)["properties"][self.key], whole]}
-
-    def _spell_out(self, value: Any) -> Any:
-        if self.key is None:
-            return {} if value is None else value
-        return {self.key: value} if isinstance(value, str) else value
-
-
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, (list, tuple)) else [value]
-
-
-def _as_number(value: Any) -> Any:
-    """Decimals arrive as text: YAML is read without deciding what they are for."""
-    return float(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else value
-
-
-def _mend(words: str) -> Any:
-    """What to tell, here and in an editor, somebody whose text does not match the pattern."""
-    return Constrained(json_schema_extra={"patternErrorMessage": words})
-
-
-_DECIMAL = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,15}")
-
-Listed = Annotated[list[T], _Lone()]
-Number = Annotated[float, BeforeValidator(_as_number, json_schema_input_type=float)]
-WorkflowName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40),
-    _mend("use small letters, digits and single dashes, like change-control"),
-]
-Name = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40),
-    _mend("use small letters, digits and underscores, like whole_life_cost"),
-]
-Word = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z][a-z0-9_\-]*$", max_length=60),
-    _mend("use small letters, digits, underscores and dashes, like in_review"),
-]
-DomainName = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=80),
-    _mend("use words that start with a capital, run together, like DecisionTaken"),
-]
-KeyPattern = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.\-]|\{[a-z][a-z0-9_]*\})*$", max_length=80
-    ),
-    _mend("start with a letter or digit, and put data fields into braces: DEC or PLAN-{unit}"),
-]
-Currency = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Z]{3}$"),
-    _mend("use the three letters of ISO 4217, like GBP"),
-]
-Percent = Annotated[
-    str,
-    StringConstraints(pattern=r"^[1-9][0-9]{0,2}%$"),
-    _mend("write a whole percentage, like 80%"),
-]
-Period = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^[1-9][0-9]{0,3} (hours?|days?|working days?|weeks?|months?|years?)$"
-    ),
-    _mend("write a count and a unit, like 4 hours, 90 days, 10 working days, 6 months or 1 year"),
-]
 FieldType = Literal[
     "text", "number", "money", "date", "choice", "ref", "person", "list", "document"
 ]
@@ -153,6 +54,7 @@ class Field(Grammar):
     least: Number | None = None
     most: Number | None = None
     longest: Annotated[int, Constrained(ge=1, le=100_000)] | None = None
+    parent: bool = False
 
     @cached_property
     def choices(self) -> tuple[str, ...]:
@@ -165,16 +67,33 @@ class Field(Grammar):
 
 
 class Role(Grammar):
+    """``appointed_in``: the unit in which an appointment must be in force; else who asks says."""
+
     title: str = ""
     about: str = ""
+    appointed_in: Named | None = None
+
+
+class Later(Grammar):
+    """What is due when a deadline has been missed by so much: 150% is half as long again."""
+
+    at: Percent
+    then: Word
 
 
 class Deadline(Grammar):
-    """How long a case may stay in a state, and the trigger that is due after that."""
+    """How long a case may stay in a state, and the trigger that is due after that.
 
-    within: Period
+    One of ``within`` (a period from entering the state), ``on`` (a date the case holds) and
+    ``every`` (the next occurrence of an RFC 5545 rule) says when it is due.
+    """
+
+    within: Period | None = None
+    on: DataPath | None = None
+    every: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     remind: list[Percent] = []
     then: Word
+    later: list[Later] = []
 
 
 class State(Grammar):
@@ -182,14 +101,16 @@ class State(Grammar):
     about: str = ""
     initial: bool = False
     final: bool = False
-    deadline: Deadline | None = None
+    deadline: Listed[Deadline] = []
 
 
 class EvidenceNeed(Grammar):
-    """A document of this kind must be attached, its ``as_of`` not older than ``newer_than``."""
+    """A document of this kind must be attached, its ``as_of`` not older than ``newer_than``, and,
+    if ``unchanged``, none of its kind since the state was entered."""
 
     kind: Word
     newer_than: Period | None = None
+    unchanged: bool = False
 
 
 class Check(Grammar):
@@ -199,21 +120,77 @@ class Check(Grammar):
     otherwise: str = ""
 
 
+VoteRule = Literal["simple", "two thirds", "unanimous", "weighted"]
+
+
+class Quorum(Grammar):
+    """A body has voted for it: enough of those entitled, by this majority, against no veto."""
+
+    body: Named
+    rule: VoteRule = "simple"
+    veto: Listed[Word] = []
+    casting: bool = False
+
+
+class Children(Grammar):
+    """Every case that names this one as its parent (of these values) is in one of the states; or,
+    with ``least``, so many are."""
+
+    workflow: WorkflowName
+    inside: Annotated[Listed[Word], Constrained(alias="in")] = []
+    where: dict[Name, str] = {}
+    least: Annotated[int, Constrained(ge=1, le=1_000)] | None = None
+
+
 class ByPerson(Grammar):
     """The actor whom the data field ``person`` names."""
 
     person: Name
 
 
-class Step(Grammar):
-    """What starting and every transition share: who may, with what, and what it is called."""
+class AuthorityOf(Grammar):
+    """What kind of matter it is, what it is worth, and where."""
 
-    by: Listed[Word | ByPerson] = []
+    category: Named
+    value: DataPath | None = None
+    unit: Named
+
+
+class ByAuthority(Grammar):
+    """Whoever the authority in force lets decide such a matter: a role, or a body that votes."""
+
+    authority: AuthorityOf
+
+
+class Guards(Grammar):
+    """What must be so before a step is taken (or, under ``should``, what had better be so)."""
+
     not_by: Listed[Word] = []
     needs: Listed[Name] = []
+    evidence: Listed[Annotated[EvidenceNeed, Short("kind")]] = []
+    agreed_by: Listed[Word] = []
+    quorum: Annotated[Quorum, Short("body")] | None = None
+    children: Listed[Annotated[Children, Short("workflow")]] = []
+    when: Listed[Annotated[Check, Short("check")]] = []
+
+
+GuardKind = Literal["not_by", "needs", "evidence", "agreed_by", "quorum", "children", "when"]
+
+
+class Override(Grammar):
+    """Who may go ahead although some of the guards do not hold, and which; always with a reason."""
+
+    by: Listed[Word]
+    of: Listed[GuardKind]
+
+
+class Step(Guards):
+    """What starting and every transition share: who may, with what, and what it is called."""
+
+    by: Listed[Word | ByPerson | ByAuthority] = []
     accepts: Listed[Name] | None = None
-    evidence: Listed[Annotated[EvidenceNeed, _Short("kind")]] = []
-    when: Listed[Annotated[Check, _Short("check")]] = []
+    should: Guards | None = None
+    override: Override | None = None
     emits: DomainName | None = None
     about: str = ""
 
@@ -234,6 +211,34 @@ class Transition(Step):
         return self.needs if self.accepts is None else [*self.accepts, *self.needs]
 
 
+class OnlyOne(Grammar):
+    """At most one case with the same values of ``per`` is in one of these states at any moment."""
+
+    per: Annotated[Listed[Name], Constrained(min_length=1)]
+    inside: Annotated[Listed[Word], Constrained(alias="in", min_length=1)]
+
+
+class Act(Grammar):
+    """What a reaction asks for: a trigger of this case, of another, of every child; or a case."""
+
+    trigger: Word | None = None
+    of: Literal["case"] | DataPath | None = None
+    each: WorkflowName | None = None
+    start: WorkflowName | None = None
+    values: Annotated[dict[Name, Expression], Constrained(alias="with")] = {}
+
+
+class Reaction(Grammar):
+    """When this has happened, that is asked for: once, by the service, with this event as cause."""
+
+    on: DomainName
+    where: Annotated[str, StringConstraints(min_length=1, max_length=2_000)] | None = None
+    do: Act
+
+
+RegisterKind = Literal["appointment", "body", "authority", "delegation", "calendar"]
+
+
 class Definition(Grammar):
     """A workflow, known by name, version and content hash."""
 
@@ -242,12 +247,17 @@ class Definition(Grammar):
     title: str
     about: str = ""
     key: KeyPattern
-    roles: dict[Word, Annotated[Role, _Short(None)]] = {}
+    roles: dict[Word, Annotated[Role, Short(None)]] = {}
     data: Annotated[dict[Name, Field], Constrained(max_length=500)] = {}
-    states: dict[Word, Annotated[State, _Short(None)]]
+    states: dict[Word, Annotated[State, Short(None)]]
     start: Start = Start()
     transitions: list[Transition] = []
     record_refusals: bool = False
+    only_one: Listed[OnlyOne] = []
+    reactions: list[Reaction] = []
+    calendar: Named | None = None
+    register_kind: Annotated[RegisterKind | None, Constrained(alias="register")] = None
+    in_force: Listed[Word] = []
 
     @classmethod
     def from_body(cls, body: dict[str, Any]) -> Definition:

@@ -16,6 +16,7 @@ from engine import canonical, upcasts
 from engine.values import Value
 
 ActorKind = Literal["human", "service", "timer", "import"]
+Answer = Literal["for", "against", "abstain", "withdrawn"]
 T = TypeVar("T")
 
 
@@ -62,13 +63,53 @@ class Evidence:
     uri: str | None = None
 
 
+Weight = Literal["shall", "should", "overridden"]
+
+
 @part
 class Verdict:
-    """A guard's answer: held, not held, or (``None``) not evaluable, with the reason."""
+    """A guard's answer: held, not held, or (``None``) not evaluable, with the reason.
+
+    A guard of the ``weight`` *should* warns and stops nobody; one that was *overridden* would have.
+    """
 
     held: bool | None
     reason: str = ""
     rule: str
+    weight: Weight = "shall"
+
+
+@part
+class Due:
+    """What a timer does at an instant if the case is still in the state: pull ``then``, or remind.
+
+    ``share``: how much of the deadline's time has passed by then, like 80%.
+    """
+
+    at: str
+    share: str = "100%"
+    then: str | None = None
+
+
+@part
+class Vote:
+    """How a body voted: ``needed`` of those ``entitled`` had to take part."""
+
+    body: str
+    entitled: tuple[str, ...]
+    needed: int
+    recused: tuple[str, ...] = ()
+    rule: str
+    votes: dict[str, str]
+
+
+@part
+class Basis:
+    """What a step rested on beside the rules: who agreed, how bodies voted, which documents."""
+
+    agreed: dict[str, str]
+    evidence: tuple[str, ...] = ()
+    votes: tuple[Vote, ...] = ()
 
 
 @part
@@ -121,6 +162,8 @@ class CaseStarted(Event):
     data: dict[str, Value]
     evidence: tuple[Evidence, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    basis: Basis | None = None
+    deadlines: tuple[Due, ...] | None = None
 
 
 class CaseTransitioned(Event):
@@ -131,6 +174,8 @@ class CaseTransitioned(Event):
     data: dict[str, Value]
     evidence: tuple[Evidence, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    basis: Basis | None = None
+    deadlines: tuple[Due, ...] | None = None
 
 
 class CaseObserved(Event):
@@ -146,6 +191,45 @@ class CaseObserved(Event):
 class EvidenceAttached(Event):
     type: Literal["pmo.case.evidence-attached.v1"] = "pmo.case.evidence-attached.v1"
     evidence: Evidence
+
+
+class CaseSigned(Event):
+    """A vote in a body, or an agreement in a role (``of``), on what the case is up for."""
+
+    type: Literal["pmo.case.signed.v1"] = "pmo.case.signed.v1"
+    of: str
+    answer: Answer
+
+
+class ConflictDeclared(Event):
+    """The actor has an interest in the matter, and takes no part from now on."""
+
+    type: Literal["pmo.case.conflict-declared.v1"] = "pmo.case.conflict-declared.v1"
+
+
+class CaseLinked(Event):
+    """On the parent's stream: a case of ``workflow`` names this one as its parent."""
+
+    type: Literal["pmo.case.linked.v1"] = "pmo.case.linked.v1"
+    child: str
+    workflow: str
+
+
+class DeadlineReminded(Event):
+    """A share of a deadline's time has passed, and the case is still in the state."""
+
+    type: Literal["pmo.case.deadline-reminded.v1"] = "pmo.case.deadline-reminded.v1"
+    due: Due
+
+
+class ClaimChanged(Event):
+    """On a claim's own stream: the one case that has it now, or ``None``.
+
+    Whoever takes a claim expects its version, so that two cannot have it.
+    """
+
+    type: Literal["pmo.claim.changed.v1"] = "pmo.claim.changed.v1"
+    holder: str | None
 
 
 class CommandRefused(Event):
@@ -169,6 +253,11 @@ AnyEvent = Annotated[
     | CaseTransitioned
     | CaseObserved
     | EvidenceAttached
+    | CaseSigned
+    | ConflictDeclared
+    | CaseLinked
+    | DeadlineReminded
+    | ClaimChanged
     | CommandRefused
     | DefinitionPublished,
     Field(discriminator="type"),

@@ -97,24 +97,23 @@ def has_no_shadowed_transition(definition: Definition) -> Iterator[Problem]:
 
 def has_deadlines_that_lead_on(definition: Definition) -> Iterator[Problem]:
     for name, state in definition.states.items():
-        if state.deadline is None:
-            continue
-        at = f"/states/{name}/deadline"
         triggers = [rule.trigger for rule in definition.transitions_from(name)]
-        if state.deadline.then not in triggers:
-            yield Problem(
-                f"{at}/then",
-                f"from {name} there is no trigger {state.deadline.then!r}",
-                suggest(state.deadline.then, dict.fromkeys(triggers)),
-            )
-        shares = [int(percent.removesuffix("%")) for percent in state.deadline.remind]
-        for i, share in enumerate(shares):
-            if share > 99:
-                mend = "a reminder comes before the deadline: write 1% to 99%"
-                yield Problem(f"{at}/remind/{i}", f"{share}% is too late", mend)
-            elif i and share <= shares[i - 1]:
-                what = f"{share}% comes after {shares[i - 1]}%"
-                yield Problem(f"{at}/remind/{i}", what, "write them in ascending order")
+        for number, deadline in enumerate(state.deadline):
+            at = f"/states/{name}/deadline/{number}"
+            if deadline.then not in triggers:
+                yield Problem(
+                    f"{at}/then",
+                    f"from {name} there is no trigger {deadline.then!r}",
+                    suggest(deadline.then, dict.fromkeys(triggers)),
+                )
+            shares = [int(percent.removesuffix("%")) for percent in deadline.remind]
+            for i, share in enumerate(shares):
+                if share > 99:
+                    mend = "a reminder comes before the deadline: write 1% to 99%"
+                    yield Problem(f"{at}/remind/{i}", f"{share}% is too late", mend)
+                elif i and share <= shares[i - 1]:
+                    what = f"{share}% comes after {shares[i - 1]}%"
+                    yield Problem(f"{at}/remind/{i}", what, "write them in ascending order")
 
 
 def knows_its_people(definition: Definition) -> Iterator[Problem]:

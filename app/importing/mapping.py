@@ -9,8 +9,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 from pydantic import Field as Constrained
 
 from engine.clock import is_instant_or_date
-from engine.definition import Definition, DomainName, Listed, Name, Word, WorkflowName
+from engine.definition import Definition
 from engine.errors import BadInput, NotFound, Problem
+from engine.grammar import DomainName, Listed, Name, Word, WorkflowName
 from engine.validation import suggest, validate
 from engine.yaml_source import Source, escape, read_yaml
 

@@ -1,0 +1,136 @@
+"""What definitions are made of: names, periods, lists, and maps that have a short form."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic import Field as Constrained
+from pydantic_core import CoreSchema, core_schema
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Lone:
+    """One thing may be written without the brackets of a list."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_as_list, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        listed = handler(schema["schema"])
+        return {"anyOf": [listed["items"], listed]}
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A map may be written as nothing but the text of its chief key, or as nothing at all."""
+
+    key: str | None
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._spell_out, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        whole = handler(schema["schema"])
+        if self.key is None:
+            return {"anyOf": [{"type": "null"}, whole]}
+        return {"anyOf": [handler.resolve_ref_schema(whole)["properties"][self.key], whole]}
+
+    def _spell_out(self, value: Any) -> Any:
+        if self.key is None:
+            return {} if value is None else value
+        return {self.key: value} if isinstance(value, str) else value
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+def _as_number(value: Any) -> Any:
+    """Decimals arrive as text: YAML is read without deciding what they are for."""
+    return float(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else value
+
+
+def _mend(words: str) -> Any:
+    """What to tell, here and in an editor, somebody whose text does not match the pattern."""
+    return Constrained(json_schema_extra={"patternErrorMessage": words})
+
+
+_DECIMAL = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,15}")
+
+Listed = Annotated[list[T], Lone()]
+Number = Annotated[float, BeforeValidator(_as_number, json_schema_input_type=float)]
+WorkflowName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40),
+    _mend("use small letters, digits and single dashes, like change-control"),
+]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40),
+    _mend("use small letters, digits and underscores, like whole_life_cost"),
+]
+Word = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_\-]*$", max_length=60),
+    _mend("use small letters, digits, underscores and dashes, like in_review"),
+]
+DomainName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=80),
+    _mend("use words that start with a capital, run together, like DecisionTaken"),
+]
+KeyPattern = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.\-]|\{[a-z][a-z0-9_]*\})*$", max_length=80
+    ),
+    _mend("start with a letter or digit, and put data fields into braces: DEC or PLAN-{unit}"),
+]
+Currency = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z]{3}$"),
+    _mend("use the three letters of ISO 4217, like GBP"),
+]
+Percent = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]{0,2}%$"),
+    _mend("write a whole percentage, like 80%"),
+]
+Period = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[1-9][0-9]{0,3} (hours?|days?|working days?|weeks?|months?|years?)$"
+    ),
+    _mend("write a count and a unit, like 4 hours, 90 days, 10 working days, 6 months or 1 year"),
+]
+DataPath = Annotated[
+    str,
+    StringConstraints(pattern=r"^data\.[a-z][a-z0-9_]*$", max_length=50),
+    _mend("name a field of the case, like data.unit"),
+]
+Named = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(data\.[a-z][a-z0-9_]*|[A-Za-z0-9][A-Za-z0-9_\-]*)$", max_length=60
+    ),
+    _mend("write a name, like investment-board, or a field that holds it, like data.board"),
+]
+Expression = Annotated[str, StringConstraints(max_length=2_000)]
