@@ -17,6 +17,8 @@ from projections.definitions import published as all_published
 
 SCENARIOS = ".scenarios.yaml"
 _ENDINGS = (".yaml", ".yml")
+_OTHERS = {"imports", "views"}
+"""Folders among workflows that hold other things than definitions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,16 @@ class Outcome:
 
 
 def find_definitions(paths: Iterable[Path]) -> Iterator[Path]:
-    """The definition files among ``paths`` and directly in the folders among them."""
+    """The definition files among ``paths`` and in the folders among them, however deep."""
     for path in paths:
         if not path.is_dir():
             yield path
             continue
-        for file in sorted(path.iterdir()):
-            if file.suffix in _ENDINGS and not file.name.endswith(SCENARIOS):
+        for file in sorted(path.rglob("*")):
+            within = file.relative_to(path).parts
+            if file.suffix not in _ENDINGS or _OTHERS.intersection(within):
+                continue
+            if not file.name.endswith(SCENARIOS):
                 yield file
 
 

@@ -23,7 +23,7 @@ from engine.errors import BadInput
 from projections.audit import cases_with_most
 from projections.register_pages import CaseRow, Where, one, page
 from projections.store import Tables
-from workflows import shipped
+from workflows import HERE, shipped
 
 BEGINS_AT = "2014-01-01T09:00:00.000000Z"
 WORKFLOW = "major-project"
@@ -68,7 +68,7 @@ def enact(path: Path, progress: Callable[[Report, int], None]) -> tuple[Home, in
         clock.at = instant(to_datetime(report.rule.published_on or report.rule.as_of))
         progress(report, differing)
 
-    facts = Path(shipped()[0]).parent / "imports" / "gmpp-facts.yaml"
+    facts = HERE / "imports" / "gmpp-facts.yaml"
     import_portfolio(home, facts, progress=turn_the_clock)
     return home, home.log.head() - before
 

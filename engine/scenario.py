@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -18,16 +18,18 @@ from engine.clock import HandClock, instant, is_instant_or_date, to_datetime
 from engine.commands import (
     AttachEvidence,
     Command,
+    DeclareConflict,
     Fact,
     Observe,
     PublishDefinition,
     PullTrigger,
     Requester,
+    Sign,
     StartCase,
 )
 from engine.definition import Definition
 from engine.errors import BadInput, PmoError, Refused
-from engine.events import CaseTransitioned, Evidence, Source
+from engine.events import Answer, CaseTransitioned, Evidence, Source
 from engine.service import Receipt, Service
 from engine.store.log import Log
 from engine.validation import validate
@@ -58,14 +60,18 @@ class Document(_Part):
 
 
 class Step(_Part):
-    """One command: exactly one of ``start``, ``do``, ``attach`` and ``observe``.
+    """One command: exactly one of ``start``, ``do``, ``attach``, ``sign``, ``declare``, ``observe``.
 
-    It is sent on the day ``at``; ``occurred_at`` is when it was so, if that is another day.
+    ``sign`` answers for a body or role (``of``); ``declare: conflict`` recuses who does it. It is
+    sent on the day ``at``; ``occurred_at`` is when it was so, if that is another day.
     """
 
     start: str | None = None
     do: str | None = None
     attach: Document | None = None
+    sign: Answer | None = None
+    of: str = ""
+    declare: Literal["conflict"] | None = None
     observe: str | None = None
     workflow: str | None = None
     state: str | None = None
@@ -73,14 +79,17 @@ class Step(_Part):
     actor: Annotated[str, Field(alias="as")] = "somebody"
     at: str | None = None
     occurred_at: str | None = None
+    on_behalf_of: str | None = None
+    reason: str | None = None
+    override: Literal[True] | None = None
     data: dict[str, Any] = {}
     evidence: list[Document] = []
 
     @model_validator(mode="after")
     def _one_command(self) -> Step:
-        said = [c for c in (self.start, self.do, self.attach, self.observe) if c is not None]
-        if len(said) != 1:
-            raise ValueError("needs exactly one of start, do, attach, observe")
+        commands = (self.start, self.do, self.attach, self.sign, self.declare, self.observe)
+        if sum(command is not None for command in commands) != 1:
+            raise ValueError("needs exactly one of start, do, attach, sign, declare, observe")
         if self.at is not None and not is_instant_or_date(self.at):
             raise ValueError(f"at: {self.at!r} is not a date, write 2026-03-31")
         return self
@@ -109,6 +118,9 @@ class Scenario(_Part):
 
 
 class ScenarioFile(_Part):
+    """``background``: the steps that come before those of every scenario."""
+
+    background: list[Step] = []
     scenarios: list[Scenario]
 
 
@@ -138,7 +150,7 @@ def run(
     for index, scenario in enumerate(file.scenarios):
         log = new_log()
         try:
-            stage = _Stage(log, scenario, definitions)
+            stage = _Stage(log, scenario, file.background, definitions)
             failure = stage.play()
             yield Result(
                 scenario.scenario,
@@ -163,9 +175,14 @@ def untouched(definition: Definition, results: Iterable[Result]) -> list[str]:
 
 class _Stage:
     def __init__(
-        self, log: Log, scenario: Scenario, definitions: Sequence[tuple[Definition, str]]
+        self,
+        log: Log,
+        scenario: Scenario,
+        background: Sequence[Step],
+        definitions: Sequence[tuple[Definition, str]],
     ) -> None:
         self._scenario = scenario
+        self._given = [*background, *scenario.given]
         self._clock = HandClock(instant(to_datetime(scenario.today)))
         ids = (f"00000000-0000-7000-8000-{number:012}" for number in range(10**9))
         self._service = Service(log, self._clock, new_id=lambda: next(ids))
@@ -181,7 +198,7 @@ class _Stage:
 
     def play(self) -> str:
         """Empty when the scenario held, else what was otherwise."""
-        for number, step in enumerate(self._scenario.given, 1):
+        for number, step in enumerate(self._given, 1):
             try:
                 self._send(step)
             except PmoError as error:
@@ -244,6 +261,8 @@ class _Stage:
             "command_id": self._next_id(),
             "actor": Requester.read(step.actor),
             "occurred_at": step.occurred_at,
+            "on_behalf_of": step.on_behalf_of,
+            "reason": step.reason,
         }
         if step.start is not None:
             return StartCase(
@@ -259,7 +278,12 @@ class _Stage:
                 trigger=step.do,
                 data=step.data,
                 evidence=tuple(document.evidence for document in step.evidence),
+                override=step.override,
             )
+        if step.sign is not None:
+            return Sign(**common, case=self._case, of=step.of, answer=step.sign)
+        if step.declare is not None:
+            return DeclareConflict(**common, case=self._case)
         if step.attach is not None:
             return AttachEvidence(**common, case=self._case, evidence=step.attach.evidence)
         return Observe(

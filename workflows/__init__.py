@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+HERE = Path(__file__).parent
+FOLDERS = ("registers", "governance", "planning", "delivery", "reporting", "people", "setup")
+
 
 def shipped() -> tuple[Path, ...]:
-    """The files of the shipped definitions, in an order in which they can be published."""
-    here = Path(__file__).parent
-    return tuple(here / f"{name}.yaml" for name in ("objective", "decision", "major-project"))
+    """The files of the shipped definitions, folder by folder."""
+    return tuple(
+        file
+        for folder in (HERE, *(HERE / name for name in FOLDERS))
+        for file in sorted(folder.glob("*.yaml"))
+        if not file.name.endswith(".scenarios.yaml")
+    )
