@@ -99,7 +99,7 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
                 acted=_acted(case, event),
             )
         case CaseSigned():
-            return replace(case, signatures=_signed(case, event))
+            return replace(case, signatures=_signed(case, event), acted=_acted(case, event))
         case ConflictDeclared():
             return replace(case, recused=(*case.recused, event.actor.id))
         case CaseLinked():

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from engine import lint_data
-from engine.definition import ByPerson, Definition, Step, Transition
+from engine.definition import ByAuthority, ByPerson, Definition, Step, Transition
 from engine.errors import Problem
 from engine.guards import accepted
+from engine.standing import BUILT_IN
 from engine.validation import suggest
 
 Rule = Callable[[Definition], Iterator[Problem]]
@@ -134,7 +135,7 @@ def knows_its_people(definition: Definition) -> Iterator[Problem]:
         for i, who in enumerate(step.by):
             if isinstance(who, ByPerson):
                 yield from _person(f"{at}/by/{i}/person", who.person, definition)
-            elif who not in definition.roles:
+            elif isinstance(who, str) and who not in (*definition.roles, *BUILT_IN):
                 yield _no_role(f"{at}/by/{i}", who, definition.roles)
         for i, role in enumerate(step.not_by):
             if role not in definition.roles and role not in persons:
@@ -230,7 +231,17 @@ def _initial(definition: Definition) -> str | None:
 
 def _roles(step: Step) -> list[str]:
     """Under which names somebody acts who takes the step, as ``not_by`` knows them."""
-    return [who.person if isinstance(who, ByPerson) else who for who in step.by]
+    return [_called(who) for who in step.by]
+
+
+def _called(who: str | ByPerson | ByAuthority) -> str:
+    """What authority makes of somebody is known only when they act."""
+    match who:
+        case ByPerson(person=person):
+            return person
+        case ByAuthority():
+            return _ANYBODY
+    return who
 
 
 def _only_person(step: Step) -> str:

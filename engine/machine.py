@@ -13,11 +13,12 @@ from typing import Any, cast
 
 import transitions
 
+from engine.attempt import Attempt, Guard
 from engine.conditions import compile_condition
 from engine.definition import Definition, Start, Step
 from engine.definition import Transition as TransitionRule
 from engine.events import DefinitionRef, Verdict
-from engine.guards import Attempt, Guard, guards_of
+from engine.guards import guards_of
 
 
 class _GuardedTransition(transitions.Transition):
@@ -117,7 +118,8 @@ class Workflow:
 
         The trigger must leave the attempt's state (``triggers``).
         """
-        model = _Model(attempt.state, attempt)
+        assert attempt.case is not None
+        model = _Model(attempt.case.state, attempt)
         if not self._machine.events[trigger].trigger(model):
             return None
         rule, verdicts = attempt.tried[-1]
@@ -125,4 +127,4 @@ class Workflow:
 
     def judge(self, rule: Step, attempt: Attempt) -> tuple[Verdict, ...]:
         """What the rules say of a step that has already been taken."""
-        return tuple([guard(attempt) for guard in self._guards[id(rule)]])
+        return tuple([guard.judge(attempt) for guard in self._guards[id(rule)]])

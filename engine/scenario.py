@@ -60,7 +60,7 @@ class Document(_Part):
 
 
 class Step(_Part):
-    """One command: exactly one of ``start``, ``do``, ``attach``, ``sign``, ``declare``, ``observe``.
+    """One command: ``start``, ``do``, ``attach``, ``sign``, ``declare`` or ``observe``.
 
     ``sign`` answers for a body or role (``of``); ``declare: conflict`` recuses who does it. It is
     sent on the day ``at``; ``occurred_at`` is when it was so, if that is another day.
