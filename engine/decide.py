@@ -197,7 +197,9 @@ def observe(command: Observe, case: Case | None, workflow: Workflow, context: Co
             continue
         if fact.state is not None and fact.state not in definition.states:
             known = ", ".join(definition.states)
-            problems.append(Problem(f"{where}/state", f"no state {fact.state!r}", f"one of: {known}"))
+            problems.append(
+                Problem(f"{where}/state", f"no state {fact.state!r}", f"one of: {known}")
+            )
             continue
         state = definition.initial if case is None and fact.state is None else fact.state
         version = case.version + 1 if case else 1

@@ -229,7 +229,7 @@ class ClaimChanged(Event):
     """
 
     type: Literal["pmo.claim.changed.v1"] = "pmo.claim.changed.v1"
-    holder: str | None
+    holder: str | None = None
 
 
 class CommandRefused(Event):

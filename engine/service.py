@@ -450,7 +450,7 @@ def _receipt(events: Sequence[Recorded]) -> Receipt:
         version=last.event.version,
         position=last.position,
         state=getattr(last.event, "state", None),
-        names=tuple(recorded.event.name for recorded in events),
+        names=tuple(r.event.name for r in events if r.event.stream == last.event.stream),
         recorded_at=last.event.recorded_at,
     )
 

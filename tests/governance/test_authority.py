@@ -119,9 +119,7 @@ def test_a_delegate_decides_within_what_was_delegated(office: Office) -> None:
     )
     case = office.ready("60000")
     assert "dirk is not appointed" in refused(office, case, "approve", "dirk")
-    assert "given to dirk, not to eve" in refused(
-        office, case, "approve", "eve", on_behalf_of=lent
-    )
+    assert "given to dirk, not to eve" in refused(office, case, "approve", "eve", on_behalf_of=lent)
     office.do(case, "approve", "dirk", on_behalf_of=lent)
     event = taken(office, case)
     assert event.on_behalf_of == lent
@@ -144,9 +142,7 @@ def test_a_delegation_ends_with_its_day_its_revocation_and_the_givers_own_role(
         "delegation", giver="dirk", receiver="finn", role="director", unit="transport"
     )
     case = office.ready()
-    assert f"{revoked} is revoked" in refused(
-        office, case, "approve", "dirk", on_behalf_of=revoked
-    )
+    assert f"{revoked} is revoked" in refused(office, case, "approve", "dirk", on_behalf_of=revoked)
     assert "dirk is not appointed director" in refused(
         office, case, "approve", "finn", on_behalf_of=again
     )
