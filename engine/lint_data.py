@@ -125,7 +125,7 @@ def has_a_key_that_can_be_made(definition: Definition) -> Iterator[Problem]:
         elif not field.required or field.type not in _IN_KEYS:
             yield Problem(
                 "/key",
-                f"the key is made of {name}, which must be a required text, choice, person or number",
+                f"the key is made of {name}: it must be a required text, choice, person or number",
                 f"write `required: true` in {name}, or number the cases: {{number}}",
             )
     if "{number}" in definition.key and "number" in definition.data:

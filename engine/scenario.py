@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from engine import values
+from engine import ids, values
 from engine.clock import HandClock, instant, is_instant_or_date, to_datetime
 from engine.commands import (
     AttachEvidence,
@@ -31,10 +31,13 @@ from engine.definition import Definition
 from engine.errors import BadInput, PmoError, Refused
 from engine.events import Answer, CaseTransitioned, Evidence, Source
 from engine.service import Receipt, Service
-from engine.store.log import Log
+from engine.store.log import Append, Log
+from engine.store.memory import MemoryLog
 from engine.validation import validate
 from engine.yaml_source import Source as Text
 from engine.yaml_source import read_yaml
+
+_LONG_AGO = "2000-01-01T00:00:00.000000Z"
 
 
 def _as_list(value: Any) -> Any:
@@ -147,10 +150,12 @@ def run(
     new_log: Callable[[], Log],
 ) -> Iterator[Result]:
     """Run every scenario on a fresh log in which the definitions are published."""
+    published = _published(definitions)
     for index, scenario in enumerate(file.scenarios):
         log = new_log()
         try:
-            stage = _Stage(log, scenario, file.background, definitions)
+            log.append(published)
+            stage = _Stage(log, scenario, file.background)
             failure = stage.play()
             yield Result(
                 scenario.scenario,
@@ -173,14 +178,27 @@ def untouched(definition: Definition, results: Iterable[Result]) -> list[str]:
     ]
 
 
+def _published(definitions: Sequence[tuple[Definition, str]]) -> list[Append]:
+    """What a log holds in which these are published; made once, for it takes a while."""
+    log = MemoryLog()
+    operator = Requester(id="operator", kind="service")
+    commands = [
+        PublishDefinition(
+            command_id=f"publish-{number}", actor=operator, body=definition.body, text=text
+        )
+        for number, (definition, text) in enumerate(definitions)
+    ]
+    for answer in Service(log, HandClock(_LONG_AGO)).handle_many(commands):
+        if isinstance(answer, PmoError):
+            raise answer
+    return [
+        Append((r.event,), {r.event.stream: 0}, ids.marker(r.event.command_id), bytes(32))
+        for r in log.read(0, log.head())
+    ]
+
+
 class _Stage:
-    def __init__(
-        self,
-        log: Log,
-        scenario: Scenario,
-        background: Sequence[Step],
-        definitions: Sequence[tuple[Definition, str]],
-    ) -> None:
+    def __init__(self, log: Log, scenario: Scenario, background: Sequence[Step]) -> None:
         self._scenario = scenario
         self._given = [*background, *scenario.given]
         self._clock = HandClock(instant(to_datetime(scenario.today)))
@@ -188,13 +206,6 @@ class _Stage:
         self._service = Service(log, self._clock, new_id=lambda: next(ids))
         self._sent = 0
         self._case = ""
-        for definition, text in definitions:
-            operator = Requester(id="operator", kind="service")
-            self._service.handle(
-                PublishDefinition(
-                    command_id=self._next_id(), actor=operator, body=definition.body, text=text
-                )
-            )
 
     def play(self) -> str:
         """Empty when the scenario held, else what was otherwise."""

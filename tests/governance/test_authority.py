@@ -204,7 +204,7 @@ def test_promise_6_a_revocation_that_races_an_approval_is_never_overlooked(
         return append(appends)
 
     log.append = racing  # type: ignore[method-assign]
-    with pytest.raises(Refused, match="APPT-director.transport.dora is ended"):
+    with pytest.raises(Refused, match=r"APPT-director\.transport\.dora is ended"):
         office.do(case, "approve", "dora")
     assert raced
     assert office.service.case(case).state == "ready"
