@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from engine.case import Case
 from engine.cel_values import Environment
 from engine.commands import Command, Observe, PullTrigger
 from engine.context import Context
-from engine.definition import Definition, GuardKind, Step
+from engine.definition import Definition, Grammar, GuardKind, Step
 from engine.events import Evidence, Verdict
 from engine.values import Value
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Attempt:
     evidence: tuple[Evidence, ...]
     context: Context
     tried: list[tuple[Step, tuple[Verdict, ...]]] = field(default_factory=list)
+    _found: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     def ask(self, step: Step, guards: tuple[Guard, ...]) -> bool:
         """Evaluate every guard, keep every verdict; whether nothing stands against the step."""
@@ -45,6 +48,14 @@ class Attempt:
             )
         self.tried.append((step, verdicts))
         return all(verdict.held or verdict.weight != "shall" for verdict in verdicts)
+
+    def once(self, what: str, said: Grammar, find: Callable[[], T]) -> T:
+        """What several guards ask about one part of the definition is found out once."""
+        key = what, id(said)
+        if key not in self._found:
+            self._found[key] = find()
+        found: T = self._found[key]
+        return found
 
     @property
     def actor(self) -> str:

@@ -140,14 +140,18 @@ def _authorised(
     if not rule.by_body:
         return None, ""
     veto, casting = (said.veto, said.casting) if said else ([], True)
-    return _count(rule.holder, rule.majority, veto, casting, attempt)
+    return attempt.once(
+        "vote", who, lambda: _count(rule.holder, rule.majority, veto, casting, attempt)
+    )
 
 
 def _tally(wanted: Quorum, attempt: Attempt) -> tuple[Tally | None, str]:
     name = attempt.named(wanted.body)
     if not name:
         return None, f"{wanted.body.removeprefix('data.')} is missing: which body votes?"
-    return _count(name, wanted.rule, wanted.veto, wanted.casting, attempt)
+    return attempt.once(
+        "vote", wanted, lambda: _count(name, wanted.rule, wanted.veto, wanted.casting, attempt)
+    )
 
 
 def _count(

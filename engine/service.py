@@ -104,6 +104,7 @@ class Service:
         self._clock = clock or SystemClock()
         self._new_id = new_id
         self._kept: OrderedDict[str, Case] = OrderedDict()
+        self._absent: set[str] = set()  # streams that had no events when last looked at
         self._cases_kept = cases_kept
         self._keys = Keys(log)
         self._latest = ""
@@ -361,6 +362,9 @@ class Service:
     def _case(self, key: str, current: _Round) -> Case:
         case = self._find(key, current)
         if case is None:
+            self._absent.discard(key)  # another process may have started it since
+            case = self._find(key, current)
+        if case is None:
             raise _no_case(key)
         return case
 
@@ -368,16 +372,23 @@ class Service:
         """The case as this group leaves it so far: its drafts, then what is kept, then the log."""
         if case := current.cases.get(key) or self._kept.get(key):
             return case
+        if key in self._absent:
+            return None
         if case := fold(recorded.event for recorded in self.log.stream(key)):
             self._keep(case)
+        else:
+            self._absent.add(key)
         return case
 
     def _keep(self, case: Case) -> None:
         """Keep a fold for the next command; only ever what is durable."""
         self._kept[case.key] = case
         self._kept.move_to_end(case.key)
+        self._absent.discard(case.key)
         if len(self._kept) > self._cases_kept:
             self._kept.popitem(last=False)
+        if len(self._absent) > self._cases_kept:
+            self._absent.clear()
 
     def _outdated(self, command: Command) -> bool:
         """Whether another process has published a newer definition than the one that was asked."""
@@ -395,10 +406,12 @@ class Service:
         """Drop what is kept of these streams (of all, if none are named): the log knows better."""
         if streams is None:
             self._kept.clear()
+            self._absent.clear()
             self._keys.forget()
             return
         for stream in streams:
             self._kept.pop(stream, None)
+            self._absent.discard(stream)
             self.catalog.forget(stream)
         self._keys.forget()
 

@@ -40,6 +40,10 @@ def standing(step: Step, attempt: Attempt) -> Standing:
     if not step.by:
         roles = attempt.command.actor.roles
         return Standing(roles[0] if roles else None)
+    return attempt.once("standing", step, lambda: _standing(step, attempt))
+
+
+def _standing(step: Step, attempt: Attempt) -> Standing:
     found = Standing(None)
     reasons = []
     for who in step.by:
@@ -108,6 +112,10 @@ def in_authority(who: ByAuthority, attempt: Attempt) -> Standing:
 
 def authority_of(who: ByAuthority, attempt: Attempt) -> tuple[Rule | None, str]:
     """The rule under which the matter falls; or why there is none."""
+    return attempt.once("authority", who, lambda: _authority_of(who, attempt))
+
+
+def _authority_of(who: ByAuthority, attempt: Attempt) -> tuple[Rule | None, str]:
     category = attempt.named(who.authority.category)
     unit = attempt.named(who.authority.unit)
     for name, said in ((who.authority.category, category), (who.authority.unit, unit)):
