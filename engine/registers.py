@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from engine import values
@@ -92,6 +93,7 @@ class Rule:
     majority: str
 
 
+@lru_cache(maxsize=10_000)
 def key_of(kind: str, **parts: object) -> str | None:
     """The key of an entry; ``None`` where nothing can be kept under such a name."""
     key = KEYS[kind].format(**parts)
