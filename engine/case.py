@@ -133,8 +133,9 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
     entered, signatures = case.entered, case.signatures
     if event.state is not None and at >= since[""]:
         state = event.state
-        since = {**since, "": at}
-        if state != case.state or not observed:
+        stays = isinstance(event, CaseTransitioned) and event.stays
+        since = since if stays else {**since, "": at}
+        if not stays and (state != case.state or not observed):
             entered, signatures = event.version, ()
     if event.data:
         # A late fact (D2, D3 of real history) must not overwrite what came to be so after it.

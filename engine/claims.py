@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from engine.attempt import Attempt, Guard, Judge
 from engine.case import Case
-from engine.definition import Definition, OnlyOne, Start, Step, Transition
+from engine.definition import Definition, OnlyOne, Step, Transition
 from engine.events import Verdict
 from engine.values import CASE_KEY, Value, show
 
@@ -20,7 +20,7 @@ def claim_guards(step: Step, definition: Definition) -> Iterator[Guard]:
     """A guard for every claim that the step would take."""
     target = step.to if isinstance(step, Transition) else definition.initial
     for number, one in enumerate(definition.only_one):
-        if target in one.inside and isinstance(step, (Start, Transition)):
+        if target in one.inside:
             yield Guard(None, _free(one, number))
 
 
@@ -64,4 +64,4 @@ def _stream(workflow: str, number: int, one: OnlyOne, data: Mapping[str, Value])
     name = ".".join(values)
     if not CASE_KEY.fullmatch(name):
         name = hashlib.sha256(name.encode()).hexdigest()
-    return f"claim/{workflow}/{number}/{name}"
+    return f"claim/{one.name or f'{workflow}/{number}'}/{name}"

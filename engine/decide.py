@@ -112,6 +112,7 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
         data=given,
         evidence=command.evidence,
         verdicts=taken.verdicts,
+        stays=True if taken.stays else None,
     )
     return _decided(others, event, case)
 
@@ -362,7 +363,9 @@ def _conformance(
         return _CONFORMS
     if occurred_at < case.since[""]:
         return Conformance(verdict="not_evaluable", rules=("recorded out of order",))
-    rules = [rule for rule in definition.transitions_from(case.state) if rule.to == state]
+    rules = [
+        rule for rule in definition.transitions_from(case.state) if rule.target(case.state) == state
+    ]
     if not rules:
         return _violates(f"from: nothing leads from {case.state} to {state}")
     attempt = _attempt(command, case.key, workflow, case, given, (), context)

@@ -167,10 +167,13 @@ class CaseStarted(Event):
 
 
 class CaseTransitioned(Event):
+    """``stays``: the state was not entered anew; votes and deadlines go on as they are."""
+
     type: Literal["pmo.case.transitioned.v1"] = "pmo.case.transitioned.v1"
     trigger: str
     source: str
     state: str
+    stays: Literal[True] | None = None
     data: dict[str, Value]
     evidence: tuple[Evidence, ...] = ()
     verdicts: tuple[Verdict, ...] = ()

@@ -8,7 +8,7 @@ from engine import registers
 from engine.attempt import Attempt, Guard, Judge
 from engine.definition import ByAuthority, Children, Guards, Quorum, Step
 from engine.events import Basis, Verdict
-from engine.standing import authority_of
+from engine.standing import authority_of, standing
 from engine.values import show
 from engine.votes import Tally, tally
 
@@ -24,7 +24,7 @@ def governance_of(said: Guards, step: Step) -> Iterator[Guard]:
     if said is not step.should:
         for who in step.by:
             if isinstance(who, ByAuthority):
-                yield Guard("quorum", _authorised_vote(who, said.quorum))
+                yield Guard("quorum", _authorised_vote(who, step))
     for children in said.children:
         yield Guard("children", _children(children))
 
@@ -112,21 +112,27 @@ def _quorum(wanted: Quorum) -> Judge:
         counted, why = _tally(wanted, attempt)
         if counted is None:
             return Verdict(rule="quorum", held=False, reason=why)
-        return Verdict(rule="quorum", held=counted.carried, reason=counted.reason)
+        held, reason = counted.says(wanted.answer)
+        return Verdict(rule="quorum", held=held, reason=reason)
 
     return guard
 
 
-def _authorised_vote(who: ByAuthority, said: Quorum | None) -> Judge:
-    """Where the authority in force is a body's, it has voted by the majority that the rule asks."""
+def _authorised_vote(who: ByAuthority, step: Step) -> Judge:
+    """Where the authority in force is a body's, it has voted by the majority that the rule asks;
+    who takes the step as somebody else needs no vote."""
 
     def guard(attempt: Attempt) -> Verdict:
         if attempt.observed:
             return Verdict(rule="authority", held=None, reason="who decided it is not known")
-        counted, why = _authorised(who, said, attempt)
+        found = standing(step, attempt)
+        if found.role and found.rule is None:
+            return Verdict(rule="authority", held=True)
+        counted, why = _authorised(who, step.quorum, attempt)
         if counted is None:
             return Verdict(rule="authority", held=not why, reason=why)
-        return Verdict(rule="authority", held=counted.carried, reason=counted.reason)
+        held, reason = counted.says(who.authority.answer)
+        return Verdict(rule="authority", held=held, reason=reason)
 
     return guard
 
@@ -139,29 +145,30 @@ def _authorised(
         return None, why
     if not rule.by_body:
         return None, ""
-    veto, casting = (said.veto, said.casting) if said else ([], True)
-    return attempt.once(
-        "vote", who, lambda: _count(rule.holder, rule.majority, veto, casting, attempt)
+    asked = Quorum(
+        body=rule.holder,
+        rule=rule.majority,
+        without=who.authority.without,
+        veto=said.veto if said else [],
+        casting=said.casting if said else True,
     )
+    return attempt.once("vote", who, lambda: _count(rule.holder, asked, attempt))
 
 
 def _tally(wanted: Quorum, attempt: Attempt) -> tuple[Tally | None, str]:
     name = attempt.named(wanted.body)
     if not name:
         return None, f"{wanted.body.removeprefix('data.')} is missing: which body votes?"
-    return attempt.once(
-        "vote", wanted, lambda: _count(name, wanted.rule, wanted.veto, wanted.casting, attempt)
-    )
+    return attempt.once("vote", wanted, lambda: _count(name, wanted, attempt))
 
 
-def _count(
-    name: str, rule: str, veto: list[str], casting: bool, attempt: Attempt
-) -> tuple[Tally | None, str]:
+def _count(name: str, asked: Quorum, attempt: Attempt) -> tuple[Tally | None, str]:
     body, why = registers.entry("body", registers.key_of("body", name=name), attempt.context)
     if body is None:
         return None, why
     signatures = attempt.case.signatures if attempt.case else ()
-    return tally(body, signatures, attempt.recused, rule, veto, casting), ""
+    out = [*attempt.recused, *(str(attempt.data.get(name)) for name in asked.without)]
+    return tally(body, signatures, out, asked.rule, asked.veto, asked.casting), ""
 
 
 def _children(wanted: Children) -> Judge:

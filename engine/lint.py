@@ -41,7 +41,8 @@ def has_one_initial_state(definition: Definition) -> Iterator[Problem]:
 def knows_its_states(definition: Definition) -> Iterator[Problem]:
     for at, rule in _transitions(definition):
         named = [(f"{at}/from/{i}", state) for i, state in enumerate(rule.sources)]
-        for pointer, state in [*named, (f"{at}/to", rule.to)]:
+        named += [(f"{at}/to", rule.to)] if rule.to else []
+        for pointer, state in named:
             if state not in definition.states:
                 yield Problem(
                     pointer, f"there is no state {state!r}", suggest(state, definition.states)
@@ -263,7 +264,7 @@ def _reachable(
     onward: dict[str, set[str]] = {}
     for rule in filter(may_be_taken, definition.transitions):
         for source in rule.sources:
-            onward.setdefault(source, set()).add(rule.to)
+            onward.setdefault(source, set()).add(rule.target(source))
     while ahead:
         news = onward.get(ahead.pop(), set()) - reached
         reached |= news
@@ -285,11 +286,12 @@ def _acted_before(definition: Definition, initial: str) -> dict[str, frozenset[s
     while ahead:
         source = ahead.pop()
         for rule in onward.get(source, ()):
-            known = acted.get(rule.to)
+            target = rule.target(source)
+            known = acted.get(target)
             more = acted[source].union(known or (), _roles(rule) or [_ANYBODY])
             if more != known:
-                acted[rule.to] = more
-                ahead.append(rule.to)
+                acted[target] = more
+                ahead.append(target)
     return acted
 
 
@@ -301,5 +303,8 @@ def _asks_no_more(one: Transition, other: Transition, definition: Definition) ->
         and {*one.not_by} <= {*other.not_by}
         and {*one.needs} <= {*other.needs}
         and all(need in other.evidence for need in one.evidence)
+        and all(child in other.children for child in one.children)
+        and {*one.agreed_by} <= {*other.agreed_by}
+        and one.quorum in (None, other.quorum)
         and {*accepted(one, definition)} >= {*accepted(other, definition)}
     )

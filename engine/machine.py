@@ -64,6 +64,7 @@ class Taken:
     name: str
     state: str
     verdicts: tuple[Verdict, ...]
+    stays: bool = False
 
 
 class Workflow:
@@ -99,7 +100,7 @@ class Workflow:
             guards = self._guards[id(rule)] = guards_of(rule, definition)
             for source in rule.sources:
                 self._machine.add_transition(
-                    rule.trigger, source, rule.to, rule=rule, guards=guards
+                    rule.trigger, source, rule.target(source), rule=rule, guards=guards
                 )
 
     def triggers(self, state: str) -> tuple[str, ...]:
@@ -123,7 +124,8 @@ class Workflow:
         if not self._machine.events[trigger].trigger(model):
             return None
         rule, verdicts = attempt.tried[-1]
-        return Taken(rule, self._names[id(rule)], model.state, verdicts)
+        stays = isinstance(rule, TransitionRule) and rule.to is None
+        return Taken(rule, self._names[id(rule)], model.state, verdicts, stays)
 
     def judge(self, rule: Step, attempt: Attempt) -> tuple[Verdict, ...]:
         """What the rules say of a step that has already been taken."""

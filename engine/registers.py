@@ -26,6 +26,7 @@ from typing import Any
 from engine import values
 from engine.case import Case
 from engine.context import Context
+from engine.definition import VoteRule
 from engine.values import Value
 
 KEYS = {
@@ -90,7 +91,7 @@ class Rule:
     holder: str
     by_body: bool
     unit: str
-    majority: str
+    majority: VoteRule
 
 
 @lru_cache(maxsize=10_000)
@@ -197,7 +198,7 @@ def _rule(case: Case, unit: str) -> Rule:
         holder=str(said.get("holder", "")),
         by_body=said.get("held_by") == "body",
         unit=str(said.get("holder_unit") or unit),
-        majority=str(said.get("rule") or "simple"),
+        majority=said.get("rule") or "simple",
     )
 
 

@@ -37,6 +37,10 @@ from engine.validation import validate
 from engine.yaml_source import Source as Text
 from engine.yaml_source import read_yaml
 
+_BUILT_IN = {
+    "timer": Requester(id="scheduler", kind="timer"),
+    "service": Requester(id="reactions", kind="service"),
+}
 _LONG_AGO = "2000-01-01T00:00:00.000000Z"
 
 
@@ -170,12 +174,12 @@ def run(
 def untouched(definition: Definition, results: Iterable[Result]) -> list[str]:
     """The transitions of a definition that no scenario took, as ``state -trigger-> state``."""
     taken = frozenset[str]().union(*(result.taken for result in results))
-    return [
-        arrow
+    arrows = [
+        _arrow(source, rule.trigger, rule.target(source))
         for rule in definition.transitions
         for source in rule.sources
-        if f"{definition.workflow}: {(arrow := _arrow(source, rule.trigger, rule.to))}" not in taken
     ]
+    return [arrow for arrow in arrows if f"{definition.workflow}: {arrow}" not in taken]
 
 
 def _published(definitions: Sequence[tuple[Definition, str]]) -> list[Append]:
@@ -270,7 +274,7 @@ class _Stage:
     def _command(self, step: Step) -> Command:
         common: dict[str, Any] = {
             "command_id": self._next_id(),
-            "actor": Requester.read(step.actor),
+            "actor": _BUILT_IN.get(step.actor) or Requester.read(step.actor),
             "occurred_at": step.occurred_at,
             "on_behalf_of": step.on_behalf_of,
             "reason": step.reason,

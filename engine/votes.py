@@ -14,11 +14,21 @@ _DEFAULT_QUORUM = 50
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Whether the body is for it, and if not, why; and the vote as it is recorded."""
+    """Whether the body is for it, and if not, why; and the vote as it is recorded.
+
+    ``valid``: it has voted, whatever the outcome.
+    """
 
     carried: bool
     reason: str
     vote: Vote
+    valid: bool = True
+
+    def says(self, answer: str) -> tuple[bool, str]:
+        """Whether the body has answered so, and if not, why."""
+        if answer == "for" or not self.valid:
+            return self.carried, self.reason
+        return not self.carried, f"{self.vote.body} is for it" if self.carried else ""
 
 
 def tally(
@@ -51,12 +61,12 @@ def tally(
     )
     if needed > len(entitled):
         why = f"{needed} must vote, and only {len(entitled)} of {len(members)} may"
-        return Tally(False, f"{name} cannot reach its quorum: {why}", vote)
+        return Tally(False, f"{name} cannot reach its quorum: {why}", vote, valid=False)
     if len(votes) < needed:
         gone = [person for person in cast if person not in entitled]
         lost = f"; the vote of {', '.join(gone)} does not count any more" if gone else ""
         why = f"{len(votes)} of {len(entitled)} have voted, {needed} must{lost}"
-        return Tally(False, f"{name} has no quorum: {why}", vote)
+        return Tally(False, f"{name} has no quorum: {why}", vote, valid=False)
     for person in entitled:
         if votes.get(person) == "against" and cast[person].role in veto:
             return Tally(False, f"{cast[person].role} ({person}) has vetoed it", vote)

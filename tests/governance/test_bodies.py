@@ -239,3 +239,94 @@ def test_folds_from_the_log_are_those_that_were_kept(office: Office) -> None:
     assert kept == afresh
     assert kept.digest() == afresh.digest()
     assert (afresh.signatures[0].person, afresh.recused) == ("fred", ("dora",))
+
+
+AGAINST = """
+workflow: appeal
+version: 1
+title: Appeal
+key: APP
+roles: {clerk: }
+data: {unit: {type: text}, subject: {type: person}, note: {type: text}}
+states: {open: {initial: true}, granted: {final: true}, dismissed: {final: true}}
+start: {by: clerk}
+transitions:
+  - trigger: grant
+    from: open
+    to: granted
+    by: {authority: {category: appeal, unit: data.unit, without: subject}}
+  - trigger: dismiss
+    from: open
+    to: dismissed
+    by: {authority: {category: appeal, unit: data.unit, without: subject, answer: against}}
+  - {trigger: remark, from: open, by: clerk, needs: note}
+"""
+
+
+@pytest.fixture
+def appealing(office: Office) -> Office:
+    publish(office.service, AGAINST)
+    office.body("board", FIVE, quorum=60)
+    office.authorise(1, "board", "body", category="appeal")
+    return office
+
+
+def appeal(office: Office) -> str:
+    return office.start("appeal", CLERK, unit="transport", subject="m5")
+
+
+def test_a_body_that_was_not_for_it_has_answered_too(appealing: Office) -> None:
+    case = appeal(appealing)
+    assert "0 of 4 have voted" in refused(appealing, case, "dismiss", "m1")
+    appealing.sign(case, "m1", "board")
+    appealing.sign(case, "m2", "board")
+    appealing.sign(case, "m3", "board", "against")
+    assert "board is for it" in refused(appealing, case, "dismiss", "m3")
+    appealing.sign(case, "m2", "board", "against")
+    assert "1 for, 2 against" in refused(appealing, case, "grant", "m1")
+    appealing.do(case, "dismiss", "m3")
+
+
+def test_whom_a_case_is_about_has_no_vote_in_it(appealing: Office) -> None:
+    case = appeal(appealing)
+    for member in ("m1", "m2", "m5"):
+        appealing.sign(case, member, "board")
+    assert "2 of 4 have voted, 3 must; the vote of m5 does not count" in refused(
+        appealing, case, "grant", "m1"
+    )
+
+
+def test_a_step_that_leads_nowhere_leaves_votes_and_state_as_they_are(appealing: Office) -> None:
+    case = appeal(appealing)
+    appealing.sign(case, "m1", "board")
+    before = appealing.service.case(case)
+    receipt = appealing.do(case, "remark", CLERK, {"note": "heard"})
+    after = appealing.service.case(case)
+    assert (receipt.state, receipt.names) == ("open", ("AppealRemark",))
+    assert (after.signatures, after.entered, after.since[""]) == (
+        before.signatures,
+        before.entered,
+        before.since[""],
+    )
+
+
+def test_a_claim_can_be_shared_by_workflows(office: Office) -> None:
+    for name in ("first", "second"):
+        publish(
+            office.service,
+            f"""
+workflow: {name}
+version: 1
+title: One
+key: {name.upper()}
+only_one: {{per: unit, in: running, name: one-of-both}}
+data: {{unit: {{type: text, required: true}}}}
+states: {{running: {{initial: true}}, over: {{final: true}}}}
+transitions: [{{trigger: end, from: running, to: over}}]
+""",
+        )
+    held = office.start("first", unit="transport")
+    with pytest.raises(Refused, match=f"{held} is running for the same unit"):
+        office.start("second", unit="transport")
+    office.do(held, "end")
+    office.start("second", unit="transport")
