@@ -28,6 +28,7 @@ from engine.errors import BadInput, Problem
 from engine.values import Value
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_UTC = ZoneInfo("UTC")
 _DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
 
@@ -38,7 +39,7 @@ class Calendar:
 
     weekend: frozenset[int] = frozenset({5, 6})
     holidays: frozenset[date] = frozenset()
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = _UTC
 
     def is_worked(self, day: date) -> bool:
         return day.weekday() not in self.weekend and day not in self.holidays
@@ -162,7 +163,7 @@ def _working_days(count: Fraction, begins: date, calendar: Calendar) -> datetime
 
 
 def until(ends: str, moment: str, calendar: Calendar, share: int) -> str:
-    """The instant at which ``share`` percent of the time from ``moment`` to ``ends`` have passed."""
+    """The instant at which ``share`` percent of the time from ``moment`` to ``ends`` are over."""
     if share == 100:
         return ends
     begins = _begins(moment, calendar)
@@ -204,6 +205,7 @@ _PARTS = {
 
 _FIRST_YEAR = 1970
 _LATEST_START = 9_939
+_ANY_DAY = datetime(2000, 1, 1)  # noqa: DTZ001  a wall clock
 _SKIPPED = timedelta(hours=3)
 """More than any clock is put forward."""
 
@@ -221,12 +223,11 @@ def check_rule(rule: str) -> None:
     names days that never come (30 February)."""
     parsed = _parse(rule)
     if not _ever(parsed):
-        raise BadInput.one("", f"{parsed.text} names days that never come")
+        mend = "30 February is such a day: name one that comes"
+        raise BadInput.one("", f"{parsed.text} names days that never come", mend)
 
 
-def next_occurrence(
-    rule: str, moment: str, calendar: Calendar, rolled: bool = False
-) -> str | None:
+def next_occurrence(rule: str, moment: str, calendar: Calendar, rolled: bool = False) -> str | None:
     """The first instant after ``moment`` that a rule (RFC 5545, ``RRULE``) names, ``None`` when it
     has come to its end (``UNTIL``, ``COUNT``).
 
@@ -289,7 +290,7 @@ def _parse(rule: str) -> _Rule:
     text = ";".join(f"{name}={value}" for name, value in parts.items())
     parsed = _Rule(text, starts, ends, "COUNT" in parts)
     try:
-        _rrule(text, datetime(_LATEST_START, 1, 1))
+        _rrule(text, _ANY_DAY)
     except ValueError as error:
         raise BadInput.one("", f"{text} is no recurrence rule: {error}") from None
     return parsed
@@ -318,7 +319,7 @@ def _ever(rule: _Rule) -> bool:
     """Whether any day fits the rule; where intervals are counted from is known only in use."""
     starts, text = rule.starts, rule.text
     if starts is None:
-        starts, text = datetime(2000, 1, 1), re.sub(r";INTERVAL=\d+|INTERVAL=\d+;", "", text)
+        starts, text = _ANY_DAY, re.sub(r";INTERVAL=\d+|INTERVAL=\d+;", "", text)
     return next(iter(_rrule(text, _later(starts, _shift(starts.year)))), None) is not None
 
 

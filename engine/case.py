@@ -49,8 +49,8 @@ class Case:
 
     ``entered`` is the version at which the state was entered, and ``arrived`` that at which a kind
     of evidence came last. ``deadlines`` are those of the state. ``signatures`` count for the state
-    they were given in. ``recused`` have
-    declared a conflict; ``children`` are workflow and key of the cases whose parent this is.
+    they were given in. ``recused`` have declared a conflict; ``children`` are workflow and key of
+    the cases whose parent this is.
     """
 
     key: str

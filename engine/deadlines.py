@@ -25,16 +25,13 @@ SCHEDULER = Requester(id="scheduler", kind="timer")
 
 @dataclass(frozen=True, slots=True)
 class Entering:
-    """A case comes to a state at a moment. ``fired`` is what was due, if a timer brought it there,
-    and ``before`` what else was then."""
+    """A case comes to a state at a moment, with this data."""
 
     definition: Definition
     state: str
     data: Mapping[str, Value]
     at: str
     context: Context
-    fired: Due | None = None
-    before: tuple[Due, ...] = ()
 
 
 def fired(command: PullTrigger, case: Case) -> Due | None:
@@ -65,8 +62,12 @@ def no_reminder(command: Remind, case: Case, now: str) -> tuple[str, str]:
     return "", ""
 
 
-def begin(entering: Entering) -> tuple[tuple[Due, ...], str]:
+def begin(
+    entering: Entering, done: Due | None = None, case: Case | None = None
+) -> tuple[tuple[Due, ...], str]:
     """What falls due in the state, in order; or why it must not be entered like this.
+
+    ``done`` is what was due in the ``case``, if it is a timer that brings it there.
 
     A timer's step back to the same state is no new beginning: everything else that was to fall due
     still is, and what fired is computed anew only when nothing later is left of its deadline. So
@@ -75,11 +76,10 @@ def begin(entering: Entering) -> tuple[tuple[Due, ...], str]:
     """
     rules = dict(enumerate(entering.definition.states[entering.state].deadline))
     kept: list[Due] = []
-    if entering.fired is not None and entering.before:
-        kept = list(_kept(entering.fired, entering.before))
-        rules = {of: rule for of, rule in rules.items() if of == entering.fired.of}
-        if any(due.of == entering.fired.of for due in kept):
-            rules = {}
+    if done and case and case.state == entering.state:
+        kept = list(_kept(done, case.deadlines))
+        later = any(due.of == done.of for due in kept)
+        rules = {of: rule for of, rule in rules.items() if of == done.of and not later}
     if not rules:
         return tuple(kept), ""
     try:
@@ -122,7 +122,7 @@ def _dues(of: int, rule: Deadline, entering: Entering, calendar: Calendar) -> It
         ends = calendars.next_occurrence(text, at, calendar, rolled)
         if ends is None:
             return
-    asked = [(share, None) for share in rule.remind]
+    asked: list[tuple[str, str | None]] = [(share, None) for share in rule.remind]
     asked += [("100%", rule.then), *((later.at, later.then) for later in rule.later)]
     for share, then in asked:
         percent = int(share.removesuffix("%"))

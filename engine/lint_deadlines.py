@@ -105,7 +105,9 @@ def _comes_again(
         pointer = f"{at}/then" if i == 0 else f"{at}/later/{i - 1}/then"
         ways = [rule for rule in definition.transitions_from(state) if rule.trigger == trigger]
         if ways and all(_stuck(rule, state, last, deadline, definition) for rule in ways):
-            what = f"{trigger} leads to {ways[0].to}, where {deadline.on} is due, and is past by then"
+            what = (
+                f"{trigger} leads to {ways[0].to}, where {deadline.on} is due, and is past by then"
+            )
             yield Problem(pointer, what, "lead to a state without this deadline")
 
 
