@@ -1,8 +1,8 @@
 """What falls due when, and what became of it: a row for each deadline and reminder recorded.
 
-Outcomes: *fired* (a timer pulled the trigger), *reminded*, *met* (the state was left before), *missed*
-(it was left after, and no timer had been there), *kept* (a timer's step back to the same state left
-it standing; it goes on in a row of its own).
+Outcomes: *fired* (a timer pulled the trigger), *reminded*, *met* (the state was left before),
+*missed* (it was left after, and no timer had been there), *kept* (a timer's step back to the same
+state left it standing; it goes on in a row of its own).
 """
 
 from __future__ import annotations
@@ -127,6 +127,10 @@ def due(tables: Tables, now: str, limit: int, after: Row | None = None) -> list[
     if after:
         said |= {"at": after.at, "case_key": after.case_key, "number": after.number}
     return [Row(*row) for row in tables.run(_SQL["due"], said)]
+
+
+def is_open(tables: Tables, key: str, entered: int, number: int) -> bool:
+    return bool(tables.run(_SQL["is_open"], [key, entered, number]))
 
 
 def next_due(tables: Tables, now: str) -> str | None:

@@ -44,6 +44,10 @@ WHERE settled_at IS NULL AND (at, case_key, number) > (:at, :case_key, :number) 
 ORDER BY at, case_key, number
 LIMIT :limit
 
+-- name: is_open
+SELECT 1 FROM $deadlines
+WHERE case_key = ? AND entered = ? AND number = ? AND settled_at IS NULL
+
 -- name: next
 SELECT min(at) FROM $deadlines WHERE settled_at IS NULL AND at > ?
 
