@@ -11,6 +11,7 @@ tried again when the case has changed, else ever more rarely, at least once a da
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from engine.events import Due
 from engine.service import Receipt, Service
 from projections.cases import case
 from projections.deadlines import Row, due, is_open
-from projections.store import Tables, open_for_writing, sql_beside
+from projections.store import Tables, open_for_reading, open_for_writing, sql_beside
 
 _SQL = sql_beside(__file__, "scheduler.sql")
 _AT_ONCE = 500
@@ -67,6 +68,14 @@ class Report:
     @property
     def done(self) -> int:
         return self.fired + self.reminded
+
+
+def refused(path: Path) -> tuple[Waiting, ...]:
+    """What is kept in such a file, for those who only look. Raises ``StoreFailed``."""
+    if not path.exists():
+        return ()
+    with closing(open_for_reading(path)) as tables:
+        return tuple(Waiting(*row) for row in tables.run(_SQL["all"]))
 
 
 class Refusals:
