@@ -10,13 +10,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine import values
+from engine import deadlines, values
 from engine.attempt import Attempt
 from engine.case import Case, evolve
 from engine.claims import claims_of, holder_of
 from engine.clock import is_instant_or_date
-from engine.commands import AttachEvidence, Command, Observe, PullTrigger, StartCase
+from engine.commands import (
+    AttachEvidence,
+    Command,
+    Observe,
+    PullTrigger,
+    Remind,
+    StartCase,
+)
 from engine.context import Context
+from engine.deadlines import Entering
 from engine.definition import Definition, Step
 from engine.envelope import envelope, occurred_at
 from engine.errors import BadInput, Problem, Refused
@@ -29,7 +37,9 @@ from engine.events import (
     ClaimChanged,
     CommandRefused,
     Conformance,
+    DeadlineReminded,
     DefinitionRef,
+    Due,
     Evidence,
     EvidenceAttached,
     Verdict,
@@ -69,10 +79,13 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
     definition = workflow.definition
     given = values.read_all(definition.data, command.data)
     attempt = _attempt(command, key, workflow, None, given, command.evidence, context)
+    cannot = f"{definition.workflow} cannot start"
     taken = workflow.start(attempt)
     if taken is None:
-        what = f"{definition.workflow} cannot start"
-        return Decision((), None, Refused(what, _nearest(attempt)))
+        return Decision((), None, Refused(cannot, _nearest(attempt)))
+    dues, why = deadlines.begin(Entering(definition, taken.state, attempt.data, at, context))
+    if why:
+        return Decision((), None, Refused(cannot, (*taken.verdicts, _no_deadline(why))))
     others = _beside(command, key, workflow.ref, definition, None, taken.state, attempt, at)
     event = CaseStarted(
         **envelope(command, key, 1, workflow.ref, context, at),
@@ -82,6 +95,7 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
         data=given,
         evidence=command.evidence,
         verdicts=taken.verdicts,
+        deadlines=dues or None,
     )
     return _decided(others, event, None)
 
@@ -93,14 +107,24 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     # What a step is judged on must be what the case keeps: nothing it replaces may be of later.
     reached = max(case.since[name] for name in ("", *given) if name in case.since)
     at = occurred_at(command, context.now, reached)
+    if command.actor.kind == "timer" and command.entered is not None:
+        at = max(at, reached)  # it was due before a fact that leaves the case where it was
     attempt = _attempt(command, case.key, workflow, case, given, command.evidence, context)
-    prior = _prior(command, case, workflow, at, reached)
+    prior = _prior(command, case, workflow, at, reached, context.now)
     taken: Taken | None = None
     if command.trigger in workflow.triggers(case.state):
         taken = workflow.step(command.trigger, attempt)
     if taken is None or prior:
         return _refused(command, case, workflow, context, (*prior, *_nearest(attempt)))
     definition = workflow.definition
+    entering = Entering(definition, taken.state, attempt.data, at, context)
+    dues: tuple[Due, ...] = ()
+    why = ""
+    if not taken.stays:
+        dues, why = deadlines.begin(entering, deadlines.fired(command, case), case)
+    if why:
+        verdicts = (*taken.verdicts, _no_deadline(why))
+        return _refused(command, case, workflow, context, verdicts)
     others = _beside(command, case.key, case.definition, definition, case, taken.state, attempt, at)
     event = CaseTransitioned(
         **envelope(command, case.key, case.version + 1, case.definition, context, at),
@@ -113,6 +137,7 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
         evidence=command.evidence,
         verdicts=taken.verdicts,
         stays=True if taken.stays else None,
+        deadlines=dues or None,
     )
     return _decided(others, event, case)
 
@@ -239,6 +264,25 @@ def attach(command: AttachEvidence, case: Case, context: Context) -> Decision:
     return Decision((event,), evolve(case, event))
 
 
+def remind(command: Remind, case: Case, context: Context) -> Decision:
+    """Record that a share of a deadline has passed, if the case is still in that state."""
+    rule, why = deadlines.no_reminder(command, case, context.now)
+    if why:
+        unheld = Verdict(rule=rule, held=False, reason=why)
+        return Decision((), case, Refused(f"{case.key}: the reminder is refused", (unheld,)))
+    at = occurred_at(command, context.now)
+    event = DeadlineReminded(
+        **envelope(command, case.key, case.version + 1, case.definition, context, at),
+        name="DeadlineReminded",
+        due=command.due,
+    )
+    return Decision((event,), evolve(case, event))
+
+
+def _no_deadline(why: str) -> Verdict:
+    return Verdict(rule="deadline", held=False, reason=why)
+
+
 def _check(evidence: Iterable[Evidence], now: str) -> None:
     """Evidence is what guards rest on. Raises ``BadInput`` for what cannot be any."""
     problems = []
@@ -282,7 +326,7 @@ def _outrun(command: PullTrigger | Observe, case: Case | None) -> tuple[Verdict,
 
 
 def _prior(
-    command: PullTrigger, case: Case, workflow: Workflow, occurred_at: str, reached: str
+    command: PullTrigger, case: Case, workflow: Workflow, occurred_at: str, reached: str, now: str
 ) -> tuple[Verdict, ...]:
     """What must be so before any guard of a transition is asked."""
     verdicts = list(_outrun(command, case))
@@ -303,6 +347,8 @@ def _prior(
     if command.entered not in (None, case.entered):
         left = f"{case.key} is not in the state any more that it entered at {command.entered}"
         verdicts.append(Verdict(rule="entered", held=False, reason=left))
+    if early := deadlines.too_early(command, case, now):
+        verdicts.append(Verdict(rule="due", held=False, reason=early))
     if occurred_at < reached:
         verdicts.append(
             Verdict(

@@ -86,12 +86,14 @@ class Deadline(Grammar):
     """How long a case may stay in a state, and the trigger that is due after that.
 
     One of ``within`` (a period from entering the state), ``on`` (a date the case holds) and
-    ``every`` (the next occurrence of an RFC 5545 rule) says when it is due.
+    ``every`` (the next occurrence of an RFC 5545 rule) says when it is due; ``or``: what is meant
+    when that day is no working day.
     """
 
     within: Period | None = None
     on: DataPath | None = None
     every: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    rolled: Annotated[Literal["next working day"] | None, Constrained(alias="or")] = None
     remind: list[Percent] = []
     then: Word
     later: list[Later] = []

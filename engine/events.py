@@ -83,10 +83,12 @@ class Verdict:
 class Due:
     """What a timer does at an instant if the case is still in the state: pull ``then``, or remind.
 
-    ``share``: how much of the deadline's time has passed by then, like 80%.
+    ``share``: how much of the deadline's time has passed by then, like 80%; ``of``: of which of the
+    state's deadlines, counted from 0.
     """
 
     at: str
+    of: int = 0
     share: str = "100%"
     then: str | None = None
 

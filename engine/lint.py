@@ -1,7 +1,7 @@
 """What cannot work, although the grammar allows it. Every rule yields problems at JSON pointers.
 
 The rules about states, transitions and people are here; those about data fields and conditions are
-in ``engine.lint_data``.
+in ``engine.lint_data``, those about deadlines in ``engine.lint_deadlines``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
-from engine import lint_data
+from engine import lint_data, lint_deadlines
 from engine.definition import ByAuthority, ByPerson, Definition, Step, Transition
 from engine.errors import Problem
 from engine.guards import accepted
@@ -95,27 +95,6 @@ def has_no_shadowed_transition(definition: Definition) -> Iterator[Problem]:
                     "put this one first, or give the earlier one a condition that this one lacks",
                 )
             before.append(rule)
-
-
-def has_deadlines_that_lead_on(definition: Definition) -> Iterator[Problem]:
-    for name, state in definition.states.items():
-        triggers = [rule.trigger for rule in definition.transitions_from(name)]
-        for number, deadline in enumerate(state.deadline):
-            at = f"/states/{name}/deadline/{number}"
-            if deadline.then not in triggers:
-                yield Problem(
-                    f"{at}/then",
-                    f"from {name} there is no trigger {deadline.then!r}",
-                    suggest(deadline.then, dict.fromkeys(triggers)),
-                )
-            shares = [int(percent.removesuffix("%")) for percent in deadline.remind]
-            for i, share in enumerate(shares):
-                if share > 99:
-                    mend = "a reminder comes before the deadline: write 1% to 99%"
-                    yield Problem(f"{at}/remind/{i}", f"{share}% is too late", mend)
-                elif i and share <= shares[i - 1]:
-                    what = f"{share}% comes after {shares[i - 1]}%"
-                    yield Problem(f"{at}/remind/{i}", what, "write them in ascending order")
 
 
 def knows_its_people(definition: Definition) -> Iterator[Problem]:
@@ -214,9 +193,9 @@ RULES: tuple[Rule, ...] = (
     reaches_every_state,
     has_ways_out,
     has_no_shadowed_transition,
-    has_deadlines_that_lead_on,
     knows_its_people,
     has_four_eyes,
+    *lint_deadlines.RULES,
     *lint_data.RULES,
 )
 

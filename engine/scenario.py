@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from engine import ids, values
-from engine.clock import HandClock, instant, is_instant_or_date, to_datetime
+from engine.clock import HandClock, instant, is_instant_or_date, last_instant, to_datetime
 from engine.commands import (
     AttachEvidence,
     Command,
@@ -27,9 +27,17 @@ from engine.commands import (
     Sign,
     StartCase,
 )
+from engine.deadlines import command_for
 from engine.definition import Definition
 from engine.errors import BadInput, PmoError, Refused
-from engine.events import Answer, CaseTransitioned, Evidence, Source
+from engine.events import (
+    Answer,
+    CaseStarted,
+    CaseTransitioned,
+    DeadlineReminded,
+    Evidence,
+    Source,
+)
 from engine.service import Receipt, Service
 from engine.store.log import Append, Log
 from engine.store.memory import MemoryLog
@@ -67,10 +75,11 @@ class Document(_Part):
 
 
 class Step(_Part):
-    """One command: ``start``, ``do``, ``attach``, ``sign``, ``declare`` or ``observe``.
+    """One command: ``start``, ``do``, ``attach``, ``sign``, ``declare``, ``observe``; or ``wait``.
 
-    ``sign`` answers for a body or role (``of``); ``declare: conflict`` recuses who does it. It is
-    sent on the day ``at``; ``occurred_at`` is when it was so, if that is another day.
+    While a scenario waits, until a day is over, everything that falls due is done. ``sign`` answers
+    for a body or role (``of``); ``declare: conflict`` recuses who does it. A command is sent on the
+    day ``at``; ``occurred_at`` is when it was so, if that is another day.
     """
 
     start: str | None = None
@@ -80,6 +89,7 @@ class Step(_Part):
     of: str = ""
     declare: Literal["conflict"] | None = None
     observe: str | None = None
+    wait: str | None = None
     workflow: str | None = None
     state: str | None = None
     case: str | None = None
@@ -95,10 +105,11 @@ class Step(_Part):
     @model_validator(mode="after")
     def _one_command(self) -> Step:
         commands = (self.start, self.do, self.attach, self.sign, self.declare, self.observe)
-        if sum(command is not None for command in commands) != 1:
-            raise ValueError("needs exactly one of start, do, attach, sign, declare, observe")
-        if self.at is not None and not is_instant_or_date(self.at):
-            raise ValueError(f"at: {self.at!r} is not a date, write 2026-03-31")
+        if sum(command is not None for command in (*commands, self.wait)) != 1:
+            raise ValueError("needs exactly one of start, do, attach, sign, declare, observe, wait")
+        for name, said in (("at", self.at), ("wait", self.wait)):
+            if said is not None and not is_instant_or_date(said):
+                raise ValueError(f"{name}: {said!r} is not a date, write 2026-03-31")
         return self
 
 
@@ -133,12 +144,14 @@ class ScenarioFile(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one scenario went: ``failure`` is empty when it held; ``taken``: its transitions."""
+    """How one scenario went: ``failure`` is empty when it held; ``taken``: its transitions, and
+    ``fired``: those that a timer took."""
 
     scenario: str
     where: str
     failure: str
     taken: frozenset[str]
+    fired: frozenset[str] = frozenset()
 
 
 def load_scenarios(text: str | bytes, file: str) -> tuple[ScenarioFile, Text]:
@@ -166,6 +179,7 @@ def run(
                 source.where(f"/scenarios/{index}"),
                 failure,
                 frozenset(_taken(log)),
+                frozenset(_taken(log, by_timer=True)),
             )
         finally:
             log.close()
@@ -180,6 +194,22 @@ def untouched(definition: Definition, results: Iterable[Result]) -> list[str]:
         for source in rule.sources
     ]
     return [arrow for arrow in arrows if f"{definition.workflow}: {arrow}" not in taken]
+
+
+def unfired(definition: Definition, results: Iterable[Result]) -> list[str]:
+    """The deadlines of a definition that no scenario lets fall due, as ``state -trigger->``."""
+    fired = frozenset[str]().union(*(result.fired for result in results))
+    asked = [
+        f"{name} -{trigger}->"
+        for name, state in definition.states.items()
+        for rule in state.deadline
+        for trigger in (rule.then, *(later.then for later in rule.later))
+    ]
+    return [
+        arrow
+        for arrow in dict.fromkeys(asked)
+        if not any(taken.startswith(f"{definition.workflow}: {arrow}") for taken in fired)
+    ]
 
 
 def _published(definitions: Sequence[tuple[Definition, str]]) -> list[Append]:
@@ -267,9 +297,48 @@ class _Stage:
             self._clock.at = max(self._clock.at, instant(to_datetime(step.at)))
         if step.case:
             self._case = step.case
-        receipt = self._service.handle(self._command(step))
+        if step.wait is not None:
+            return self._wait(last_instant(step.wait))
+        receipt = self._handle(self._command(step))
         self._case = receipt.stream
         return receipt
+
+    def _handle(self, command: Command) -> Receipt:
+        return self._service.handle(command)
+
+    def _wait(self, until: str) -> Receipt:
+        """Let time pass, and do what falls due, as the scheduler does; what became of the case."""
+        while found := min(self._dues(until), default=None):
+            at, key, number = found
+            case = self._service.case(key)
+            self._clock.at = max(self._clock.at, at)
+            self._handle(command_for(key, case.entered, number, case.deadlines[number]))
+        self._clock.at = max(self._clock.at, until)
+        last = self._service.log.stream(self._case)
+        if not last:
+            raise BadInput.one("/case", f"there is no case {self._case!r} to wait for")
+        event = last[-1].event
+        state, names = self._service.case(self._case).state, (event.name,)
+        position, recorded_at = last[-1].position, event.recorded_at
+        return Receipt(event.stream, event.version, position, state, names, recorded_at)
+
+    def _dues(self, until: str) -> Iterator[tuple[str, str, int]]:
+        """When, of which case, and which of its deadlines."""
+        log = self._service.log
+        events = [recorded.event for recorded in log.read(0, log.head())]
+        entered = (CaseStarted, CaseTransitioned)
+        for key in dict.fromkeys(e.stream for e in events if isinstance(e, entered)):
+            case = self._service.case(key)
+            reminded = [
+                event.due
+                for event in events
+                if isinstance(event, DeadlineReminded)
+                and event.stream == key
+                and event.version > case.entered
+            ]
+            for number, due in enumerate(case.deadlines):
+                if due.at <= until and due not in reminded:
+                    yield due.at, key, number
 
     def _command(self, step: Step) -> Command:
         common: dict[str, Any] = {
@@ -314,10 +383,10 @@ class _Stage:
         return f"command-{self._sent}"
 
 
-def _taken(log: Log) -> Iterator[str]:
+def _taken(log: Log, by_timer: bool = False) -> Iterator[str]:
     for recorded in log.read(0, log.head()):
         event = recorded.event
-        if isinstance(event, CaseTransitioned):
+        if isinstance(event, CaseTransitioned) and (event.actor.kind == "timer" or not by_timer):
             yield f"{event.definition.name}: {_arrow(event.source, event.trigger, event.state)}"
 
 

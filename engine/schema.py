@@ -52,6 +52,7 @@ ABOUT = {
     "Deadline.then": "The trigger that is due when the period is over.",
     "Deadline.on": "The field whose date is the deadline, like data.due; due at the day's end.",
     "Deadline.every": "A rule of RFC 5545, like FREQ=MONTHLY;BYMONTHDAY=5, or a field with one.",
+    "Deadline.or": "What is meant when the day of `on` or `every` is no working day.",
     "Deadline.later": "What is due when it has been missed, like {at: 150%, then: lapse}.",
     "Later.at": "A share of the deadline above 100%.",
     "Later.then": "The trigger that is due then.",

@@ -26,6 +26,7 @@ from engine.commands import (
     Observe,
     PublishDefinition,
     PullTrigger,
+    Remind,
     Sign,
     StartCase,
 )
@@ -256,6 +257,8 @@ class Service:
                 return self._start(command, current)
             case AttachEvidence():
                 return self._attach(command, current)
+            case Remind():
+                return self._remind(command, current)
             case Sign() | DeclareConflict():
                 return self._sign(command, current)
             case PublishDefinition():
@@ -271,6 +274,11 @@ class Service:
     def _attach(self, command: AttachEvidence, current: _Round) -> _Draft:
         case = self._case(command.case, current)
         decision = decide.attach(command, case, self._context(current))
+        return _Draft(decision, {case.key: case.version})
+
+    def _remind(self, command: Remind, current: _Round) -> _Draft:
+        case = self._case(command.case, current)
+        decision = decide.remind(command, case, self._context(current))
         return _Draft(decision, {case.key: case.version})
 
     def _sign(self, command: Sign | DeclareConflict, current: _Round) -> _Draft:

@@ -15,12 +15,13 @@ from pathlib import Path
 from engine.store.tail import Followed
 from projections.audit import Audit
 from projections.cases import Cases
+from projections.deadlines import Deadlines
 from projections.definitions import Definitions
 from projections.register import Registers
 from projections.store import open_for_writing
 from projections.views import ProjectionClass, Views
 
-PROJECTIONS: tuple[ProjectionClass, ...] = (Definitions, Audit, Cases, Registers)
+PROJECTIONS: tuple[ProjectionClass, ...] = (Definitions, Audit, Cases, Registers, Deadlines)
 
 Progress = Callable[[int, int], None]
 """Told how far it is: the position reached, and the one to reach."""

@@ -35,6 +35,9 @@ VERBS = {
     "show": ("show", "Show a case, now or at a moment in the past."),
     "list": ("listing", "List cases."),
     "history": ("history", "The trail of a case: who changed what, when, in which role."),
+    "deadlines": ("work", "What falls due when, and what became of it."),
+    "work": ("work", "Do what is due, and keep doing it."),
+    "holidays": ("holidays", "The public holidays of a country, for a calendar."),
     "log": ("feed", "Print the log, or follow it."),
 }
 """Verb -> the module it lives in, and what ``pmo --help`` says of it."""
