@@ -8,7 +8,7 @@ are made only where the view names them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -21,7 +21,11 @@ from projections.select_text import Select
 from projections.store import Tables, quote, read_sql
 
 _SQL = read_sql("relations.sql")
-_HISTORY = "_history"
+_HISTORY, _CHANGES = "_history", "_changes"
+_CHANGED = ("key", "version", "position", "changed_at", "field", "before", "after",
+            "before_withheld", "after_withheld")  # fmt: skip
+_MACHINES = ("timer", "service")
+"""Who acts by itself: nothing waits for these."""
 _GROUND = "_withheld"
 _TITLES = ("title", "name")
 
@@ -38,12 +42,14 @@ _CASE_COLUMNS = {
 _COSTLY = {"since": "state_since", "started": "started"}
 _CASES = ("key", "workflow", "state", "title", "version", "position", "changed", "final")
 _FIXED: dict[str, tuple[str, ...]] = {
+    "appointments": ("key", "role", "unit", "person", "from", "until"),
     "cases": (*_CASES, "since", "started"),
     "deadlines": ("position", "key", "workflow", "state", "version", "at", "share", "pulls",
                   "settled_at", "outcome"),
     "definitions": ("position", "workflow", "version", "title", "hash", "published_at",
                     "published_by"),
     "links": ("position", "parent", "child", "workflow", "linked_at"),
+    "offers": ("key", "workflow", "state", "trigger_name", "role", "unit", "person"),
     "signatures": ("position", "key", "signed_for", "person", "answer", "signed_at", "ended_at"),
     "subscribers": ("name", "reached", "head", "waiting"),
     "trail": ("position", "key", "version", "name", "type", "workflow", "recorded_at",
@@ -90,13 +96,13 @@ class Relations:
         for name, version, body in self._tables.run(_SQL["columns_of_definitions"]):
             relation = name.replace("-", "_")
             workflow = found.setdefault(relation, _Workflow(name, {}))
-            states = json.loads(body)["states"]
-            workflow.final[version] = {s for s, about in states.items() if about.get("final")}
+            workflow.bodies[version] = json.loads(body)
         return found
 
     @property
     def names(self) -> list[str]:
-        return sorted({*_FIXED, *self.workflows, *(f"{name}{_HISTORY}" for name in self.workflows)})
+        made = (f"{name}{kind}" for name in self.workflows for kind in (_HISTORY, _CHANGES))
+        return sorted({*_FIXED, *self.workflows, *made})
 
     def missing(self, select: Select) -> list[str]:
         """The workflows that it needs and that are not published, each once."""
@@ -108,6 +114,8 @@ class Relations:
         if relation in _FIXED:
             return list(_FIXED[relation])
         name = self._register(relation)
+        if relation not in self.workflows and relation.endswith(_CHANGES):
+            return list(_CHANGED)
         columns = [*_CASE_COLUMNS, *_COSTLY, *(field.name for field in self.fields(name))]
         return columns if name == relation else [*columns, "valid_from", "valid_to"]
 
@@ -141,9 +149,7 @@ class Relations:
         return f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
 
     def _register(self, relation: str) -> str:
-        if relation not in self.workflows and relation.endswith(_HISTORY):
-            return relation.removesuffix(_HISTORY)
-        return relation
+        return relation if relation in self.workflows else _bare(relation)
 
     def _selection(self, relation: str, select: Select) -> str:
         match relation:
@@ -151,9 +157,17 @@ class Relations:
                 return self._all_cases(select)
             case "subscribers":
                 return self._all_subscribers()
+            case "offers":
+                return _united(self._offers(), "offers")
+            case "appointments":
+                return _united(self._appointments(), "appointments")
+            case "deadlines" if not self._tables.columns("deadlines"):
+                return _united([], "deadlines")
             case fixed if fixed in _FIXED:
                 return _SQL[fixed]
         name = self._register(relation)
+        if relation != name and relation.endswith(_CHANGES):
+            return self._changes(name)
         columns = ", ".join(self._columns(name, select))
         table = table_of(self.workflows[name].name)
         if name == relation:
@@ -202,44 +216,127 @@ class Relations:
             ]
             table = table_of(workflow.name)
             parts.append(_filled("register", ", ".join(columns), table, self._condition))
-        nothing = f"SELECT {', '.join(f'NULL AS {c}' for c in _FIXED['cases'])} WHERE 1 = 0"
-        return "UNION ALL\n".join(parts) or nothing
+        return _united(parts, "cases")
+
+    def _changes(self, name: str) -> str:
+        """What every event changed, field by field: made of the rows beside each other."""
+        table = table_of(self.workflows[name].name)
+        parts = [
+            _SQL["changes"]
+            .replace("{field}", field.name)
+            .replace("{column}", quote(field.name))
+            .replace("{table}", table)
+            for field in self.fields(name)
+        ]
+        return _SQL["changed"].replace("{parts}", "UNION ALL\n".join(parts))
+
+    def _offers(self) -> Iterator[str]:
+        """What can be asked for next, in which role of which unit, or by whom."""
+        for name, workflow in self.workflows.items():
+            steps = sorted(set(workflow.steps()))
+            if not steps:
+                continue
+            fields = {field.name for field in self.fields(name)}
+            rows = ", ".join(f"({version}, {_texts(words)})" for version, *words in steps)
+            yield (
+                _SQL["offers"]
+                .replace("{workflow}", workflow.name)
+                .replace("{table}", table_of(workflow.name))
+                .replace("{steps}", rows)
+                .replace("{unit}", _chosen("step.column5", {s[4] for s in steps}, fields))
+                .replace("{person}", _chosen("step.column6", {s[5] for s in steps}, fields))
+                .replace("{condition}", self._condition)
+            )
+
+    def _appointments(self) -> Iterator[str]:
+        """The appointments that count, of every workflow that is a register of them."""
+        for workflow in self.workflows.values():
+            newest = workflow.bodies[max(workflow.bodies)]
+            if newest.get("register") == "appointment":
+                yield (
+                    _SQL["appointments"]
+                    .replace("{table}", table_of(workflow.name))
+                    .replace("{condition}", self._condition)
+                    .replace("{states}", _texts(newest.get("in_force", [])) or "NULL")
+                )
 
     def _all_subscribers(self) -> str:
         rows = [
-            f"SELECT '{_escaped(s.name)}' AS name, {s.reached} AS reached, {s.head} AS head,"
+            f"\nSELECT '{_escaped(s.name)}' AS name, {s.reached} AS reached, {s.head} AS head,"
             f" {s.waiting} AS waiting"
             for s in self._subscribers
         ]
-        nothing = f"SELECT {', '.join(f'NULL AS {c}' for c in _FIXED['subscribers'])} WHERE 1 = 0"
-        return "\nUNION ALL ".join(rows) or nothing
+        return _united(rows, "subscribers")
 
 
 @dataclass(frozen=True, slots=True)
 class _Workflow:
-    """``final``: the final states of each of its versions."""
+    """``bodies``: its published definitions as data, by version."""
 
     name: str
-    final: dict[int, set[str]]
+    bodies: dict[int, dict[str, Any]]
 
     def finality(self) -> str:
         """SQL for whether a row's state is final: 1 or 0."""
+        final = {
+            version: sorted(s for s, about in body["states"].items() if about.get("final"))
+            for version, body in self.bodies.items()
+        }
         tests = [
             f"(_definition = {version} AND _state IN ({_texts(states)}))"
-            for version, states in self.final.items()
+            for version, states in final.items()
             if states
         ]
-        if tests and all(states == self.final[min(self.final)] for states in self.final.values()):
-            tests = [f"_state IN ({_texts(next(iter(self.final.values())))})"]
         return f"CASE WHEN {' OR '.join(tests)} THEN 1 ELSE 0 END" if tests else "0"
+
+    def steps(self) -> Iterator[tuple[int, str, str, str, str, str]]:
+        """Version, state, trigger, and who may: a role, the unit it is appointed in (a name or a
+        ``data.`` field), or the field that names the person; what does not apply is empty."""
+        for version, body in self.bodies.items():
+            roles = body.get("roles", {})
+            for transition in body.get("transitions", ()):
+                for role, unit, person in _who(transition.get("by", ()), roles):
+                    for state in transition["from"]:
+                        yield version, state, transition["trigger"], role, unit, person
+
+
+def _who(by: Sequence[Any], roles: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for who in by or ("",):
+        if isinstance(who, str):
+            if who not in _MACHINES:
+                yield who, (roles.get(who) or {}).get("appointed_in") or "", ""
+        elif "person" in who:
+            yield "", "", who["person"]
+        elif "authority" in who:
+            yield "authority", (who["authority"].get("unit") or ""), ""
+
+
+def _chosen(place: str, said: Iterable[str], fields: Collection[str]) -> str:
+    """SQL for what is said: a literal as it is, the value of the field that is named."""
+    cases = [
+        f"WHEN '{_escaped(name)}' THEN {quote(field)}"
+        for name in sorted(said)
+        if (field := name.removeprefix("data.")) in fields
+    ]
+    given = f"nullif({place}, '')"
+    return f"CASE {place} {' '.join(cases)} ELSE {given} END" if cases else given
+
+
+def _united(parts: Iterable[str], relation: str) -> str:
+    nothing = ", ".join(f"NULL AS {quote(column)}" for column in _FIXED[relation])
+    return "UNION ALL\n".join(parts) or f"SELECT {nothing} WHERE 1 = 0"
+
+
+def _bare(relation: str) -> str:
+    return relation.removesuffix(_HISTORY).removesuffix(_CHANGES)
 
 
 def _workflow_of(relation: str) -> str:
-    return relation.removesuffix(_HISTORY).replace("_", "-")
+    return _bare(relation).replace("_", "-")
 
 
-def _texts(values: set[str]) -> str:
-    return ", ".join(f"'{_escaped(value)}'" for value in sorted(values))
+def _texts(values: Iterable[str]) -> str:
+    return ", ".join(f"'{_escaped(value)}'" for value in values)
 
 
 def _escaped(text: str) -> str:

@@ -45,3 +45,31 @@ WHERE _known_from <= :known AND (_known_to IS NULL OR :known < _known_to) AND _v
 
 -- name: columns_of_definitions
 SELECT name, version, body FROM main.$definitions ORDER BY name, version, position
+
+-- name: changes
+SELECT _key AS key, _version AS version, _position AS position, _valid_from AS changed_at,
+    '{field}' AS field, lag(CAST({column} AS TEXT)) OVER earlier AS before,
+    CAST({column} AS TEXT) AS after, lag(ground_of(_withheld, '{field}')) OVER earlier AS before_withheld,
+    ground_of(_withheld, '{field}') AS after_withheld
+FROM main.${table}
+WHERE _known_from <= :known AND (_known_to IS NULL OR :known < _known_to) AND _valid_from <= :as_of
+WINDOW earlier AS (PARTITION BY _key ORDER BY _valid_from, _version)
+
+-- name: changed
+SELECT * FROM (
+{parts}
+)
+WHERE coalesce(before, '') <> coalesce(after, '')
+OR (before IS NULL AND after IS NOT NULL) OR (before IS NOT NULL AND after IS NULL)
+OR coalesce(before_withheld, '') <> coalesce(after_withheld, '')
+
+-- name: offers
+SELECT _key AS key, '{workflow}' AS workflow, _state AS state, step.column3 AS trigger_name,
+    step.column4 AS role, {unit} AS unit, {person} AS person
+FROM main.${table}
+JOIN (VALUES {steps}) AS step ON step.column1 = _definition AND step.column2 = _state
+WHERE {condition}
+
+-- name: appointments
+SELECT _key AS key, role, unit, person, "from", until FROM main.${table}
+WHERE {condition} AND _state IN ({states})
