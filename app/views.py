@@ -6,6 +6,7 @@ same id and version. So an operator changes what ships without touching it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -176,7 +177,8 @@ def _read(file: Path) -> bytes:
         raise BadInput.one(str(file), f"cannot be read: {error.strerror}") from None
 
 
-def _rank(id: str) -> tuple[str, int]:
-    """V2 before V10."""
-    digits = "".join(sign for sign in id if sign.isdigit())
-    return id.rstrip("0123456789"), int(digits or 0)
+def _rank(id: str) -> tuple[str, int, str]:
+    """V2 before V10, and V2 before V2b."""
+    match = re.fullmatch(r"([^0-9]*)([0-9]*)(.*)", id)
+    assert match is not None
+    return match[1], int(match[2] or 0), match[3]

@@ -39,7 +39,7 @@ class Audit:
 def _row(position: int, event: Body) -> tuple[Any, ...]:
     get = event.get
     actor, data, conformance = event["actor"], get("data"), get("conformance")
-    authority, basis = get("authority"), get("basis")
+    authority, basis, evidence = get("authority"), get("basis"), get("evidence", ())
     open_to_doubt = [verdict for verdict in get("verdicts", ()) if _says_something(verdict)]
     return (
         position,
@@ -64,6 +64,7 @@ def _row(position: int, event: Body) -> tuple[Any, ...]:
         to_json(conformance["rules"]) if conformance else None,
         to_json(open_to_doubt) if open_to_doubt else None,
         to_json(basis) if basis else None,
+        1 if isinstance(evidence, dict) else len(evidence),
         " ".join(data) if data else None,
     )
 
@@ -92,7 +93,8 @@ def trail(
     day); ``known_at`` bounds when it was recorded; ``after`` is the position to go on from (before
     which to go on, when ``newest_first``). ``fields`` holds the names of the data that an event
     gave, ``rules`` those it broke, as lists; ``verdicts`` those that did not simply hold (refused, not
-    evaluable, warned of, overridden), ``basis`` what a decision rested on.
+    evaluable, warned of, overridden), ``basis`` what a decision rested on, ``papers`` how many documents came
+    along.
     """
     known = known_position(tables, known_at)
     conditions = ["position < :after" if newest_first and after else "position > :after"]

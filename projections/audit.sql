@@ -22,6 +22,7 @@ CREATE TABLE $audit (
     rules TEXT,
     verdicts TEXT,
     basis TEXT,
+    papers INTEGER NOT NULL,
     fields TEXT
 )
 
@@ -36,8 +37,8 @@ CREATE INDEX $audit_by_occurred_at ON $audit (occurred_at)
 INSERT INTO $audit (
     position, stream, version, name, type, workflow, recorded_at, occurred_at, actor, actor_kind,
     role, on_behalf_of, authority, authority_version, trigger_name, state_before, state_after,
-    reason, verdict, rules, verdicts, basis, fields
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    reason, verdict, rules, verdicts, basis, papers, fields
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: known
 SELECT position FROM $audit WHERE recorded_at <= ? ORDER BY recorded_at DESC, position DESC LIMIT 1
