@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.home import Home
-from engine.clock import END_OF_TIME, SystemClock, last_instant
+from engine.clock import SystemClock, last_instant
 from engine.errors import BadInput, NotFound, PmoError, Problem
 from engine.store.sqlite_file import head_of
 from engine.validation import suggest
@@ -160,7 +160,9 @@ def require_reader(question: Question, restricted: bool, roles: Sequence[str]) -
     """Raises ``NotForYou`` unless one of the roles may read it."""
     if restricted and not set(roles) & set(question.readers):
         allowed = " or ".join(question.readers)
-        raise NotForYou(f"{question.id} {question.title} is restricted: it needs --as NAME:{allowed}")
+        raise NotForYou(
+            f"{question.id} {question.title} is restricted: it needs --as NAME:{allowed}"
+        )
 
 
 def _files(folder: Path | None) -> list[Path]:
@@ -177,8 +179,8 @@ def _read(file: Path) -> bytes:
         raise BadInput.one(str(file), f"cannot be read: {error.strerror}") from None
 
 
-def _rank(id: str) -> tuple[str, int, str]:
+def _rank(view_id: str) -> tuple[str, int, str]:
     """V2 before V10, and V2 before V2b."""
-    match = re.fullmatch(r"([^0-9]*)([0-9]*)(.*)", id)
+    match = re.fullmatch(r"([^0-9]*)([0-9]*)(.*)", view_id)
     assert match is not None
     return match[1], int(match[2] or 0), match[3]

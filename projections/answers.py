@@ -99,7 +99,9 @@ def _answer(
     rows: Sequence[tuple[Any, ...]],
     more: bool,
 ) -> Answer:
-    grounds = {name: names.index(f"{name}{_GROUND}") for name in names if f"{name}{_GROUND}" in names}
+    grounds = {
+        name: names.index(f"{name}{_GROUND}") for name in names if f"{name}{_GROUND}" in names
+    }
     hidden = {_WITHHELD, *(f"{name}{_GROUND}" for name in grounds)}
     places = [place for place, name in enumerate(names) if name not in hidden]
     all_grounds = names.index(_WITHHELD) if _WITHHELD in names else None

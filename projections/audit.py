@@ -70,7 +70,7 @@ def _row(position: int, event: Body) -> tuple[Any, ...]:
 
 
 def _says_something(verdict: Body) -> bool:
-    """Whether a verdict is more than a rule that held: those are most, and tell an auditor least."""
+    """Whether a verdict is more than a rule that held: those are most, and tell least."""
     return verdict["held"] is not True or verdict.get("weight", "shall") != "shall"
 
 
@@ -92,9 +92,9 @@ def trail(
     ``case`` is a stream; ``since`` and ``as_of`` bound when it was so (a date covers its whole
     day); ``known_at`` bounds when it was recorded; ``after`` is the position to go on from (before
     which to go on, when ``newest_first``). ``fields`` holds the names of the data that an event
-    gave, ``rules`` those it broke, as lists; ``verdicts`` those that did not simply hold (refused, not
-    evaluable, warned of, overridden), ``basis`` what a decision rested on, ``papers`` how many documents came
-    along.
+    gave, ``rules`` those it broke, as lists; ``verdicts`` those that did not simply hold (refused,
+    not evaluable, warned of, overridden), ``basis`` what a decision rested on, ``papers`` how many
+    documents came along.
     """
     known = known_position(tables, known_at)
     conditions = ["position < :after" if newest_first and after else "position > :after"]

@@ -54,8 +54,8 @@ _FIXED: dict[str, tuple[str, ...]] = {
     "subscribers": ("name", "reached", "head", "waiting"),
     "trail": ("position", "key", "version", "name", "type", "workflow", "recorded_at",
               "occurred_at", "actor", "actor_kind", "role", "on_behalf_of", "authority",
-              "authority_version", "trigger_name", "state_before", "state_after", "reason", "verdict", "rules",
-              "verdicts", "basis", "papers", "fields"),
+              "authority_version", "trigger_name", "state_before", "state_after", "reason",
+              "verdict", "rules", "verdicts", "basis", "papers", "fields"),
 }  # fmt: skip
 """The relations that are there whatever is published, and their columns."""
 

@@ -23,12 +23,12 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_WRITES = frozenset(
-    "insert update delete merge into create drop alter attach detach pragma vacuum reindex".split()
-)
+_WRITES = ("insert", "update", "delete", "merge", "into", "create", "drop", "alter", "attach",
+           "detach", "pragma", "vacuum", "reindex")  # fmt: skip
 """Words that stand in no SELECT, unless quoted: PostgreSQL lets some of them stand inside one."""
 
-_ENDS_FROM = frozenset("where group order limit union except intersect having window".split())
+_ENDS_FROM = ("where", "group", "order", "limit", "union", "except", "intersect", "having",
+              "window")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,12 @@ class Select:
                 yield Fault(token.offset, what, f'a name is written "{token.lower}"')
             elif token.text in ("'", '"'):
                 yield Fault(token.offset, f"the {token.text} is not closed", "close it")
+                return
+        for token in tokens:
+            if token.text == ":":
+                yield Fault(
+                    token.offset, "not every database knows ':' here", "write CAST(x AS TEXT)"
+                )
                 return
         depth = 0
         for token in tokens:

@@ -203,7 +203,12 @@ class Tables:
     def provide_functions(self) -> None:
         """What views may call (``projections.functions``)."""
         for name, (count, answer) in SCALARS.items():
-            self._connection.create_function(name, count, answer, deterministic=True)
+            self._connection.create_function(
+                name,
+                count,
+                answer,  # type: ignore[arg-type]  # typeshed knows no union of functions
+                deterministic=True,
+            )
         for name, (count, aggregate) in AGGREGATES.items():
             self._connection.create_aggregate(name, count, aggregate)  # type: ignore[arg-type]
 

@@ -54,7 +54,7 @@ class Parameter(_File):
 
 
 class Column(_File):
-    """How a column is headed and shown; ``unit`` is a currency, ``%`` (of 1), ``days``, any word."""
+    """How a column is headed and shown; ``unit`` is a currency, ``%`` (of 1), or any word."""
 
     title: str = ""
     unit: str = ""

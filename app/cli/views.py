@@ -147,7 +147,9 @@ def _list(catalogue: Catalogue, as_json: bool) -> None:
 
 def _tell(problems: Iterable[Problem]) -> None:
     """Views that cannot be read are left out, and said to be."""
-    told = [click.echo(f"error: {problem}", err=True) for problem in problems]
+    told = list(problems)
+    for problem in told:
+        click.echo(f"error: {problem}", err=True)
     if told:
         raise CheckFailed
 
