@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.home import Home
 from engine.clock import SystemClock, last_instant
-from engine.errors import BadInput, NotFound, PmoError, Problem
+from engine.errors import BadInput, NotFound, Problem, Refused
 from engine.store.sqlite_file import head_of
 from engine.validation import suggest
 from engine.yaml_source import LARGEST_FILE
@@ -36,10 +36,8 @@ FOLDER = "views"
 METRICS = "metrics.yaml"
 
 
-class NotForYou(PmoError):
+class NotForYou(Refused):
     """Somebody asked for a restricted view in no role that may read it."""
-
-    code = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +130,10 @@ def measure(
         try:
             require_reader(metric, metric.restricted, roles)
             found = Measured(metric, tuple(figures(home.views, relations, metric)))
-        except (NotFound, NotForYou) as error:
-            said = error.problems[0].what if isinstance(error, NotFound) else str(error)
-            found = Measured(metric, (), said)
+        except NotFound as error:
+            found = Measured(metric, (), error.problems[0].what)
+        except (BadInput, NotForYou) as error:
+            found = Measured(metric, (), str(error))
         measured.append(found)
     return measured
 
@@ -160,9 +159,8 @@ def require_reader(question: Question, restricted: bool, roles: Sequence[str]) -
     """Raises ``NotForYou`` unless one of the roles may read it."""
     if restricted and not set(roles) & set(question.readers):
         allowed = " or ".join(question.readers)
-        raise NotForYou(
-            f"{question.id} {question.title} is restricted: it needs --as NAME:{allowed}"
-        )
+        what = f"{question.id} {question.title} is restricted: it needs --as NAME:{allowed}"
+        raise NotForYou(what, ())
 
 
 def _files(folder: Path | None) -> list[Path]:
