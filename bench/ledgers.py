@@ -1,4 +1,4 @@
-"""Large ledgers, made quickly: cases of fifty observations each, through the log's own append."""
+"""Large ledgers, made quickly: cases of many observations each, through the log's own append."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ EVENTS_A_CASE = 50
 IMPORTER = Actor(id="importer", kind="import")
 
 
-def fill(path: Path, events: int) -> SQLiteLog:
-    """A ledger of about that many events; its cases are ``PRJ-000001`` and so on."""
+def fill(path: Path, events: int, each: int = EVENTS_A_CASE) -> SQLiteLog:
+    """A ledger of about that many events, ``each`` a case; these are ``PRJ-000001`` and so on."""
     log = SQLiteLog(path)
     definition = load_definition(DEFINITION, "bench")
     requester = Requester(id="importer", kind="import")
@@ -38,23 +38,24 @@ def fill(path: Path, events: int) -> SQLiteLog:
         PublishDefinition(command_id="p", actor=requester, body=definition.body, text=DEFINITION)
     )
     ref = DefinitionRef(name="project", version=1, hash=definition.hash)
-    for first in range(0, events // EVENTS_A_CASE, 20):
-        log.append([_case(number + 1, ref) for number in range(first, first + 20)])
+    group = 1_000 // each
+    for first in range(0, events // each, group):
+        log.append([_case(number + 1, ref, each) for number in range(first, first + group)])
     return log
 
 
-def _case(number: int, definition: DefinitionRef) -> Append:
+def _case(number: int, definition: DefinitionRef, events: int) -> Append:
     key = f"PRJ-{number:06}"
     return Append(
-        events=tuple(_observed(key, version, definition) for version in range(1, 51)),
+        events=tuple(_observed(number, version, definition) for version in range(1, events + 1)),
         expected={key: 0},
         marker=ids.marker(key),
         fingerprint=bytes(32),
     )
 
 
-def _observed(key: str, version: int, definition: DefinitionRef) -> CaseObserved:
-    year = 1970 + version
+def _observed(number: int, version: int, definition: DefinitionRef) -> CaseObserved:
+    key, year = f"PRJ-{number:06}", 1970 + version
     return CaseObserved(
         event_id=ids.new_id(),
         stream=key,
@@ -69,9 +70,9 @@ def _observed(key: str, version: int, definition: DefinitionRef) -> CaseObserved
         state="reported" if version == 1 else None,
         data={
             "name": f"Project {key}",
-            "rating": ("Green", "Amber", "Red")[version % 3],
-            "end": f"{year + 20}-03-31",
-            "cost": {"amount": f"{version}000000", "currency": "GBP"},
+            "rating": ("Green", "Amber", "Red")[(number + version) % 3],
+            "end": f"{year + 20 + number % 10}-03-31",
+            "cost": {"amount": f"{number * 7919 % 1000 + version}000000", "currency": "GBP"},
         },
         conformance=Conformance(verdict="conforms"),
         origin=Source(name=f"report {year}"),

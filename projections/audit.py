@@ -15,7 +15,7 @@ _SQL = read_sql("audit.sql")
 
 class Audit:
     name = "audit"
-    version = 1
+    version = 2
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -39,6 +39,8 @@ class Audit:
 def _row(position: int, event: Body) -> tuple[Any, ...]:
     get = event.get
     actor, data, conformance = event["actor"], get("data"), get("conformance")
+    authority, basis, evidence = get("authority"), get("basis"), get("evidence", ())
+    open_to_doubt = [verdict for verdict in get("verdicts", ()) if _says_something(verdict)]
     return (
         position,
         event["stream"],
@@ -52,14 +54,24 @@ def _row(position: int, event: Body) -> tuple[Any, ...]:
         actor["kind"],
         get("role"),
         get("on_behalf_of"),
+        authority["rule"] if authority else None,
+        authority["version"] if authority else None,
         get("trigger"),
         get("source"),
         get("state"),
         get("reason"),
         conformance["verdict"] if conformance else None,
         to_json(conformance["rules"]) if conformance else None,
+        to_json(open_to_doubt) if open_to_doubt else None,
+        to_json(basis) if basis else None,
+        1 if isinstance(evidence, dict) else len(evidence),
         " ".join(data) if data else None,
     )
+
+
+def _says_something(verdict: Body) -> bool:
+    """Whether a verdict is more than a rule that held: those are most, and tell least."""
+    return verdict["held"] is not True or verdict.get("weight", "shall") != "shall"
 
 
 def trail(
@@ -80,7 +92,9 @@ def trail(
     ``case`` is a stream; ``since`` and ``as_of`` bound when it was so (a date covers its whole
     day); ``known_at`` bounds when it was recorded; ``after`` is the position to go on from (before
     which to go on, when ``newest_first``). ``fields`` holds the names of the data that an event
-    gave, ``rules`` those it broke, as lists.
+    gave, ``rules`` those it broke, as lists; ``verdicts`` those that did not simply hold (refused,
+    not evaluable, warned of, overridden), ``basis`` what a decision rested on, ``papers`` how many
+    documents came along.
     """
     known = known_position(tables, known_at)
     conditions = ["position < :after" if newest_first and after else "position > :after"]
@@ -101,6 +115,8 @@ def trail(
     rows = tables.fetch(sql, given)
     for row in rows:
         row["rules"] = json.loads(row["rules"] or "[]")
+        row["verdicts"] = json.loads(row["verdicts"] or "[]")
+        row["basis"] = json.loads(row["basis"] or "null")
         row["fields"] = (row["fields"] or "").split()
     return rows
 

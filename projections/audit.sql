@@ -12,12 +12,17 @@ CREATE TABLE $audit (
     actor_kind TEXT NOT NULL,
     role TEXT,
     on_behalf_of TEXT,
+    authority TEXT,
+    authority_version INTEGER,
     trigger_name TEXT,
     state_before TEXT,
     state_after TEXT,
     reason TEXT,
     verdict TEXT,
     rules TEXT,
+    verdicts TEXT,
+    basis TEXT,
+    papers INTEGER NOT NULL,
     fields TEXT
 )
 
@@ -31,8 +36,9 @@ CREATE INDEX $audit_by_occurred_at ON $audit (occurred_at)
 -- name: insert
 INSERT INTO $audit (
     position, stream, version, name, type, workflow, recorded_at, occurred_at, actor, actor_kind,
-    role, on_behalf_of, trigger_name, state_before, state_after, reason, verdict, rules, fields
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    role, on_behalf_of, authority, authority_version, trigger_name, state_before, state_after,
+    reason, verdict, rules, verdicts, basis, papers, fields
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: known
 SELECT position FROM $audit WHERE recorded_at <= ? ORDER BY recorded_at DESC, position DESC LIMIT 1

@@ -11,6 +11,9 @@ from projections.views import Batch
 
 _SQL = read_sql("cases.sql")
 
+_NO_CASES = (PUBLISHED, "pmo.claim.changed.v1")
+"""Events whose stream is no case: of definitions, and of claims that cases compete for."""
+
 _TITLES = ("title", "name")
 """The fields a case may be called by, the better one first."""
 
@@ -36,7 +39,7 @@ class Cases:
     def apply(self, batch: Batch) -> None:
         waiting = self._waiting
         for position, event in batch:
-            if event["type"] == PUBLISHED:
+            if event["type"] in _NO_CASES:
                 continue
             key, version, at = event["stream"], event["version"], event["occurred_at"]
             row = waiting.get(key) or self._recent.get(key) or self._load(key, version)

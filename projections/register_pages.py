@@ -22,8 +22,8 @@ from projections.timeline import SYSTEM
 Comparison = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "missing", "withheld", "present"]
 
 _SQL = read_sql("register.sql")
-_NOW = "_next_known IS NULL AND _known_to IS NULL"
-_THEN = (
+NOW = "_next_known IS NULL AND _known_to IS NULL"
+THEN = (
     "_known_from <= :known AND (_known_to IS NULL OR :known < _known_to)"
     " AND _valid_from <= :as_of"
     " AND (_next_known IS NULL OR :known < _next_known OR :as_of < _next_valid)"
@@ -156,9 +156,9 @@ class _Moment:
 
 def _moment(tables: Tables, as_of: str | None, known_at: str | None) -> _Moment:
     if as_of is None and known_at is None:
-        return _Moment(_NOW, {})
+        return _Moment(NOW, {})
     known = known_position(tables, known_at)
-    return _Moment(_THEN, {"known": known, "as_of": occurred_by(as_of)})
+    return _Moment(THEN, {"known": known, "as_of": occurred_by(as_of)})
 
 
 def _conditions(columns: list[Field], where: Sequence[Where]) -> tuple[list[str], dict[str, Any]]:

@@ -17,11 +17,21 @@ from projections.audit import Audit
 from projections.cases import Cases
 from projections.deadlines import Deadlines
 from projections.definitions import Definitions
+from projections.links import Links
 from projections.register import Registers
+from projections.signatures import Signatures
 from projections.store import open_for_writing
 from projections.views import ProjectionClass, Views
 
-PROJECTIONS: tuple[ProjectionClass, ...] = (Definitions, Audit, Cases, Registers, Deadlines)
+PROJECTIONS: tuple[ProjectionClass, ...] = (
+    Definitions,
+    Audit,
+    Cases,
+    Registers,
+    Deadlines,
+    Links,
+    Signatures,
+)
 
 Progress = Callable[[int, int], None]
 """Told how far it is: the position reached, and the one to reach."""

@@ -19,6 +19,7 @@ from typing import Any
 
 from engine.errors import StoreFailed
 from engine.store.sqlite_file import address
+from projections.functions import AGGREGATES, SCALARS
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -109,6 +110,20 @@ class Tables:
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
+    def select(
+        self, sql: str, parameters: Mapping[str, Any], most: int
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The names of the columns, and up to so many rows, of a statement in which ``$`` is no
+        prefix: what a view says is nobody's but its author's.
+
+        Raises ``Unfit`` for a statement that the database does not take.
+        """
+        try:
+            cursor = self._connection.execute(sql, parameters)
+            return [column[0] for column in cursor.description], cursor.fetchmany(most)
+        except sqlite3.Error as error:
+            raise _explained(error, self.path) from error
+
     def each(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
         """Rows one at a time, for tables larger than memory."""
         yield from self._execute(sql, parameters)
@@ -190,6 +205,18 @@ class Tables:
         found = {match[0] for (name,) in rows if (match := _SHADOW.match(name))}
         return [self.under(prefix) for prefix in sorted(found)]
 
+    def provide_functions(self) -> None:
+        """What views may call (``projections.functions``)."""
+        for name, (count, answer) in SCALARS.items():
+            self._connection.create_function(
+                name,
+                count,
+                answer,  # type: ignore[arg-type]  # typeshed knows no union of functions
+                deterministic=True,
+            )
+        for name, (count, aggregate) in AGGREGATES.items():
+            self._connection.create_aggregate(name, count, aggregate)  # type: ignore[arg-type]
+
     def close(self) -> None:
         self._connection.close()
 
@@ -240,6 +267,7 @@ def open_for_reading(path: Path) -> Tables:
     if form != _FORM:
         raise StoreFailed(f"{path}: views of form {form}; delete the file, and it is built again")
     tables.run("PRAGMA query_only = ON")
+    tables.provide_functions()
     return tables
 
 

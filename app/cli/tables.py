@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -16,6 +17,8 @@ from typing import Any
 import click
 
 MISSING = "\N{EN DASH}"
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 def show_value(value: Any) -> str:
@@ -42,6 +45,24 @@ def show_amount(amount: Decimal) -> str:
     return f"{amount:,.2f}" if amount == round(amount, 2) else f"{amount.normalize():,f}"
 
 
+def show_in(unit: str, value: Any) -> str:
+    """A value of a view in its unit: a currency, ``%`` (of 1), or any word, left to the heading."""
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        return show_moment(value)
+    if not isinstance(value, int | float):
+        return show_value(value)
+    if unit == "%":
+        return f"{show_number(value * 100)} %"
+    if len(unit) == 3 and unit.isupper():
+        return f"{unit} {show_amount(Decimal(repr(value)))}"
+    return show_number(value)
+
+
+def show_number(value: float) -> str:
+    """With two decimals at most; more would tell of a precision that is not there."""
+    return str(value) if isinstance(value, int) else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
 def show_paper(paper: Mapping[str, Any]) -> str:
     """Evidence: its kind, name, the date it speaks of, and enough of its hash to tell it apart."""
     name = clean(paper.get("name", ""))
@@ -58,6 +79,18 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """RFC 4180. Missing is an empty cell, withheld its ground, zero is 0."""
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\r\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(
+            "" if v is None else v if isinstance(v, int | float) else show_value(v) for v in row
+        )
 
 
 def print_json(value: Any) -> None:

@@ -14,7 +14,9 @@ from engine import canonical
 from engine.events import (
     Actor,
     AnyEvent,
+    CaseLinked,
     CaseObserved,
+    CaseSigned,
     CaseTransitioned,
     Conformance,
     DefinitionPublished,
@@ -102,6 +104,24 @@ class History:
             data={},
             reason="because",
             role="owner",
+        )
+
+    def signed(
+        self, key: str, of: str, answer: Any, actor: str, at: str = NINE, recorded_at: str = NINE
+    ) -> AnyEvent:
+        return CaseSigned(
+            **self._envelope(key, "Signed", at, recorded_at, actor),
+            definition=DefinitionRef(name="plan", version=1, hash="0" * 64),
+            of=of,
+            answer=answer,
+        )
+
+    def linked(self, key: str, child: str, workflow: str, at: str = NINE) -> AnyEvent:
+        return CaseLinked(
+            **self._envelope(key, "CaseLinked", at, NINE),
+            definition=DefinitionRef(name="plan", version=1, hash="0" * 64),
+            child=child,
+            workflow=workflow,
         )
 
     def attached(self, key: str) -> AnyEvent:

@@ -1,0 +1,348 @@
+"""What a view selects from: relations as they stood at the chosen moments.
+
+Each is a selection over our tables that stands before the view's own SQL (``WITH``), so that a
+view never says how rows are kept, and cannot forget to ask as of when. Columns that cost something
+are made only where the view names them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+from projections.moments import known_position, occurred_by
+from projections.register import table_of
+from projections.register_pages import NOW, THEN, Field
+from projections.select_text import Select
+from projections.store import Tables, quote, read_sql
+
+_SQL = read_sql("relations.sql")
+_HISTORY, _CHANGES = "_history", "_changes"
+_CHANGED = ("key", "version", "position", "changed_at", "field", "before", "after",
+            "before_withheld", "after_withheld")  # fmt: skip
+_MACHINES = ("timer", "service")
+"""Who acts by itself: nothing waits for these."""
+_GROUND = "_withheld"
+_TITLES = ("title", "name")
+
+_CASE_COLUMNS = {
+    "key": "_key",
+    "state": "_state",
+    "version": "_version",
+    "withheld": "_withheld",
+    "position": "_position",
+    "changed": "_valid_from",
+}
+"""What every register has, whatever its workflow; fields do not bear the first four names."""
+
+_COSTLY = {"since": "state_since", "started": "started"}
+_CASES = ("key", "workflow", "state", "title", "version", "position", "changed", "final")
+_FIXED: dict[str, tuple[str, ...]] = {
+    "appointments": ("key", "role", "unit", "person", "from", "until"),
+    "cases": (*_CASES, "since", "started"),
+    "deadlines": ("position", "key", "workflow", "state", "version", "at", "share", "pulls",
+                  "settled_at", "outcome"),
+    "definitions": ("position", "workflow", "version", "title", "hash", "published_at",
+                    "published_by"),
+    "links": ("position", "parent", "child", "workflow", "linked_at"),
+    "offers": ("key", "workflow", "state", "trigger_name", "role", "unit", "person"),
+    "signatures": ("position", "key", "signed_for", "person", "answer", "signed_at", "ended_at"),
+    "subscribers": ("name", "reached", "head", "waiting"),
+    "trail": ("position", "key", "version", "name", "type", "workflow", "recorded_at",
+              "occurred_at", "actor", "actor_kind", "role", "on_behalf_of", "authority",
+              "authority_version", "trigger_name", "state_before", "state_after", "reason",
+              "verdict", "rules", "verdicts", "basis", "papers", "fields"),
+}  # fmt: skip
+"""The relations that are there whatever is published, and their columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """Who reads the log: how far it has come, how far it could be, how many events it set aside."""
+
+    name: str
+    reached: int
+    head: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """``as_of`` and ``known_at`` as they were given; ``now`` is the instant that is looked from."""
+
+    as_of: str | None
+    known_at: str | None
+    now: str
+
+
+class Relations:
+    """The relations there are, given what has been published."""
+
+    def __init__(
+        self, tables: Tables, moments: Moments, subscribers: Sequence[Subscriber] = ()
+    ) -> None:
+        self._tables = tables
+        self._moments = moments
+        self._subscribers = subscribers
+
+    @cached_property
+    def workflows(self) -> Mapping[str, _Workflow]:
+        """By the name of their relation."""
+        found: dict[str, _Workflow] = {}
+        for name, version, body in self._tables.run(_SQL["columns_of_definitions"]):
+            relation = name.replace("-", "_")
+            workflow = found.setdefault(relation, _Workflow(name, {}))
+            workflow.bodies[version] = json.loads(body)
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        made = (f"{name}{kind}" for name in self.workflows for kind in (_HISTORY, _CHANGES))
+        return sorted({*_FIXED, *self.workflows, *made})
+
+    def missing(self, select: Select) -> list[str]:
+        """The workflows that it needs and that are not published, each once."""
+        known = set(self.names)
+        needed = [name for token in select.relations if (name := token.name) and name not in known]
+        return list(dict.fromkeys(_workflow_of(name) for name in needed))
+
+    def columns(self, relation: str) -> list[str]:
+        if relation in _FIXED:
+            return list(_FIXED[relation])
+        name = self._register(relation)
+        if relation not in self.workflows and relation.endswith(_CHANGES):
+            return list(_CHANGED)
+        columns = [*_CASE_COLUMNS, *_COSTLY, *(field.name for field in self.fields(name))]
+        return columns if name == relation else [*columns, "valid_from", "valid_to"]
+
+    def fields(self, relation: str) -> list[Field]:
+        """The data fields of a workflow's relation, or of its history; others have none."""
+        name = self._register(relation)
+        if relation in _FIXED or name not in self.workflows:
+            return []
+        sql = read_sql("register.sql")["fields"]
+        return [Field(*row) for row in self._tables.run(sql, [self.workflows[name].name])]
+
+    def statement(self, select: Select) -> str:
+        """The view's SELECT with the relations it needs before it."""
+        named = dict.fromkeys(name for token in select.relations if (name := token.name))
+        parts = [f"{quote(name)} AS (\n{self._selection(name, select)})" for name in named]
+        return select.after(",\n".join(parts).replace("$", self._tables.prefix))
+
+    def given(self) -> dict[str, Any]:
+        """The parameters that every view may use."""
+        return {
+            "known": known_position(self._tables, self._moments.known_at),
+            "as_of": occurred_by(self._moments.as_of),
+            "now": self._moments.now,
+            "today": self._moments.now[:10],
+        }
+
+    def suggest(self, column: str, relations: Sequence[str]) -> str:
+        """What was probably meant by a column that is not there."""
+        known = dict.fromkeys(name for relation in relations for name in self.columns(relation))
+        near = get_close_matches(column, known, n=1)
+        return f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
+
+    def _register(self, relation: str) -> str:
+        return relation if relation in self.workflows else _bare(relation)
+
+    def _selection(self, relation: str, select: Select) -> str:
+        match relation:
+            case "cases":
+                return self._all_cases(select)
+            case "subscribers":
+                return self._all_subscribers()
+            case "offers":
+                return _united(self._offers(), "offers")
+            case "appointments":
+                return _united(self._appointments(), "appointments")
+            case "deadlines" if not self._tables.columns("deadlines"):
+                return _united([], "deadlines")
+            case fixed if fixed in _FIXED:
+                return _SQL[fixed]
+        name = self._register(relation)
+        if relation != name and relation.endswith(_CHANGES):
+            return self._changes(name)
+        columns = ", ".join(self._columns(name, select))
+        table = table_of(self.workflows[name].name)
+        if name == relation:
+            return _filled("register", columns, table, self._condition)
+        return _filled("history", columns, table, "")
+
+    @property
+    def _condition(self) -> str:
+        now = self._moments.as_of is None and self._moments.known_at is None
+        return NOW if now else THEN
+
+    def _columns(self, name: str, select: Select) -> Iterator[str]:
+        fields = [field.name for field in self.fields(name)]
+        for column, own in _CASE_COLUMNS.items():
+            if column not in fields:
+                yield f"{own} AS {column}"
+        yield from map(quote, fields)
+        for column, statement in _COSTLY.items():
+            if column not in fields and (column in select.names or select.takes_all_columns):
+                yield f"{_SQL[statement]} AS {column}"
+        for field in fields:
+            ground = f"{field}{_GROUND}"
+            if ground in select.names and ground not in fields:
+                yield f"ground_of(_withheld, '{field}') AS {quote(ground)}"
+
+    def _all_cases(self, select: Select) -> str:
+        parts = []
+        for name, workflow in self.workflows.items():
+            fields = {field.name for field in self.fields(name)}
+            titles = [quote(title) for title in _TITLES if title in fields]
+            title = f"coalesce({', '.join(titles)})" if len(titles) > 1 else "".join(titles)
+            columns = [
+                "_key AS key",
+                f"'{workflow.name}' AS workflow",
+                "_state AS state",
+                f"{title or 'NULL'} AS title",
+                "_version AS version",
+                "_position AS position",
+                "_valid_from AS changed",
+                f"{workflow.finality()} AS final",
+            ]
+            columns += [
+                f"{_SQL[statement]} AS {column}"
+                for column, statement in _COSTLY.items()
+                if column in select.names or select.takes_all_columns
+            ]
+            table = table_of(workflow.name)
+            parts.append(_filled("register", ", ".join(columns), table, self._condition))
+        return _united(parts, "cases")
+
+    def _changes(self, name: str) -> str:
+        """What every event changed, field by field: made of the rows beside each other."""
+        table = table_of(self.workflows[name].name)
+        parts = [
+            _SQL["changes"]
+            .replace("{field}", field.name)
+            .replace("{column}", quote(field.name))
+            .replace("{table}", table)
+            for field in self.fields(name)
+        ]
+        return _SQL["changed"].replace("{parts}", "UNION ALL\n".join(parts))
+
+    def _offers(self) -> Iterator[str]:
+        """What can be asked for next, in which role of which unit, or by whom."""
+        for name, workflow in self.workflows.items():
+            steps = sorted(set(workflow.steps()))
+            if not steps:
+                continue
+            fields = {field.name for field in self.fields(name)}
+            rows = ", ".join(f"({version}, {_texts(words)})" for version, *words in steps)
+            yield (
+                _SQL["offers"]
+                .replace("{workflow}", workflow.name)
+                .replace("{table}", table_of(workflow.name))
+                .replace("{steps}", rows)
+                .replace("{unit}", _chosen("step.column5", {s[4] for s in steps}, fields))
+                .replace("{person}", _chosen("step.column6", {s[5] for s in steps}, fields))
+                .replace("{condition}", self._condition)
+            )
+
+    def _appointments(self) -> Iterator[str]:
+        """The appointments that count, of every workflow that is a register of them."""
+        for workflow in self.workflows.values():
+            newest = workflow.bodies[max(workflow.bodies)]
+            if newest.get("register") == "appointment":
+                yield (
+                    _SQL["appointments"]
+                    .replace("{table}", table_of(workflow.name))
+                    .replace("{condition}", self._condition)
+                    .replace("{states}", _texts(newest.get("in_force", [])) or "NULL")
+                )
+
+    def _all_subscribers(self) -> str:
+        rows = [
+            f"\nSELECT '{_escaped(s.name)}' AS name, {s.reached} AS reached, {s.head} AS head,"
+            f" {s.waiting} AS waiting"
+            for s in self._subscribers
+        ]
+        return _united(rows, "subscribers")
+
+
+@dataclass(frozen=True, slots=True)
+class _Workflow:
+    """``bodies``: its published definitions as data, by version."""
+
+    name: str
+    bodies: dict[int, dict[str, Any]]
+
+    def finality(self) -> str:
+        """SQL for whether a row's state is final: 1 or 0."""
+        final = {
+            version: sorted(s for s, about in body["states"].items() if about.get("final"))
+            for version, body in self.bodies.items()
+        }
+        tests = [
+            f"(_definition = {version} AND _state IN ({_texts(states)}))"
+            for version, states in final.items()
+            if states
+        ]
+        return f"CASE WHEN {' OR '.join(tests)} THEN 1 ELSE 0 END" if tests else "0"
+
+    def steps(self) -> Iterator[tuple[int, str, str, str, str, str]]:
+        """Version, state, trigger, and who may: a role, the unit it is appointed in (a name or a
+        ``data.`` field), or the field that names the person; what does not apply is empty."""
+        for version, body in self.bodies.items():
+            roles = body.get("roles", {})
+            for transition in body.get("transitions", ()):
+                for role, unit, person in _who(transition.get("by", ()), roles):
+                    for state in transition["from"]:
+                        yield version, state, transition["trigger"], role, unit, person
+
+
+def _who(by: Sequence[Any], roles: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for who in by or ("",):
+        if isinstance(who, str):
+            if who not in _MACHINES:
+                yield who, (roles.get(who) or {}).get("appointed_in") or "", ""
+        elif "person" in who:
+            yield "", "", who["person"]
+        elif "authority" in who:
+            yield "authority", (who["authority"].get("unit") or ""), ""
+
+
+def _chosen(place: str, said: Iterable[str], fields: Collection[str]) -> str:
+    """SQL for what is said: a literal as it is, the value of the field that is named."""
+    cases = [
+        f"WHEN '{_escaped(name)}' THEN {quote(field)}"
+        for name in sorted(said)
+        if (field := name.removeprefix("data.")) in fields
+    ]
+    given = f"nullif({place}, '')"
+    return f"CASE {place} {' '.join(cases)} ELSE {given} END" if cases else given
+
+
+def _united(parts: Iterable[str], relation: str) -> str:
+    nothing = ", ".join(f"NULL AS {quote(column)}" for column in _FIXED[relation])
+    return "UNION ALL\n".join(parts) or f"SELECT {nothing} WHERE 1 = 0"
+
+
+def _bare(relation: str) -> str:
+    return relation.removesuffix(_HISTORY).removesuffix(_CHANGES)
+
+
+def _workflow_of(relation: str) -> str:
+    return _bare(relation).replace("_", "-")
+
+
+def _texts(values: Iterable[str]) -> str:
+    return ", ".join(f"'{_escaped(value)}'" for value in values)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def _filled(statement: str, columns: str, table: str, condition: str) -> str:
+    sql = _SQL[statement].replace("{columns}", columns).replace("{table}", table)
+    return sql.replace("{condition}", condition)

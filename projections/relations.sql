@@ -1,0 +1,75 @@
+-- name: trail
+SELECT position, stream AS key, version, name, type, workflow, recorded_at, occurred_at, actor,
+    actor_kind, role, on_behalf_of, authority, authority_version, trigger_name, state_before,
+    state_after, reason, verdict, rules, verdicts, basis, papers, fields
+FROM main.$audit
+WHERE position <= :known AND occurred_at <= :as_of
+
+-- name: definitions
+SELECT position, name AS workflow, version, title, hash, published_at, published_by
+FROM main.$definitions
+WHERE position <= :known AND published_at <= :as_of
+
+-- name: links
+SELECT position, parent, child, workflow, linked_at
+FROM main.$link
+WHERE position <= :known AND linked_at <= :as_of
+
+-- name: signatures
+SELECT from_position AS position, key, signed_for, person, answer, from_at AS signed_at,
+    CASE WHEN to_position <= :known AND to_at <= :as_of THEN to_at END AS ended_at
+FROM main.$signature
+WHERE from_position <= :known AND from_at <= :as_of
+
+-- name: register
+SELECT {columns} FROM main.${table} WHERE {condition}
+
+-- name: history
+SELECT {columns}, _valid_from AS valid_from,
+    CASE WHEN _next_known <= :known THEN _next_valid END AS valid_to
+FROM main.${table}
+WHERE _known_from <= :known AND (_known_to IS NULL OR :known < _known_to) AND _valid_from <= :as_of
+
+-- name: state_since
+(SELECT min(entered.occurred_at) FROM main.$audit AS entered
+ WHERE entered.stream = _key AND entered.state_after = _state
+ AND entered.position <= :known AND entered.occurred_at <= :as_of
+ AND entered.occurred_at >= coalesce(
+    (SELECT max(other.occurred_at) FROM main.$audit AS other
+     WHERE other.stream = _key AND other.state_after <> _state
+     AND other.position <= :known AND other.occurred_at <= :as_of), ''))
+
+-- name: started
+(SELECT min(begun.occurred_at) FROM main.$audit AS begun
+ WHERE begun.stream = _key AND begun.position <= :known)
+
+-- name: columns_of_definitions
+SELECT name, version, body FROM main.$definitions ORDER BY name, version, position
+
+-- name: changes
+SELECT _key AS key, _version AS version, _position AS position, _valid_from AS changed_at,
+    '{field}' AS field, lag(CAST({column} AS TEXT)) OVER earlier AS before,
+    CAST({column} AS TEXT) AS after, lag(ground_of(_withheld, '{field}')) OVER earlier AS before_withheld,
+    ground_of(_withheld, '{field}') AS after_withheld
+FROM main.${table}
+WHERE _known_from <= :known AND (_known_to IS NULL OR :known < _known_to) AND _valid_from <= :as_of
+WINDOW earlier AS (PARTITION BY _key ORDER BY _valid_from, _version)
+
+-- name: changed
+SELECT * FROM (
+{parts}
+)
+WHERE coalesce(before, '') <> coalesce(after, '')
+OR (before IS NULL AND after IS NOT NULL) OR (before IS NOT NULL AND after IS NULL)
+OR coalesce(before_withheld, '') <> coalesce(after_withheld, '')
+
+-- name: offers
+SELECT _key AS key, '{workflow}' AS workflow, _state AS state, step.column3 AS trigger_name,
+    nullif(step.column4, '') AS role, {unit} AS unit, {person} AS person
+FROM main.${table}
+JOIN (VALUES {steps}) AS step ON step.column1 = _definition AND step.column2 = _state
+WHERE {condition} AND (step.column6 = '' OR {person} IS NOT NULL)
+
+-- name: appointments
+SELECT _key AS key, role, unit, person, "from", until FROM main.${table}
+WHERE {condition} AND _state IN ({states})

@@ -1,0 +1,111 @@
+"""Views and metrics are files: what is wrong with one is told with line and column."""
+
+import pytest
+
+from engine.errors import BadInput
+from projections.view_definitions import in_force, load_metrics, load_view, read_parameters
+
+VIEW = """id: R1
+title: Projects
+about: Which are there?
+parameters:
+  unit: {about: Only this one's}
+  since: {type: date, default: 2026-01-01}
+  most: {type: number, default: 5}
+sql: |
+  SELECT key
+  FROM project
+  WHERE unit = :unit AND since > :since AND version < :most
+"""
+
+METRICS = """metrics:
+  - {id: age, version: 1, title: Age, about: How old., sql: SELECT 1}
+  - {id: age, version: 2, title: Age, about: How old., since: 2026-04-01, sql: SELECT 2}
+"""
+
+
+def problems(text, load=lambda text: load_view(text, "r.yaml", "r")):
+    with pytest.raises(BadInput) as caught:
+        load(text)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_view_is_read():
+    view = load_view(VIEW, "r.yaml", "projects")
+    assert (view.id, view.name, view.title) == ("R1", "projects", "Projects")
+    assert view.where(view.select.relations[0].offset) == "r.yaml:10:8"
+
+
+def test_a_wrong_key_is_told_with_its_place():
+    assert problems(VIEW.replace("title:", "titel:")) == [
+        "r.yaml:2:1: there is no key 'titel' here (did you mean 'title'?)"
+    ]
+
+
+def test_what_is_no_select_is_told_at_its_line():
+    text = VIEW.replace("FROM project\n", "FROM project; DROP TABLE x\n")
+    assert problems(text)[0].startswith("r.yaml:10:15: there is a second statement")
+
+
+def test_a_parameter_that_is_not_declared_is_told_at_its_place():
+    assert problems(VIEW.replace("= :unit", "= :unti")) == [
+        "r.yaml:11:16: there is no parameter :unti (did you mean 'unit'?)"
+    ]
+
+
+def test_sql_that_is_not_written_in_lines_is_told_where_it_begins():
+    text = 'id: R1\ntitle: T\nabout: t\nsql: "SELECT :gone"\n'
+    assert problems(text)[0].startswith("r.yaml:4:6: there is no parameter :gone")
+
+
+def test_a_restricted_view_says_who_may_read_it():
+    assert (
+        "r.yaml:4:13: it is restricted to nobody"
+        in problems(VIEW.replace("parameters:", "restricted: true\nparameters:"))[0]
+    )
+    assert "open to all" in problems(VIEW.replace("parameters:", "readers: [a]\nparameters:"))[0]
+
+
+def test_parameters_are_read_as_their_type_says():
+    view = load_view(VIEW, "r.yaml", "r")
+    assert read_parameters(view, {"unit": "pmo", "most": "7"}) == {
+        "unit": "pmo",
+        "since": "2026-01-01",
+        "most": 7,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"unti": "x"}, "unti: r has no parameter 'unti' (did you mean 'unit'?)"),
+        ({"since": "soon"}, "since: 'soon' is not a date"),
+        ({"most": "many"}, "most: 'many' is not a number"),
+    ],
+)
+def test_a_parameter_that_is_none_is_told(words, told):
+    view = load_view(VIEW, "r.yaml", "r")
+    assert problems(words, lambda words: read_parameters(view, words)) == [told]
+
+
+def test_a_parameter_that_is_needed_is_asked_for():
+    view = load_view(VIEW.replace("{about: Only", "{required: true, about: Only"), "r.yaml", "r")
+    assert "unit: is needed" in problems({}, lambda words: read_parameters(view, words))[0]
+
+
+def test_of_a_metric_the_version_that_counted_on_a_day_is_used():
+    metrics = load_metrics(METRICS, "m.yaml")
+    assert [metric.version for metric in in_force(metrics, "2026-03-31")] == [1]
+    assert [metric.version for metric in in_force(metrics, "2026-04-01")] == [2]
+
+
+def test_one_version_of_a_metric_is_defined_once():
+    (problem,) = problems(
+        METRICS.replace("version: 2", "version: 1"), lambda t: load_metrics(t, "m")
+    )
+    assert problem == "m:3:10: age version 1 is defined twice (raise the version)"
+
+
+def test_every_wrong_metric_is_told():
+    text = METRICS.replace("SELECT 1", "DROP 1").replace("SELECT 2", "DROP 2")
+    assert len(problems(text, lambda text: load_metrics(text, "m.yaml"))) == 2
