@@ -1,7 +1,8 @@
 """What cannot work, although the grammar allows it. Every rule yields problems at JSON pointers.
 
 The rules about states, transitions and people are here; those about data fields and conditions are
-in ``engine.lint_data``, those about deadlines in ``engine.lint_deadlines``.
+in ``engine.lint_data``, about deadlines in ``engine.lint_deadlines``, about reactions in
+``engine.lint_reactions``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
-from engine import lint_data, lint_deadlines
+from engine import lint_data, lint_deadlines, lint_reactions
 from engine.definition import ByAuthority, ByPerson, Definition, Step, Transition
 from engine.errors import Problem
 from engine.guards import accepted
@@ -197,6 +198,7 @@ RULES: tuple[Rule, ...] = (
     has_four_eyes,
     *lint_deadlines.RULES,
     *lint_data.RULES,
+    *lint_reactions.RULES,
 )
 
 

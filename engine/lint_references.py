@@ -11,6 +11,7 @@ from engine.cel_values import variable_types
 from engine.definition import Definition
 from engine.errors import Problem
 from engine.lint_data import steps
+from engine.lint_reactions import lint_loops, lint_targets
 from engine.validation import suggest
 
 
@@ -26,8 +27,9 @@ def lint_together(
             yield file, Problem("/workflow", what, "keep one of the two, or rename it")
     known = {definition.workflow: definition for definition in (*published, *definitions.values())}
     for file, definition in definitions.items():
-        for problem in (*_references(definition, known), *_conditions(definition, known)):
-            yield file, problem
+        for rule in (_references, _conditions, lint_targets, lint_loops):
+            for problem in rule(definition, known):
+                yield file, problem
 
 
 def _references(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
@@ -46,6 +48,9 @@ def _conditions(definition: Definition, known: Mapping[str, Definition]) -> Iter
     for at, step in steps(definition):
         for i, check in enumerate(step.when):
             yield from read_expression(check.check, variables, f"{at}/when/{i}/check").problems
+    for i, reaction in enumerate(definition.reactions):
+        if reaction.where is not None:
+            yield from read_expression(reaction.where, variables, f"/reactions/{i}/where").problems
 
 
 def _case_of(definition: Definition, case: Type) -> Type:
