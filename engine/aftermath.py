@@ -14,7 +14,7 @@ class Aftermath:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._reached = 0
+        self._reached = service.log.head()
 
     def settle(self) -> list[str]:
         """React to everything recorded since the last time, and to what comes of that; what came
