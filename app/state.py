@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from app.consuming import Standing, read_standings
 from app.home import SCHEDULER, Home
 from consumers.scheduler import Waiting, refused
 from engine.store.sqlite_file import head_of
@@ -34,6 +35,7 @@ class State:
     cases: list[dict[str, Any]]
     deadlines: int
     refused: tuple[Waiting, ...]
+    consumers: list[Standing]
 
 
 def read_state(home: Home) -> State:
@@ -55,4 +57,5 @@ def read_state(home: Home) -> State:
         cases=count_by_state(home.views),
         deadlines=deadlines(home.views, limit=1)[1],
         refused=refused(home.path / SCHEDULER),
+        consumers=read_standings(home),
     )

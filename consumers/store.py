@@ -72,19 +72,22 @@ class Checkpoint:
 class Store:
     """One connection, for one thread at a time; other processes may have theirs."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens it, and makes it where there is none. Raises ``StoreFailed``."""
+    def __init__(self, path: Path, reading: bool = False) -> None:
+        """Opens it, and makes it where there is none; if only for ``reading``, it must be there.
+
+        Raises ``StoreFailed``.
+        """
         self._path = path
         with self._told():
             self._connection = sqlite3.connect(
-                address(path, "rwc"),
+                address(path, "rw" if reading else "rwc"),
                 uri=True,
                 isolation_level=None,
                 timeout=10,
                 check_same_thread=False,
             )
             try:
-                self._prepare()
+                self._prepare(reading)
             except BaseException:
                 self._connection.close()
                 raise
@@ -145,13 +148,16 @@ class Store:
     def close(self) -> None:
         self._connection.close()
 
-    def _prepare(self) -> None:
+    def _prepare(self, reading: bool) -> None:
         (form,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if form not in (0, _FORM):
+        if form not in ((_FORM,) if reading else (0, _FORM)):
             raise StoreFailed(
                 f"{self._path}: of form {form}, this program knows {_FORM}; use the version of pmo"
                 " that wrote it"
             )
+        if reading:
+            self._connection.execute("PRAGMA query_only = ON")
+            return
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         if form != _FORM:
