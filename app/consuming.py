@@ -28,9 +28,7 @@ class Standing:
     incidents: int
 
 
-def runners(
-    home: Home, told: Callable[[PmoError, float], object] = lambda error, seconds: None
-) -> list[Runner]:
+def runners(home: Home, told: Callable[[PmoError, float], object] | None = None) -> list[Runner]:
     """A runner of every consumer; ``told`` hears why one waits, and for how many seconds.
 
     For one thread: they share what they remember. To add a consumer, add it here.

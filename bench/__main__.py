@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("deciding", "governing", "observing", "projecting", "showing")
+ALL = ("deciding", "governing", "observing", "projecting", "reacting", "showing")
 
 
 def main() -> None:

@@ -148,14 +148,11 @@ class Reactions:
     def _with_chain(self, problem: str, work: Work) -> str:
         if not depth_of(work.body["command_id"]):
             return problem
-        told = [_tell(link) for link in self._chain(work)]
-        return "\n".join(
-            [
-                f"{problem}, and here it was stopped: it looks like a loop. Let a `where` end it in"
-                " a new version of one of these workflows, and dismiss this",
-                *told,
-            ]
+        what = (
+            f"{problem}, and here it was stopped: it looks like a loop. Let a `where` end it in a"
+            " new version of one of these workflows, and dismiss this"
         )
+        return "\n".join([what, *map(_tell, self._chain(work))])
 
     def _chain(self, work: Work) -> list[Work]:
         """What led to an event, the first cause first, as far back as it is looked for."""

@@ -91,7 +91,7 @@ class Runner:
         pause: Callable[[float], object] | None = None,
         chance: Callable[[], float] = random.random,
         batch: int = BATCH,
-        told: Callable[[PmoError, float], object] = lambda error, seconds: None,
+        told: Callable[[PmoError, float], object] | None = None,
     ) -> None:
         """``told`` hears of every wait: why, and for how long. ``pause`` and ``chance`` (0 to 1)
         are for tests; by default the waiting ends at once when ``stop`` is set."""
@@ -202,7 +202,8 @@ class Runner:
                 if patience is not None and tries >= patience:
                     raise
                 seconds = self.wait_for(tries)
-                self._told(error, seconds)
+                if self._told:
+                    self._told(error, seconds)
                 (self._pause or stop.wait)(seconds)
 
     def _take(self, batch: Sequence[Work]) -> None:

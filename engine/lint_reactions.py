@@ -64,10 +64,10 @@ def knows_whom_it_asks(definition: Definition) -> Iterator[Problem]:
             kind = definition.data[field].type if field in definition.data else None
             what = f"{field} is of type {kind}, not ref" if kind else f"there is no field {field!r}"
             yield Problem(f"{at}/do/of", what, suggest(field, refs))
-        if act.trigger and not act.each and act.of in (None, "case"):
-            if act.trigger not in triggers:
-                what = f"{definition.workflow} has no trigger {act.trigger!r}"
-                yield Problem(f"{at}/do/trigger", what, suggest(act.trigger, triggers))
+        itself = not act.each and act.of in (None, "case")
+        if act.trigger and itself and act.trigger not in triggers:
+            what = f"{definition.workflow} has no trigger {act.trigger!r}"
+            yield Problem(f"{at}/do/trigger", what, suggest(act.trigger, triggers))
         for name, said in act.values.items():
             source = said.removeprefix("data.")
             if said.startswith("data.") and source not in definition.data:
@@ -86,19 +86,16 @@ def lint_targets(definition: Definition, known: Mapping[str, Definition]) -> Ite
     """What reactions ask of other workflows, now that those are known."""
     for at, reaction in _reactions(definition):
         act, name = reaction.do, _workflow(reaction.do, definition)
-        if name is None:
-            continue
-        other = known.get(name)
-        if other is None:
-            if act.each or act.start:
-                what = f"there is no workflow {name!r}"
-                yield Problem(f"{at}/do/{'each' if act.each else 'start'}", what, suggest(name, known))
-            continue
-        if act.each and not any(f.parent and f.to == definition.workflow for f in other.data.values()):
-            what = f"no {other.workflow} can be a child of a {definition.workflow}"
-            mend = f"give {other.workflow} a field {{type: ref, to: {definition.workflow}, parent: true}}"
-            yield Problem(f"{at}/do/each", what, mend)
-        yield from _steps_asked_for(at, act, definition, other)
+        key = "each" if act.each else "start" if act.start else ""
+        if other := known.get(name or ""):
+            if act.each and not _is_child(other, definition):
+                what = f"no {other.workflow} can be a child of a {definition.workflow}"
+                field = f"{{type: ref, to: {definition.workflow}, parent: true}}"
+                yield Problem(f"{at}/do/each", what, f"give {other.workflow} a field {field}")
+            yield from _steps_asked_for(at, act, definition, other)
+        elif key and name:
+            what = f"there is no workflow {name!r}"
+            yield Problem(f"{at}/do/{key}", what, suggest(name, known))
 
 
 def lint_loops(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
@@ -139,6 +136,10 @@ def _workflow(act: Act, definition: Definition) -> str | None:
     return field.to if field else None
 
 
+def _is_child(definition: Definition, of: Definition) -> bool:
+    return any(field.parent and field.to == of.workflow for field in definition.data.values())
+
+
 def _asked(act: Act, other: Definition) -> list[Step]:
     """The steps by which the other workflow can answer."""
     if act.start:
@@ -165,7 +166,9 @@ def _steps_asked_for(
         field = other.data.get(name)
         where = f"{at}/do/with/{name}"
         if field is None:
-            yield Problem(where, f"{other.workflow} has no field {name!r}", suggest(name, other.data))
+            yield Problem(
+                where, f"{other.workflow} has no field {name!r}", suggest(name, other.data)
+            )
         elif not any(name in accepted(step, other) for step in steps):
             mend = "add it to what that step `accepts`"
             yield Problem(where, f"{what} does not take {name}", mend)

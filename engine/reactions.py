@@ -129,7 +129,7 @@ def _asks(number: int, act: Act, event: Event, case: Case) -> Iterator[Ask]:
     else:
         field = str(act.of).removeprefix("data.")
         key = case.data.get(field)
-        if is_withheld(key):
+        if key is not None and is_withheld(key):
             # There is such a case and nobody says which: that is no reason to do nothing quietly.
             yield ask(field, f"{field}, whose case is meant, is withheld ({key['withheld']})")
         elif key is not None:

@@ -40,7 +40,8 @@ data:
 states: {draft: {initial: true}, review: , closed: {final: true}}
 start: {emits: PlanDrafted}
 transitions:
-  - {trigger: review, from: [draft, review], to: review, accepts: [kind, budget, due], emits: PlanReviewed}
+  - {trigger: review, from: [draft, review], to: review,
+     accepts: [kind, budget, due], emits: PlanReviewed}
   - {trigger: sign, from: review, to: review, by: planner, emits: PlanSigned}
   - {trigger: close, from: review, to: closed}
 reactions:
@@ -58,7 +59,8 @@ def problems(premise: str, plan: str = "") -> list[str]:
 
 
 SOUND = """
-  - {on: PremiseBroken, do: {trigger: review, of: data.plan, with: {kind: annual, budget: data.cost}}}
+  - on: PremiseBroken
+    do: {trigger: review, of: data.plan, with: {kind: annual, budget: data.cost}}
   - {on: PremiseConfirmed, do: {trigger: review, each: plan}}
   - {on: PremiseHeld, do: {start: plan, with: {name: key, premise: key, budget: data.share}}}
 """
@@ -82,7 +84,10 @@ def test_reactions_that_can_work_are_taken():
         ("{start: plan, with: {kind: weekly, name: x}}", "'weekly' is not a choice"),
         ("{start: plan, with: {nam: key, name: x}}", "plan has no field 'nam'"),
         ("{start: plan}", "a start of plan needs name (add `name: ...` to `with`)"),
-        ("{trigger: review, of: data.plan, with: {name: key}}", "review of plan does not take name"),
+        (
+            "{trigger: review, of: data.plan, with: {name: key}}",
+            "review of plan does not take name",
+        ),
     ],
 )
 def test_what_the_asked_workflow_cannot_do_is_told(act, told):
@@ -106,7 +111,7 @@ CIRCLE = (
 def test_a_circle_without_a_condition_is_refused_and_both_ends_are_told():
     premise, plan = sorted(problems(*CIRCLE), reverse=True)
     assert premise.startswith("premise.yaml:17:")
-    assert plan.startswith("plan.yaml:20:")
+    assert plan.startswith("plan.yaml:21:")
     circle = "premise PremiseConfirmed -> plan PlanReviewed -> premise PremiseConfirmed"
     assert circle in premise
     assert "give one of these reactions a `where` that ends it" in premise

@@ -29,6 +29,7 @@ key: PLAN
 data:
   title: {type: text}
   decision: {type: text}
+  under: {type: ref, to: decision, parent: true}
   budget: {type: money, currency: GBP}
 states:
   draft: {initial: true}
@@ -36,7 +37,8 @@ states:
   closed: {final: true}
 start: {emits: PlanStarted}
 transitions:
-  - {trigger: issue-baseline, from: draft, to: baselined, accepts: [decision, budget], emits: BaselineIssued}
+  - {trigger: issue-baseline, from: draft, to: baselined, accepts: [decision, budget],
+     emits: BaselineIssued}
   - {trigger: close, from: [draft, baselined], to: closed, emits: PlanClosed}
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,12 +12,9 @@ import pytest
 
 from consumers.reactions import Reactions
 from consumers.store import Store
-from engine import ids
 from engine.errors import StoreFailed
-from engine.events import Actor, CaseLinked, DefinitionRef
 from engine.reactions import DEEPEST, depth_of
 from engine.service import Service
-from engine.store.log import Append, Appended
 from engine.store.sqlite import SQLiteLog
 from tests.consumers.conftest import DECISION, PLAN, House
 
@@ -55,7 +51,9 @@ def test_a_condition_sees_the_case_as_the_event_left_it(house):
     plan = house.start("plan").stream
     decision = house.approved(plan).stream
     house.do(decision, "close")
-    house.publish(DECISION.replace("version: 1", "version: 2").replace('== "schedule"', '== "scope"'))
+    house.publish(
+        DECISION.replace("version: 1", "version: 2").replace('== "schedule"', '== "scope"')
+    )
     house.runner.catch_up()
     assert house.names(plan) == ["PlanStarted", "BaselineIssued"]
 
@@ -130,49 +128,24 @@ def test_a_reaction_pulls_a_trigger_of_the_case_itself(house):
 
 
 def test_every_child_is_asked_and_one_that_has_ended_is_left_alone(house):
-    decision = with_children(house)
-    house.do("PLAN-0002", "close")
-    house.do("PLAN-0003", "issue-baseline")
-    house.do(decision, "approve")
-    house.runner.catch_up()
-    assert house.state("PLAN-0001") == "baselined"
-    (incident,) = house.store.incidents()
-    assert incident.what == "issue-baseline PLAN-0003"
-    assert "PLAN-0003 is in baselined, which has no issue-baseline" in incident.reason
-
-
-def with_children(house: House) -> str:
-    """A decision, three plans that name it as parent, and one that does so only afterwards."""
     house.publish(
         DECISION.partition("reactions:")[0].replace("version: 1", "version: 2")
         + "\nreactions: [{on: DecisionTaken, do: {trigger: issue-baseline, each: plan}}]\n"
     )
     decision = house.start("decision", title="Extend").stream
-    definition = house.service.case(decision).definition
-    for number in range(1, 4):
-        link(house, decision, number + 1, definition, house.start("plan").stream)
-    return decision
-
-
-def link(
-    house: House, parent: str, version: int, definition: DefinitionRef, child: str
-) -> None:
-    event = CaseLinked(
-        event_id=ids.new_id(),
-        stream=parent,
-        version=version,
-        name="CaseLinked",
-        recorded_at=house.clock.now(),
-        occurred_at=house.clock.now(),
-        actor=Actor(id="pat"),
-        definition=definition,
-        command_id="c",
-        correlation_id="c",
-        child=child,
-        workflow="plan",
-    )
-    (answer,) = house.log.append([Append((event,), {parent: version - 1}, os.urandom(16), bytes(32))])
-    assert isinstance(answer, Appended)
+    for _ in range(3):
+        house.start("plan", under=decision)
+    house.start("plan")
+    house.do("PLAN-0002", "close")
+    house.do("PLAN-0003", "issue-baseline")
+    house.do(decision, "approve")
+    house.start("plan", under=decision)
+    house.runner.catch_up()
+    states = [house.state(f"PLAN-000{number}") for number in range(1, 6)]
+    assert states == ["baselined", "closed", "baselined", "draft", "draft"]
+    (incident,) = house.store.incidents()
+    assert incident.what == "issue-baseline PLAN-0003"
+    assert "PLAN-0003 is in baselined, which has no issue-baseline" in incident.reason
 
 
 def test_a_refused_reaction_is_an_incident_with_every_reason_and_can_be_retried(house):
