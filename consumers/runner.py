@@ -111,9 +111,16 @@ class Runner:
     def switch_on(self) -> int:
         """From now on the consumer is at work; the position it has come to.
 
-        Where it begins is recorded the first time, and never changes.
+        Where it begins is recorded the first time, and never changes. Raises ``LogDamaged`` where
+        it has come further than the log: what is recorded next would be passed over.
         """
         position = self._store.position(self.name)
+        if position is not None and position > (head := self._log.head()):
+            raise LogDamaged(
+                head + 1,
+                f"missing: {self.name} has come to {position}. Restore the ledger; or, if this is"
+                " the one that counts, restore the consumers.db of its time",
+            )
         if position is None:
             self._store.begin(self.name, self._log.head() if self.consumer.from_head else 0)
             position = self._store.position(self.name)

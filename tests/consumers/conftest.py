@@ -26,6 +26,7 @@ workflow: plan
 version: 1
 title: Plan
 key: PLAN
+roles: {requester: }
 data:
   title: {type: text}
   decision: {type: text}
@@ -37,7 +38,7 @@ states:
   closed: {final: true}
 start: {emits: PlanStarted}
 transitions:
-  - {trigger: issue-baseline, from: draft, to: baselined, accepts: [decision, budget],
+  - {trigger: issue-baseline, from: draft, to: baselined, by: [service, requester], accepts: [decision, budget],
      emits: BaselineIssued}
   - {trigger: close, from: [draft, baselined], to: closed, emits: PlanClosed}
 """

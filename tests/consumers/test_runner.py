@@ -207,6 +207,13 @@ def test_a_damaged_log_is_not_waited_for(house, runner, monkeypatch):
     assert house.waits == []
 
 
+def test_a_log_that_is_shorter_than_what_was_done_is_not_passed_over(house, runner, herald):
+    house.store.begin("herald", house.log.head() + 1)
+    with pytest.raises(LogDamaged, match="herald has come to"):
+        runner.catch_up()
+    assert herald.told == []
+
+
 def test_a_checkpoint_never_goes_back(house, runner):
     runner.catch_up()
     head = house.log.head()
