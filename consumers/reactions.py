@@ -29,6 +29,7 @@ commands than a disk can hold."""
 
 _AT_ONCE = 1_000
 _CASES_KEPT = 10_000
+_REQUESTS_KEPT = 100_000
 _LOOK_BACK = 100_000
 """Events that are searched for the chain that led to one."""
 
@@ -129,9 +130,9 @@ class Reactions:
                     troubles.append(_trouble(work, ask, str(answer)))
                 case PmoError():
                     raise answer
-        for work, ask in ready:
-            if ask.depth > 1:
-                self._spent[work.body["correlation_id"]] += 1
+        self._spent.update(work.body["correlation_id"] for work, ask in ready if ask.depth > 1)
+        if len(self._spent) > _REQUESTS_KEPT:
+            self._spent = Counter(dict(self._spent.most_common(_REQUESTS_KEPT // 10)))
         return troubles
 
     def _too_many(self, work: Work, ask: Ask) -> str:

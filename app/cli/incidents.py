@@ -47,7 +47,9 @@ def incidents_command(
     """
     from app.consuming import dismiss, read_incidents, retry
 
-    if action is None or closed:
+    if action is not None and closed:
+        raise click.UsageError(f"--closed lists, and does not {action}")
+    if action is None:
         with Home.open(home) as opened:
             _list(read_incidents(opened, closed), as_json)
         return
@@ -95,13 +97,17 @@ def _list(incidents: list[Incident], as_json: bool) -> None:
         click.echo(f"{bold(f'{one.number}')}  {one.consumer}: {one.what or 'all of it'}")
         click.echo(
             dim(f"    because of {one.stream}, position {one.position};")
-            + dim(f" {_age(one.parked_at, now)} ago, tried {one.tries} times")
+            + dim(f" {_age(one.parked_at, now)} ago, tried {_times(one.tries)}")
         )
         for line in one.reason.splitlines():
             click.echo(f"    {clean(line)}")
         if one.closed_at:
             said = f"{one.closed_for}, by {one.closed_by}, {show_moment(one.closed_at)}"
             click.echo(f"    closed: {clean(said)}")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _age(since: str, now: str) -> str:

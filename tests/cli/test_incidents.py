@@ -48,7 +48,7 @@ def test_an_incident_is_told_with_its_reason_and_age(troubled):
     told = troubled.done("incidents").out
     assert told.startswith("1  reactions: issue-baseline PLAN-0001\n")
     assert "because of DEC-0001, position 6; " in told
-    assert "ago, tried 1 times" in told
+    assert "ago, tried once" in told
     assert "PLAN-0001 is in baselined, which has no issue-baseline" in told
     (incident,) = troubled.done("incidents", "--json").json()
     assert incident["stream"] == "DEC-0001"
@@ -75,7 +75,10 @@ def test_a_dismissed_incident_is_kept_with_who_and_why(troubled):
     assert troubled.done("incidents", "retry", "all").out.startswith("0 done")
 
 
-@pytest.mark.parametrize("words", [("retry",), ("retry", "one"), ("retry", "7"), ("mend", "1")])
+@pytest.mark.parametrize(
+    "words",
+    [("retry",), ("retry", "one"), ("retry", "7"), ("mend", "1"), ("retry", "1", "--closed")],
+)
 def test_what_is_not_there_or_not_a_number_is_wrong_usage(troubled, words):
     answer = troubled("incidents", *words)
     assert answer.code == 2

@@ -38,8 +38,8 @@ states:
   closed: {final: true}
 start: {emits: PlanStarted}
 transitions:
-  - {trigger: issue-baseline, from: draft, to: baselined, by: [service, requester], accepts: [decision, budget],
-     emits: BaselineIssued}
+  - {trigger: issue-baseline, from: draft, to: baselined, by: [service, requester],
+     accepts: [decision, budget], emits: BaselineIssued}
   - {trigger: close, from: [draft, baselined], to: closed, emits: PlanClosed}
 """
 
