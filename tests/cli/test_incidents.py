@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from app.consuming import runners
-from app.home import Home
 from tests.cli.conftest import Pmo
 from tests.consumers.conftest import DECISION, PLAN
 
@@ -24,14 +21,18 @@ def troubled(nowhere: Pmo, tmp_path: Path) -> Pmo:
     nowhere.done("do", "PLAN-0001", "issue-baseline")
     nowhere.done("start", "decision", "title=Later", "category=schedule", "plan=PLAN-0001")
     nowhere.done("do", "DEC-0001", "approve")
-    react(nowhere)
+    worked = nowhere.done("work", "--once").out
+    assert "incidents: 1 (pmo incidents tells why)" in worked
     return nowhere
 
 
-def react(pmo: Pmo) -> None:
-    with closing(Home.open(pmo.home)) as home:
-        for runner in runners(home):
-            runner.catch_up()
+def test_work_does_what_events_ask_for(troubled):
+    troubled.done("start", "plan")
+    troubled.done("start", "decision", "title=Sooner", "category=schedule", "plan=PLAN-0002")
+    troubled.done("do", "DEC-0002", "approve")
+    assert troubled.done("work", "--once", "--json").json()["incidents"] == 1
+    assert troubled.done("show", "PLAN-0002", "--json").json()["state"] == "baselined"
+    assert "reactions" in troubled.done("history", "PLAN-0002").out
 
 
 def test_a_new_home_reacts_to_everything_in_it(nowhere):
