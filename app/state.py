@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from app.home import SCHEDULER, Home
-from consumers.scheduler import Waiting, refused
 from engine.store.sqlite_file import head_of
 from projections.audit import trail
 from projections.cases import count_by_state
@@ -14,6 +14,9 @@ from projections.deadlines import deadlines
 from projections.definitions import published
 from projections.runner import PROJECTIONS
 from projections.views import Views
+
+if TYPE_CHECKING:
+    from consumers.scheduler import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +57,13 @@ def read_state(home: Home) -> State:
         ],
         cases=count_by_state(home.views),
         deadlines=deadlines(home.views, limit=1)[1],
-        refused=refused(home.path / SCHEDULER),
+        refused=_refused(home.path / SCHEDULER),
     )
+
+
+def _refused(path: Path) -> tuple[Waiting, ...]:
+    if not path.exists():
+        return ()
+    from consumers.scheduler import refused
+
+    return refused(path)

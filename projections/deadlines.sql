@@ -58,7 +58,7 @@ WHERE (:settled OR settled_at IS NULL)
     AND (:workflow IS NULL OR workflow = :workflow)
     AND (:case_key IS NULL OR case_key = :case_key)
     AND (:until IS NULL OR at <= :until)
-ORDER BY at, case_key, number
+ORDER BY at, case_key, entered, number
 LIMIT :limit
 
 -- name: count
