@@ -99,6 +99,32 @@ transitions:
 """
 
 
+GOAL = """
+workflow: goal
+version: 1
+title: Goal
+key: GOL
+data:
+  due: {type: date}
+  actual: {type: number}
+states:
+  active:
+    initial: true
+    deadline:
+      - {on: data.due, remind: [90%], then: miss}
+      - {within: 30 days, then: chase, later: [{at: 200%, then: give-up}]}
+      - {every: "FREQ=WEEKLY;BYDAY=MO", then: count}
+  done: {final: true}
+transitions:
+  - {trigger: report, from: active, needs: actual}
+  - {trigger: move, from: active, needs: due}
+  - {trigger: miss, from: active, by: timer, emits: GoalMissed}
+  - {trigger: chase, from: active, by: timer, emits: GoalChased}
+  - {trigger: count, from: active, by: timer, emits: GoalCounted}
+  - {trigger: give-up, from: active, to: done, by: timer, emits: GoalGivenUp}
+"""
+
+
 class World:
     """Everything that one process has open, and short words for what people do."""
 

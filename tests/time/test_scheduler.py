@@ -9,12 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.clock import HandClock, instant, to_datetime
-from engine.errors import StoreFailed
+from engine.errors import Refused, StoreFailed
 from engine.service import Service
 from engine.store.memory import MemoryLog
 from projections.deadlines import deadlines
-
-from .conftest import CALENDAR, REVIEW, ROUTINE, World
+from tests.time.conftest import CALENDAR, GOAL, REVIEW, ROUTINE, World
 
 MONTHLY = "FREQ=MONTHLY;BYMONTHDAY=5"
 
@@ -69,7 +68,7 @@ def test_reminders_escalation_and_lapse_come_in_their_order(world, clock):
     ]
     timer = world.events(key)[-1]
     assert (timer.actor.kind, timer.role) == ("timer", "timer")
-    assert timer.command_id == f"deadline:{key}:4:0"
+    assert timer.command_id == f"deadline:{key}:4:0:150%:2026-03-23T23:59:59.999999Z"
 
 
 def test_who_is_in_time_has_met_the_deadline_and_hears_nothing_of_it(world, clock):
@@ -142,7 +141,7 @@ def test_two_schedulers_at_once_have_one_effect(open_world, world, clock):
         together.wait()
         try:
             home.scheduler.work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  the thread must tell
             failures.append(error)
 
     threads = [threading.Thread(target=work, args=(other.home,)) for other in others]
@@ -227,6 +226,49 @@ def test_a_fact_that_leaves_the_case_where_it_was_does_not_keep_a_deadline_from_
     world.observe("task", key, "open", plan="as agreed before")
     assert world.home.scheduler.work().fired == 1
     assert world.case(key).state == "chased"
+
+
+def test_steps_that_stay_leave_what_falls_due_as_it_is_but_for_what_they_are_about(world, clock):
+    world.publish(GOAL)
+    key = world.start("goal", due="2026-04-30")
+    clock.advance(days=3)
+    before = world.case(key).deadlines
+    world.pull(key, "report", actual=7)
+    assert world.case(key).deadlines == before
+    world.pull(key, "move", due="2026-12-31")
+    after = world.case(key).deadlines
+    assert [due for due in after if due.of] == [due for due in before if due.of]
+    assert [due.at[:10] for due in after if due.then == "miss"] == ["2026-12-31"]
+    with pytest.raises(Refused, match="which is past"):
+        world.pull(key, "move", due="2026-03-04")
+    assert ("100%", "miss", "moved") in outcomes(world, key)
+
+
+def test_what_fires_and_stays_fires_once_and_everything_else_goes_on(world, clock):
+    world.publish(GOAL)
+    key = world.start("goal", due="2026-03-20")
+    for _ in range(64):
+        clock.advance(days=1)
+        world.home.scheduler.work()
+        world.home.scheduler.work()
+    assert world.case(key).state == "done"
+    names = world.names(key)
+    assert (names.count("GoalMissed"), names.count("GoalChased")) == (1, 1)
+    assert names.count("DeadlineReminded") == 1
+    assert names[-1] == "GoalGivenUp"
+    counted = [e.occurred_at[:10] for e in world.events(key) if e.name == "GoalCounted"]
+    assert counted[0] == "2026-03-09"
+    assert len(counted) == 8
+    assert outcomes(world, key)[0] == ("100%", "count", "fired")
+
+
+def test_a_step_back_to_where_a_day_is_over_is_not_refused_for_it(world, clock):
+    key = world.start("task", due="2026-03-09")
+    clock.advance(days=10)
+    world.pull(key, "note", plan="none yet")
+    assert world.case(key).deadlines == ()
+    with pytest.raises(Refused, match="which is past"):
+        world.pull(key, "replan", due="2026-03-10")
 
 
 def test_a_failing_store_is_told_and_nothing_is_lost(world, clock, monkeypatch):
