@@ -35,7 +35,6 @@ from engine.events import (
     Answer,
     CaseStarted,
     CaseTransitioned,
-    DeadlineReminded,
     Evidence,
     Source,
 )
@@ -372,7 +371,7 @@ class _Stage:
             at, key, number = found
             case = self._service.case(key)
             self._clock.at = max(self._clock.at, at)
-            self._handle(command_for(key, case.entered, number, case.deadlines[number]))
+            self._handle(command_for(key, case.entered, case.deadlines[number]))
         self._clock.at = max(self._clock.at, until)
         last = self._service.log.stream(self._case)
         if not last:
@@ -389,15 +388,8 @@ class _Stage:
         entered = (CaseStarted, CaseTransitioned)
         for key in dict.fromkeys(e.stream for e in events if isinstance(e, entered)):
             case = self._service.case(key)
-            reminded = [
-                event.due
-                for event in events
-                if isinstance(event, DeadlineReminded)
-                and event.stream == key
-                and event.version > case.entered
-            ]
             for number, due in enumerate(case.deadlines):
-                if due.at <= until and due not in reminded:
+                if due.at <= until:
                     yield due.at, key, number
 
     def _command(self, step: Step) -> Command:
