@@ -137,8 +137,8 @@ def test_a_warning_may_look_at_another_case(planning: Office) -> None:
     event = planning.service.log.stream(late)[-1].event
     assert isinstance(event, CaseTransitioned)
     (warning,) = [verdict for verdict in event.verdicts if verdict.weight == "should"]
-    assert warning.reason == 'the plan runs already (not so: plan.state == "drafted" (plan.state is'\
-        ' "running"))'
+    told = 'the plan runs already (not so: plan.state == "drafted" (plan.state is running))'
+    assert warning.reason == told
 
 
 def test_of_many_that_race_for_one_claim_one_has_it(
