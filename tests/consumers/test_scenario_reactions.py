@@ -28,7 +28,7 @@ def played(then: str, given: str = GIVEN) -> str:
         PING.format(name="pong", key="PONG", other="ping", emits="Pong"),
     ]
     definitions = [(load_definition(text, "d.yaml"), text) for text in texts]
-    (result,) = run(file, source, definitions, MemoryLog)
+    (result,) = run(file, source, Published(definitions))
     return result.failure
 
 
