@@ -10,17 +10,19 @@ from typing import Any
 from app.definitions import SCENARIOS, Loaded, find_definitions, load_definitions, read_file
 from engine.definition import Definition
 from engine.errors import BadInput, Problem
-from engine.scenario import Result, load_scenarios, run, untouched
+from engine.scenario import Result, load_scenarios, run, unfired, untouched
 from engine.store.memory import MemoryLog
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One definition: how its scenarios went, and the transitions that none of them takes."""
+    """One definition: how its scenarios went, the transitions that none of them takes, and the
+    deadlines that none of them lets fall due."""
 
     loaded: Loaded
     results: tuple[Result, ...]
     untouched: tuple[str, ...]
+    unfired: tuple[str, ...] = ()
 
     @property
     def failed(self) -> list[Result]:
@@ -51,6 +53,8 @@ class Report:
                 yield f"  {result.where}: {result.scenario}: {result.failure}"
             for arrow in one.untouched if one.results else ():
                 yield f"  no scenario takes {arrow}"
+            for arrow in one.unfired if one.results else ():
+                yield f"  no scenario lets fall due {arrow}"
 
     def as_data(self) -> dict[str, Any]:
         """For programs to read."""
@@ -69,6 +73,7 @@ class Report:
                         for r in one.failed
                     ],
                     "untouched": list(one.untouched),
+                    "unfired": list(one.unfired),
                 }
                 for one in self.checked
             ],
@@ -102,7 +107,13 @@ def _play(one: Loaded, known: Sequence[tuple[Definition, str]]) -> Checked:
     """Every definition that is known is published first: cases refer to those of others."""
     file = one.path.with_suffix("").with_suffix(SCENARIOS)
     if not file.is_file():
-        return Checked(one, (), tuple(untouched(one.definition, [])))
+        return _checked(one, ())
     scenarios, source = load_scenarios(read_file(file), str(file))
     results = tuple(run(scenarios, source, known, MemoryLog))
-    return Checked(one, results, tuple(untouched(one.definition, results)))
+    return _checked(one, results)
+
+
+def _checked(one: Loaded, results: tuple[Result, ...]) -> Checked:
+    definition = one.definition
+    missing = tuple(untouched(definition, results)), tuple(unfired(definition, results))
+    return Checked(one, results, *missing)

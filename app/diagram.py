@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.drawing import Arrow, Node, Row, clean, draw, wrap
-from engine.definition import ByPerson, Deadline, Definition, Step, Transition
+from engine.definition import ByAuthority, ByPerson, Deadline, Definition, Step, Transition
 from engine.errors import BadInput
 
 MOST_ARROWS = 1_000
@@ -41,7 +41,9 @@ def mermaid(definition: Definition, current: str | None = None) -> str:
     lines += [f"    [*] --> {ids[definition.initial]}"]
     for step in definition.transitions:
         words = _quoted(f"{step.trigger} ({_who(definition, step)})")
-        lines += [f"    {ids[source]} --> {ids[step.to]} : {words}" for source in step.sources]
+        lines += [
+            f"    {ids[source]} --> {ids[step.target(source)]} : {words}" for source in step.sources
+        ]
     lines += [f"    {ids[name]} --> [*]" for name in ids if definition.states[name].final]
     if current:
         lines += ["    classDef current fill:#1d5fbf,stroke:#1d5fbf,color:#ffffff"]
@@ -90,6 +92,8 @@ def _connect(
     start = _words(definition, definition.start)
     arrows = [Arrow(len(states), number[definition.initial], rows=start)]
     for step in definition.transitions:
+        if step.to is None:
+            continue
         sources = [source for source in dict.fromkeys(step.sources) if source != step.to]
         marks = {source: _taken(step, source, visited) for source in sources}
         head, words = number[step.to], _words(definition, step)
@@ -118,9 +122,9 @@ def _depths(definition: Definition) -> dict[str, int]:
     depths = {definition.initial: 0}
     for name in (queue := [definition.initial]):
         for step in definition.transitions_from(name):
-            if step.to not in depths:
-                depths[step.to] = depths[name] + 1
-                queue.append(step.to)
+            if (target := step.target(name)) not in depths:
+                depths[target] = depths[name] + 1
+                queue.append(target)
     return depths | dict.fromkeys(sorted(definition.states.keys() - depths), len(depths))
 
 
@@ -134,7 +138,7 @@ def _state(definition: Definition, name: str, current: str | None, moved: Sequen
         later = "".join(f"; at {step.at} {step.then}" for step in due.later)
         tip = f"Due {_when(due)}{remind}; then {due.then}{later}"
         rows += [Row("deadline", _span(due), ("clock",), tip)]
-    inner = [step for step in definition.transitions_from(name) if step.to == name]
+    inner = [step for step in definition.transitions_from(name) if step.target(name) == name]
     rows += [Row("rule")] if inner else []
     rows += [row for step in inner for row in _words(definition, step, "loop")]
     chosen = [mark for mark, on in {**marks, "current": name == current}.items() if on]
@@ -170,7 +174,7 @@ def _taken(step: Transition, source: str, visited: Sequence[Move]) -> tuple[str,
 
 
 def _took(move: Move, step: Transition) -> bool:
-    allowed = move.source in step.sources and move.to == step.to
+    allowed = move.source in step.sources and move.to == step.target(move.source)
     return allowed and move.trigger in ("", step.trigger)
 
 
@@ -205,6 +209,9 @@ def _who(definition: Definition, step: Step) -> str:
         if isinstance(one, ByPerson):
             field = definition.data.get(one.person)
             named.append("the " + ((field.title if field else "") or one.person.replace("_", " ")))
+        elif isinstance(one, ByAuthority):
+            category = one.authority.category.removeprefix("data.")
+            named.append(f"whoever has authority for {category}")
         else:
             role = definition.roles.get(one)
             named.append((role.title if role else "") or one.replace("-", " ").replace("_", " "))
@@ -218,9 +225,8 @@ def _told(definition: Definition, current: str | None, visited: Sequence[Move]) 
     says = [f"Starts in {title(definition.initial)} ({_who(definition, definition.start)})."]
     for step in definition.transitions:
         sources = " or ".join(map(title, step.sources))
-        says.append(
-            f"{step.trigger}: from {sources} to {title(step.to)} ({_who(definition, step)})."
-        )
+        target = title(step.to) if step.to else "the same state"
+        says.append(f"{step.trigger}: from {sources} to {target} ({_who(definition, step)}).")
     states = [(title(name), definition.states[name]) for name in _depths(definition)]
     says += [f"{name} is due {_when(due)}." for name, s in states for due in s.deadline]
     finals = ", ".join(name for name, state in states if state.final)

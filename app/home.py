@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from engine.errors import BadInput, LogDamaged, NotFound, StoreFailed
 
 if TYPE_CHECKING:
+    from consumers.scheduler import Refusals, Scheduler
     from engine.clock import Clock
     from engine.service import Service
     from engine.store.log import Log
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 LEDGER = "ledger.db"
 VIEWS = "views.db"
+SCHEDULER = "scheduler.db"
+"""What is due and was refused: without it, it is tried anew."""
 
 
 class Home:
@@ -92,6 +95,20 @@ class Home:
         return Runner(self.log, self.views_file)
 
     @cached_property
+    def refusals(self) -> Refusals:
+        from consumers.scheduler import Refusals
+
+        return Refusals(self.path / SCHEDULER)
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        from consumers.scheduler import Scheduler
+        from engine.clock import SystemClock
+
+        clock = self._clock or SystemClock()
+        return Scheduler(self.service, self.views, self.catch_up, self.refusals, clock)
+
+    @cached_property
     def views(self) -> Tables:
         """The views for reading, brought up first if the log is ahead of them.
 
@@ -134,7 +151,8 @@ class Home:
             )
 
     def close(self) -> None:
-        for part in ("views", "runner", "log"):
+        self.__dict__.pop("scheduler", None)
+        for part in ("refusals", "views", "runner", "log"):
             if opened := self.__dict__.pop(part, None):
                 opened.close()
         self._elsewhere.close()

@@ -43,17 +43,24 @@ class Offer:
 
 def offers(body: Mapping[str, Any], state: str | None, data: Mapping[str, Any]) -> list[Offer]:
     """The transitions that leave ``state`` for a case with ``data``, in the definition's order."""
-    return [_offer(rule, data) for rule in body.get("transitions", ()) if state in rule["from"]]
+    rules = [rule for rule in body.get("transitions", ()) if state in rule["from"]]
+    return [_offer(rule, state or "", data) for rule in rules]
 
 
-def _offer(rule: Mapping[str, Any], data: Mapping[str, Any]) -> Offer:
+def _called(who: Any) -> str:
+    if isinstance(who, str):
+        return who
+    if "person" in who:
+        return f"the {who['person']}"
+    return f"who has authority for {who['authority']['category'].removeprefix('data.')}"
+
+
+def _offer(rule: Mapping[str, Any], state: str, data: Mapping[str, Any]) -> Offer:
     needs = rule.get("needs", ())
     return Offer(
         trigger=rule["trigger"],
-        to=rule["to"],
-        by=tuple(
-            who if isinstance(who, str) else f"the {who['person']}" for who in _of(rule, "by")
-        ),
+        to=rule.get("to", state),
+        by=tuple(_called(who) for who in _of(rule, "by")),
         not_by=tuple(_of(rule, "not_by")),
         needs=tuple(name for name in needs if _lacks(data, name)),
         takes=tuple(dict.fromkeys([*_of(rule, "accepts"), *(n for n in needs if n in data)])),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.home import Home
+from app.home import SCHEDULER, Home
+from consumers.scheduler import Waiting, refused
 from engine.store.sqlite_file import head_of
 from projections.audit import trail
 from projections.cases import count_by_state
+from projections.deadlines import deadlines
 from projections.definitions import published
 from projections.runner import PROJECTIONS
 from projections.views import Views
@@ -19,7 +21,7 @@ class State:
     """``lag``: by how many events the views were behind when we looked; they no longer are.
 
     ``parked``: position, projection, stream and reason of the events that no view shows until they
-    are mended.
+    are mended. ``deadlines`` counts the open ones; ``refused`` are those due that the rules refuse.
     """
 
     head: int
@@ -30,6 +32,8 @@ class State:
     views_bytes: int
     definitions: list[dict[str, Any]]
     cases: list[dict[str, Any]]
+    deadlines: int
+    refused: tuple[Waiting, ...]
 
 
 def read_state(home: Home) -> State:
@@ -49,4 +53,6 @@ def read_state(home: Home) -> State:
             for row in published(home.views)
         ],
         cases=count_by_state(home.views),
+        deadlines=deadlines(home.views, limit=1)[1],
+        refused=refused(home.path / SCHEDULER),
     )

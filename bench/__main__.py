@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("deciding", "observing", "projecting", "showing", "listing")
+ALL = ("deciding", "governing", "observing", "projecting", "showing", "listing")
 
 
 def main() -> None:

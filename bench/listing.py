@@ -63,7 +63,12 @@ def main() -> None:
                 ours = milliseconds(lambda w=where, s=sort, d=day: look(tables, w, s, d))
                 when = f"as of {day}" if day else "now"
                 rows.append(
-                    Row(f"{what}, {when}", f"{ours:.0f} ms", f"{limit:.0f} ms", f"{ours / limit:.1f}")
+                    Row(
+                        f"{what}, {when}",
+                        f"{ours:.0f} ms",
+                        f"{limit:.0f} ms",
+                        f"{ours / limit:.1f}",
+                    )
                 )
         bare.close()
         tables.close()
@@ -71,9 +76,7 @@ def main() -> None:
 
 
 def look(tables: Tables, where: list[Where], sort: str, day: str | None) -> None:
-    found = page(
-        tables, "project", where=where, sort=sort, descending=True, limit=50, as_of=day
-    )
+    found = page(tables, "project", where=where, sort=sort, descending=True, limit=50, as_of=day)
     assert len(found.rows) == 50
 
 

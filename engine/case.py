@@ -21,6 +21,7 @@ from engine.events import (
     DeadlineReminded,
     DefinitionPublished,
     DefinitionRef,
+    Due,
     Event,
     Evidence,
     EvidenceAttached,
@@ -47,8 +48,9 @@ class Case:
     ``anonymous``: somebody has, and it is not known who.
 
     ``entered`` is the version at which the state was entered, and ``arrived`` that at which a kind
-    of evidence came last. ``signatures`` count for the state they were given in. ``recused`` have
-    declared a conflict; ``children`` are workflow and key of the cases whose parent this is.
+    of evidence came last. ``deadlines`` are those of the state. ``signatures`` count for the state
+    they were given in. ``recused`` have declared a conflict; ``children`` are workflow and key of
+    the cases whose parent this is.
     """
 
     key: str
@@ -65,6 +67,7 @@ class Case:
     signatures: tuple[Signature, ...] = ()
     recused: tuple[str, ...] = ()
     children: tuple[tuple[str, str], ...] = ()
+    deadlines: tuple[Due, ...] = ()
 
     def digest(self) -> str:
         """SHA-256 of the whole case in canonical JSON: equal cases, equal digests, on any store."""
@@ -99,7 +102,7 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
                 acted=_acted(case, event),
             )
         case CaseSigned():
-            return replace(case, signatures=_signed(case, event))
+            return replace(case, signatures=_signed(case, event), acted=_acted(case, event))
         case ConflictDeclared():
             return replace(case, recused=(*case.recused, event.actor.id))
         case CaseLinked():
@@ -115,6 +118,7 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
     observed = isinstance(event, CaseObserved)
     evidence = () if isinstance(event, CaseObserved) else event.evidence
     arrived = {item.kind: event.version for item in evidence}
+    dues = () if isinstance(event, CaseObserved) else event.deadlines or ()
     if case is None:
         assert event.state is not None
         return Case(
@@ -128,14 +132,16 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
             acted=_acted(None, event),
             anonymous=observed,
             arrived=arrived,
+            deadlines=dues,
         )
     state, data, since = case.state, case.data, case.since
-    entered, signatures = case.entered, case.signatures
+    entered, signatures, deadlines = case.entered, case.signatures, case.deadlines
     if event.state is not None and at >= since[""]:
         state = event.state
-        since = {**since, "": at}
-        if state != case.state or not observed:
-            entered, signatures = event.version, ()
+        stays = isinstance(event, CaseTransitioned) and event.stays
+        since = since if stays else {**since, "": at}
+        if not stays and (state != case.state or not observed):
+            entered, signatures, deadlines = event.version, (), dues
     if event.data:
         # A late fact (D2, D3 of real history) must not overwrite what came to be so after it.
         news = {name: v for name, v in event.data.items() if at >= since.get(name, "")}
@@ -157,6 +163,7 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
         signatures=signatures,
         recused=case.recused,
         children=case.children,
+        deadlines=deadlines,
     )
 
 

@@ -6,33 +6,47 @@ Time, ids and referenced cases arrive in the ``Context``; nothing here reads a c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
-from engine import values
+from engine import deadlines, values
+from engine.attempt import Attempt
 from engine.case import Case, evolve
-from engine.clock import is_instant_or_date, last_instant
-from engine.commands import AttachEvidence, Command, Observe, PullTrigger, StartCase
-from engine.definition import Step
+from engine.claims import claims_of, holder_of
+from engine.clock import is_instant_or_date
+from engine.commands import (
+    AttachEvidence,
+    Command,
+    Observe,
+    PullTrigger,
+    Remind,
+    StartCase,
+)
+from engine.context import Context
+from engine.deadlines import Entering
+from engine.definition import Definition, Step
+from engine.envelope import envelope, occurred_at
 from engine.errors import BadInput, Problem, Refused
 from engine.events import (
-    Actor,
-    ActorKind,
     AnyEvent,
+    CaseLinked,
     CaseObserved,
     CaseStarted,
     CaseTransitioned,
+    ClaimChanged,
     CommandRefused,
     Conformance,
+    DeadlineReminded,
     DefinitionRef,
+    Due,
     Evidence,
     EvidenceAttached,
     Verdict,
 )
-from engine.guards import Attempt, acting_role
+from engine.governance import basis_of
 from engine.machine import Taken, Workflow
+from engine.standing import standing
 from engine.values import Value
 
 _KIND = re.compile(r"[a-z][a-z0-9_\-]{0,59}")
@@ -40,50 +54,50 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What the world is at this moment: the instant, fresh event ids, the cases that are read."""
-
-    now: str
-    new_id: Callable[[], str]
-    cases: Mapping[str, Case | None]
-
-    @property
-    def reads(self) -> dict[str, int]:
-        return {key: case.version if case else 0 for key, case in self.cases.items()}
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """The events to record, the case as they leave it, and the refusal, if it is one.
 
     A refusal has events only where the definition asks for refused attempts to be recorded.
+    ``others`` are the cases and claims beside it that the events leave changed; what happens on
+    their streams comes first, so that the last event is always the case's own.
     """
 
     events: tuple[AnyEvent, ...]
     case: Case | None
     refusal: Refused | None = None
+    others: tuple[Case, ...] = ()
+
+    @property
+    def changed(self) -> tuple[Case, ...]:
+        return (*self.others, self.case) if self.case else self.others
 
 
 def start(command: StartCase, key: str, workflow: Workflow, context: Context) -> Decision:
     """Begin a case under ``key``. Raises ``BadInput`` for data that is not of its field's type."""
     _check(command.evidence, context.now)
-    occurred_at = _occurred_at(command, context.now)
-    given = values.read_all(workflow.definition.data, command.data)
+    at = occurred_at(command, context.now)
+    definition = workflow.definition
+    given = values.read_all(definition.data, command.data)
     attempt = _attempt(command, key, workflow, None, given, command.evidence, context)
+    cannot = f"{definition.workflow} cannot start"
     taken = workflow.start(attempt)
     if taken is None:
-        what = f"{workflow.definition.workflow} cannot start"
-        return Decision((), None, Refused(what, _nearest(attempt)))
+        return Decision((), None, Refused(cannot, _nearest(attempt)))
+    dues, why = deadlines.begin(Entering(definition, taken.state, attempt.data, at, context))
+    if why:
+        return Decision((), None, Refused(cannot, (*taken.verdicts, _no_deadline(why))))
+    others = _beside(command, key, workflow.ref, definition, None, taken.state, attempt, at)
     event = CaseStarted(
-        **_envelope(command, key, 1, workflow.ref, context, occurred_at),
+        **envelope(command, key, 1, workflow.ref, context, at),
         name=taken.name,
-        role=acting_role(taken.step, attempt),
+        **_taken_as(taken.step, attempt),
         state=taken.state,
         data=given,
         evidence=command.evidence,
         verdicts=taken.verdicts,
+        deadlines=dues or None,
     )
-    return Decision((event,), evolve(None, event))
+    return _decided(others, event, None)
 
 
 def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context) -> Decision:
@@ -92,26 +106,101 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     given = values.read_all(workflow.definition.data, command.data)
     # What a step is judged on must be what the case keeps: nothing it replaces may be of later.
     reached = max(case.since[name] for name in ("", *given) if name in case.since)
-    occurred_at = _occurred_at(command, context.now, reached)
+    at = occurred_at(command, context.now, reached)
+    if command.actor.kind == "timer" and command.entered is not None:
+        at = max(at, reached)  # it was due before a fact that leaves the case where it was
     attempt = _attempt(command, case.key, workflow, case, given, command.evidence, context)
-    standing = _standing(command, case, workflow, occurred_at, reached)
+    prior = _prior(command, case, workflow, at, reached, context.now)
     taken: Taken | None = None
     if command.trigger in workflow.triggers(case.state):
         taken = workflow.step(command.trigger, attempt)
-    if taken is None or standing:
-        return _refused(command, case, workflow, context, (*standing, *_nearest(attempt)))
+    if taken is None or prior:
+        return _refused(command, case, workflow, context, (*prior, *_nearest(attempt)))
+    definition = workflow.definition
+    entering = Entering(definition, taken.state, attempt.data, at, context)
+    dues: tuple[Due, ...] = ()
+    why = ""
+    if not taken.stays:
+        dues, why = deadlines.begin(entering, deadlines.fired(command, case), case)
+    if why:
+        verdicts = (*taken.verdicts, _no_deadline(why))
+        return _refused(command, case, workflow, context, verdicts)
+    others = _beside(command, case.key, case.definition, definition, case, taken.state, attempt, at)
     event = CaseTransitioned(
-        **_envelope(command, case.key, case.version + 1, case.definition, context, occurred_at),
+        **envelope(command, case.key, case.version + 1, case.definition, context, at),
         name=taken.name,
-        role=acting_role(taken.step, attempt),
+        **_taken_as(taken.step, attempt),
         trigger=command.trigger,
         source=case.state,
         state=taken.state,
         data=given,
         evidence=command.evidence,
         verdicts=taken.verdicts,
+        stays=True if taken.stays else None,
+        deadlines=dues or None,
     )
-    return Decision((event,), evolve(case, event))
+    return _decided(others, event, case)
+
+
+def _taken_as(step: Step, attempt: Attempt) -> dict[str, Any]:
+    """In which role the step is taken, by which authority, and what it rests on."""
+    found = standing(step, attempt)
+    return {
+        "role": found.role,
+        "authority": found.authority,
+        "basis": basis_of(step, attempt),
+    }
+
+
+def _decided(others: list[tuple[AnyEvent, Case]], event: AnyEvent, case: Case | None) -> Decision:
+    events = (*(each for each, _ in others), event)
+    return Decision(events, evolve(case, event), None, tuple(other for _, other in others))
+
+
+def _beside(
+    command: Command,
+    key: str,
+    ref: DefinitionRef,
+    definition: Definition,
+    case: Case | None,
+    state: str,
+    attempt: Attempt,
+    at: str,
+) -> list[tuple[AnyEvent, Case]]:
+    """What the step brings about on other streams: parents hear of it, claims change hands."""
+    context = attempt.context
+    found: list[tuple[AnyEvent, Case]] = []
+
+    def add(event: AnyEvent, before: Case | None) -> None:
+        after = evolve(before, event)
+        assert after is not None
+        found.append((event, after))
+
+    for name in dict.fromkeys(n for n in attempt.given if definition.data[n].parent):
+        parent = context.look(attempt.given[name]) if attempt.given[name] else None
+        if parent and (definition.workflow, key) not in parent.children:
+            fields = envelope(
+                command, parent.key, parent.version + 1, parent.definition, context, at
+            )
+            linked = CaseLinked(
+                **fields, name="CaseLinked", child=key, workflow=definition.workflow
+            )
+            add(linked, parent)
+    before = claims_of(definition, case.state, case.data) if case else {}
+    after = claims_of(definition, state, attempt.data)
+    for stream in dict.fromkeys([*before, *after]):
+        claim = context.look(stream)
+        holder = holder_of(claim)
+        wanted = key if stream in after else None
+        if (stream in before and stream in after) or holder == wanted:
+            continue
+        if wanted is None and holder != key:
+            continue  # an observed case never took it
+        version = claim.version + 1 if claim else 1
+        fields = envelope(command, stream, version, ref, context, at)
+        name = "ClaimTaken" if wanted else "ClaimReleased"
+        add(ClaimChanged(**fields, name=name, holder=wanted), claim)
+    return found
 
 
 def observe(command: Observe, case: Case | None, workflow: Workflow, context: Context) -> Decision:
@@ -121,36 +210,38 @@ def observe(command: Observe, case: Case | None, workflow: Workflow, context: Co
     """
     if outrun := _outrun(command, case):
         return Decision((), case, Refused(f"{command.case}: the facts are refused", outrun))
-    occurred_at = _occurred_at(command, context.now)
+    at = occurred_at(command, context.now)
     definition = workflow.definition
     problems: list[Problem] = []
     events: list[AnyEvent] = []
     for index, fact in enumerate(command.facts):
-        at = f"/facts/{index}"
+        where = f"/facts/{index}"
         try:
-            given = values.read_all(definition.data, fact.data, f"{at}/data")
+            given = values.read_all(definition.data, fact.data, f"{where}/data")
         except BadInput as error:
             problems.extend(error.problems)
             continue
         if fact.state is not None and fact.state not in definition.states:
             known = ", ".join(definition.states)
-            problems.append(Problem(f"{at}/state", f"no state {fact.state!r}", f"one of: {known}"))
+            problems.append(
+                Problem(f"{where}/state", f"no state {fact.state!r}", f"one of: {known}")
+            )
             continue
         state = definition.initial if case is None and fact.state is None else fact.state
         version = case.version + 1 if case else 1
         event = CaseObserved(
-            **_envelope(
+            **envelope(
                 command,
                 command.case,
                 version,
                 case.definition if case else workflow.ref,
                 context,
-                occurred_at,
+                at,
             ),
             name=fact.name,
             state=state,
             data=given,
-            conformance=_conformance(command, case, workflow, state, given, occurred_at, context),
+            conformance=_conformance(command, case, workflow, state, given, at, context),
             origin=command.origin,
         )
         events.append(event)
@@ -163,14 +254,33 @@ def observe(command: Observe, case: Case | None, workflow: Workflow, context: Co
 def attach(command: AttachEvidence, case: Case, context: Context) -> Decision:
     """Put evidence beside a case."""
     _check([command.evidence], context.now)
-    occurred_at = _occurred_at(command, context.now)
+    at = occurred_at(command, context.now)
     event = EvidenceAttached(
-        **_envelope(command, case.key, case.version + 1, case.definition, context, occurred_at),
+        **envelope(command, case.key, case.version + 1, case.definition, context, at),
         name="EvidenceAttached",
         role=command.actor.roles[0] if command.actor.roles else None,
         evidence=command.evidence,
     )
     return Decision((event,), evolve(case, event))
+
+
+def remind(command: Remind, case: Case, context: Context) -> Decision:
+    """Record that a share of a deadline has passed, if the case is still in that state."""
+    rule, why = deadlines.no_reminder(command, case, context.now)
+    if why:
+        unheld = Verdict(rule=rule, held=False, reason=why)
+        return Decision((), case, Refused(f"{case.key}: the reminder is refused", (unheld,)))
+    at = occurred_at(command, context.now)
+    event = DeadlineReminded(
+        **envelope(command, case.key, case.version + 1, case.definition, context, at),
+        name="DeadlineReminded",
+        due=command.due,
+    )
+    return Decision((event,), evolve(case, event))
+
+
+def _no_deadline(why: str) -> Verdict:
+    return Verdict(rule="deadline", held=False, reason=why)
 
 
 def _check(evidence: Iterable[Evidence], now: str) -> None:
@@ -215,8 +325,8 @@ def _outrun(command: PullTrigger | Observe, case: Case | None) -> tuple[Verdict,
     return (Verdict(rule="expected_version", held=False, reason=reason),)
 
 
-def _standing(
-    command: PullTrigger, case: Case, workflow: Workflow, occurred_at: str, reached: str
+def _prior(
+    command: PullTrigger, case: Case, workflow: Workflow, occurred_at: str, reached: str, now: str
 ) -> tuple[Verdict, ...]:
     """What must be so before any guard of a transition is asked."""
     verdicts = list(_outrun(command, case))
@@ -230,6 +340,15 @@ def _standing(
                 reason=f"{case.key} is in {case.state}, which has no {command.trigger}; {offer}",
             )
         )
+    rules = workflow.definition.transitions_from(case.state)
+    if command.override and not any(r.override for r in rules if r.trigger == command.trigger):
+        nothing = f"nothing about {command.trigger} may be overridden here"
+        verdicts.append(Verdict(rule="override", held=False, reason=nothing))
+    if command.entered not in (None, case.entered):
+        left = f"{case.key} is not in the state any more that it entered at {command.entered}"
+        verdicts.append(Verdict(rule="entered", held=False, reason=left))
+    if early := deadlines.too_early(command, case, now):
+        verdicts.append(Verdict(rule="due", held=False, reason=early))
     if occurred_at < reached:
         verdicts.append(
             Verdict(
@@ -245,7 +364,11 @@ def _standing(
 def _nearest(attempt: Attempt) -> tuple[Verdict, ...]:
     """Of the steps tried, the verdicts of the one that came nearest to holding."""
     tried = [verdicts for _, verdicts in attempt.tried]
-    return min(tried, key=lambda verdicts: sum(not v.held for v in verdicts), default=())
+    return min(
+        tried,
+        key=lambda verdicts: sum(not v.held and v.weight == "shall" for v in verdicts),
+        default=(),
+    )
 
 
 def _refused(
@@ -259,7 +382,7 @@ def _refused(
     if not workflow.definition.record_refusals:
         return Decision((), case, refusal)
     event = CommandRefused(
-        **_envelope(command, case.key, case.version + 1, case.definition, context, context.now),
+        **envelope(command, case.key, case.version + 1, case.definition, context, context.now),
         name="CommandRefused",
         trigger=command.trigger,
         verdicts=verdicts,
@@ -286,7 +409,9 @@ def _conformance(
         return _CONFORMS
     if occurred_at < case.since[""]:
         return Conformance(verdict="not_evaluable", rules=("recorded out of order",))
-    rules = [rule for rule in definition.transitions_from(case.state) if rule.to == state]
+    rules = [
+        rule for rule in definition.transitions_from(case.state) if rule.target(case.state) == state
+    ]
     if not rules:
         return _violates(f"from: nothing leads from {case.state} to {state}")
     attempt = _attempt(command, case.key, workflow, case, given, (), context)
@@ -295,6 +420,7 @@ def _conformance(
 
 def _judged(workflow: Workflow, rule: Step, attempt: Attempt) -> Conformance:
     verdicts = workflow.judge(rule, attempt)
+    verdicts = tuple(v for v in verdicts if v.weight == "shall")
     broken = tuple(f"{v.rule}: {v.reason}" for v in verdicts if v.held is False)
     if broken:
         return _violates(*broken)
@@ -325,66 +451,15 @@ def _attempt(
     context: Context,
 ) -> Attempt:
     data = {**case.data, **given} if case else dict(given)
+    for referred in references(workflow, case.data if case else {}, given):
+        context.look(referred)
     return Attempt(
         key=key,
-        state=case.state if case else "",
+        case=case,
+        command=command,
         definition=workflow.definition,
-        actor=command.actor,
-        observed=isinstance(command, Observe),
         given=given,
         data=data,
         evidence=(*(case.evidence if case else ()), *evidence),
-        acted=case.acted if case else {},
-        now=context.now,
-        cases=context.cases,
+        context=context,
     )
-
-
-@lru_cache(maxsize=1000)
-def _actor(actor_id: str, kind: ActorKind) -> Actor:
-    return Actor(id=actor_id, kind=kind)
-
-
-def _occurred_at(command: Command, now: str, reached: str = "") -> str:
-    """When it was so: as said, else now, but never before what it replaces was ``reached``, which
-    another process with a faster clock may have recorded. Of a date, the part after that is meant.
-    """
-    if command.occurred_at is None:
-        return max(now, reached)
-    if not is_instant_or_date(command.occurred_at):
-        raise BadInput.one(
-            "/occurred_at",
-            f"{command.occurred_at!r} is not a point in time",
-            "write 2026-03-31 or 2026-03-31T12:00:00.000000Z",
-        )
-    if command.occurred_at > now:
-        raise BadInput.one("/occurred_at", f"{command.occurred_at} is still to come (it is {now})")
-    if command.occurred_at < reached <= last_instant(command.occurred_at):
-        return reached
-    return command.occurred_at
-
-
-def _envelope(
-    command: Command,
-    stream: str,
-    version: int,
-    definition: DefinitionRef,
-    context: Context,
-    occurred_at: str,
-) -> dict[str, Any]:
-    return {
-        "event_id": context.new_id(),
-        "stream": stream,
-        "version": version,
-        "recorded_at": context.now,
-        "occurred_at": occurred_at,
-        "actor": _actor(command.actor.id, command.actor.kind),
-        "on_behalf_of": command.on_behalf_of,
-        "definition": definition,
-        "reads": context.reads,
-        "command_id": command.command_id,
-        "correlation_id": command.correlation_id or command.command_id,
-        "causation_id": command.causation_id,
-        "traceparent": command.traceparent,
-        "reason": command.reason,
-    }

@@ -55,6 +55,7 @@ class Field(Grammar):
     most: Number | None = None
     longest: Annotated[int, Constrained(ge=1, le=100_000)] | None = None
     parent: bool = False
+    unique: bool = False
 
     @cached_property
     def choices(self) -> tuple[str, ...]:
@@ -85,12 +86,14 @@ class Deadline(Grammar):
     """How long a case may stay in a state, and the trigger that is due after that.
 
     One of ``within`` (a period from entering the state), ``on`` (a date the case holds) and
-    ``every`` (the next occurrence of an RFC 5545 rule) says when it is due.
+    ``every`` (the next occurrence of an RFC 5545 rule) says when it is due; ``or``: what is meant
+    when that day is no working day.
     """
 
     within: Period | None = None
     on: DataPath | None = None
     every: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    rolled: Annotated[Literal["next working day"] | None, Constrained(alias="or")] = None
     remind: list[Percent] = []
     then: Word
     later: list[Later] = []
@@ -120,13 +123,18 @@ class Check(Grammar):
     otherwise: str = ""
 
 
+Verdicted = Literal["for", "against"]
 VoteRule = Literal["simple", "two thirds", "unanimous", "weighted"]
 
 
 class Quorum(Grammar):
-    """A body has voted for it: enough of those entitled, by this majority, against no veto."""
+    """A body has voted for it: enough of those entitled, by this majority, against no veto; or,
+    with ``answer: against``, has voted and was not for it. The persons in the fields ``without``
+    have no vote."""
 
     body: Named
+    answer: Verdicted = "for"
+    without: Listed[Name] = []
     rule: VoteRule = "simple"
     veto: Listed[Word] = []
     casting: bool = False
@@ -154,6 +162,8 @@ class AuthorityOf(Grammar):
     category: Named
     value: DataPath | None = None
     unit: Named
+    answer: Verdicted = "for"
+    without: Listed[Name] = []
 
 
 class ByAuthority(Grammar):
@@ -200,11 +210,16 @@ class Start(Step):
 
 
 class Transition(Step):
-    """From one of some states to one state. It accepts the fields it ``needs`` unless told more."""
+    """From one of some states to one state; without ``to`` the case stays where it is, and so do
+    the votes it has and the deadlines it is under. It accepts what it ``needs`` unless told more.
+    """
 
     trigger: Word
     sources: Annotated[Listed[Word], Constrained(alias="from", min_length=1)]
-    to: Word
+    to: Word | None = None
+
+    def target(self, source: str) -> str:
+        return self.to or source
 
     @property
     def accepted(self) -> list[str]:
@@ -212,8 +227,10 @@ class Transition(Step):
 
 
 class OnlyOne(Grammar):
-    """At most one case with the same values of ``per`` is in one of these states at any moment."""
+    """At most one case with the same values of ``per`` is in one of these states at any moment; of
+    all the workflows, if several have one of the same ``name``."""
 
+    name: Word | None = None
     per: Annotated[Listed[Name], Constrained(min_length=1)]
     inside: Annotated[Listed[Word], Constrained(alias="in", min_length=1)]
 
@@ -304,5 +321,5 @@ class Definition(Grammar):
         """The domain name of what the step records; by default made of workflow and outcome."""
         if step.emits:
             return step.emits
-        outcome = step.to if isinstance(step, Transition) else "started"
+        outcome = step.to or step.trigger if isinstance(step, Transition) else "started"
         return "".join(part.capitalize() for part in re.split("[-_]", f"{self.workflow}-{outcome}"))

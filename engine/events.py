@@ -83,10 +83,12 @@ class Verdict:
 class Due:
     """What a timer does at an instant if the case is still in the state: pull ``then``, or remind.
 
-    ``share``: how much of the deadline's time has passed by then, like 80%.
+    ``share``: how much of the deadline's time has passed by then, like 80%; ``of``: of which of the
+    state's deadlines, counted from 0.
     """
 
     at: str
+    of: int = 0
     share: str = "100%"
     then: str | None = None
 
@@ -167,10 +169,13 @@ class CaseStarted(Event):
 
 
 class CaseTransitioned(Event):
+    """``stays``: the state was not entered anew; votes and deadlines go on as they are."""
+
     type: Literal["pmo.case.transitioned.v1"] = "pmo.case.transitioned.v1"
     trigger: str
     source: str
     state: str
+    stays: Literal[True] | None = None
     data: dict[str, Value]
     evidence: tuple[Evidence, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
@@ -229,7 +234,7 @@ class ClaimChanged(Event):
     """
 
     type: Literal["pmo.claim.changed.v1"] = "pmo.claim.changed.v1"
-    holder: str | None
+    holder: str | None = None
 
 
 class CommandRefused(Event):

@@ -2,96 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import replace
 
 from engine import clock
-from engine.case import Case
-from engine.commands import Requester
-from engine.conditions import Condition, Environment, compile_condition
-from engine.definition import ByPerson, Definition, EvidenceNeed, Start, Step, Transition
-from engine.events import Evidence, Verdict
-from engine.values import Value, is_withheld
-
-
-@dataclass
-class Attempt:
-    """A step somebody wants to take, with everything a guard may look at.
-
-    ``data`` and ``evidence`` are the case's after the step; ``given`` is what this command brings.
-    ``cases`` holds the referenced cases by key, ``None`` where there is none.
-    """
-
-    key: str
-    state: str
-    definition: Definition
-    actor: Requester
-    observed: bool
-    given: Mapping[str, Value]
-    data: Mapping[str, Value]
-    evidence: tuple[Evidence, ...]
-    acted: Mapping[str, tuple[str, ...]]
-    now: str
-    cases: Mapping[str, Case | None]
-    tried: list[tuple[Step, tuple[Verdict, ...]]] = field(default_factory=list)
-
-    def ask(self, step: Step, guards: tuple[Guard, ...]) -> bool:
-        """Evaluate every guard, keep every verdict; whether all of them hold."""
-        verdicts = tuple([guard(self) for guard in guards])
-        self.tried.append((step, verdicts))
-        return all(verdict.held for verdict in verdicts)
-
-    @cached_property
-    def environment(self) -> Environment:
-        named = {
-            name: self.cases.get(self.data[name])
-            for name, described in self.definition.data.items()
-            if described.type == "ref" and isinstance(self.data.get(name), str)
-        }
-        return Environment(
-            data=self.data,
-            state=self.state,
-            key=self.key,
-            now=self.now,
-            actor_id=self.actor.id,
-            actor_roles=self.actor.roles,
-            evidence=tuple(item.kind for item in self.evidence),
-            cases=named,
-        )
-
-
-Guard = Callable[[Attempt], Verdict]
-
-
-def acting_role(step: Step, attempt: Attempt) -> str | None:
-    """The role under which the step is taken: the first of ``by`` that the actor has."""
-    for who in step.by:
-        if isinstance(who, ByPerson):
-            if attempt.data.get(who.person) == attempt.actor.id:
-                return who.person
-        elif who in attempt.actor.roles:
-            return who
-    return attempt.actor.roles[0] if not step.by and attempt.actor.roles else None
+from engine.attempt import Attempt, Guard, Judge
+from engine.claims import claim_guards
+from engine.conditions import compile_condition
+from engine.definition import (
+    ByAuthority,
+    ByPerson,
+    Check,
+    Definition,
+    EvidenceNeed,
+    Guards,
+    Override,
+    Start,
+    Step,
+    Transition,
+)
+from engine.events import Verdict
+from engine.governance import governance_of
+from engine.standing import in_role, lenders, standing
+from engine.values import CASE_KEY, is_withheld
 
 
 def guards_of(step: Step, definition: Definition) -> tuple[Guard, ...]:
     """The guards of a step, in the order in which their reasons read best."""
-    guards: list[Guard] = [_takes(step, definition)]
+    guards: list[Guard] = [Guard(None, _takes(step, definition))]
     if step.by:
-        guards.append(_by(step))
-    if step.not_by:
-        guards.append(_not_by(step))
-    if needs := needed(step, definition):
-        guards.append(_needs(needs))
-    if any(described.type == "ref" for described in definition.data.values()):
-        guards.append(_references)
-    guards.extend(_evidence(need) for need in step.evidence)
-    guards.extend(
-        _condition(compile_condition(check.check, definition), check.otherwise)
-        for check in step.when
-    )
+        guards.append(Guard(None, _by(step)))
+    if step.override:
+        guards.append(Guard(None, _override(step.override)))
+    shall = step.model_copy(update={"needs": list(needed(step, definition))})
+    guards += _guards(shall, step, definition)
+    if step.should:
+        guards += [_softened(guard) for guard in _guards(step.should, step, definition)]
     return tuple(guards)
+
+
+def _guards(said: Guards, step: Step, definition: Definition) -> list[Guard]:
+    """What ``said`` asks of a step: its own guards, or those under its ``should``."""
+    guards: list[Guard] = []
+    if said.not_by:
+        guards.append(Guard("not_by", _not_by(said)))
+    if said.needs:
+        guards.append(Guard("needs", _needs(tuple(said.needs))))
+    if said is not step.should and any(d.type == "ref" for d in definition.data.values()):
+        guards.append(Guard(None, _references))
+    guards += [Guard("evidence", _evidence(need)) for need in said.evidence]
+    guards += governance_of(said, step)
+    if said is not step.should:
+        guards += claim_guards(step, definition)
+    guards += [Guard("when", _condition(check, definition)) for check in said.when]
+    return guards
+
+
+def _softened(guard: Guard) -> Guard:
+    """It warns, and stops nobody."""
+    return Guard(None, lambda attempt: replace(guard.judge(attempt), weight="should"))
+
+
+def _override(said: Override) -> Judge:
+    """Whoever asks to override must be one who may, and say why."""
+
+    def guard(attempt: Attempt) -> Verdict:
+        if not attempt.overriding:
+            return _HELD["override"]
+        wrong = []
+        if not any(in_role(role, attempt).role for role in said.by):
+            wrong.append(f"only {' or '.join(said.by)} may override; {attempt.actor} is not")
+        if not attempt.command.reason:
+            wrong.append("who overrides says why: give a reason")
+        reason = "; ".join(wrong)
+        return Verdict(rule="override", held=False, reason=reason) if wrong else _HELD["override"]
+
+    return guard
 
 
 def needed(step: Step, definition: Definition) -> tuple[str, ...]:
@@ -110,10 +95,13 @@ def accepted(step: Step, definition: Definition) -> tuple[str, ...]:
     return tuple(definition.data) if step.accepts is None else (*step.accepts, *step.needs)
 
 
-_HELD = {rule: Verdict(rule=rule, held=True) for rule in ("takes", "by", "not_by", "needs", "refs")}
+_HELD = {
+    rule: Verdict(rule=rule, held=True)
+    for rule in ("takes", "by", "override", "not_by", "needs", "refs")
+}
 
 
-def _takes(step: Step, definition: Definition) -> Guard:
+def _takes(step: Step, definition: Definition) -> Judge:
     takes = accepted(step, definition)
 
     def guard(attempt: Attempt) -> Verdict:
@@ -128,42 +116,60 @@ def _takes(step: Step, definition: Definition) -> Guard:
     return guard
 
 
-def _by(step: Step) -> Guard:
-    wanted = " or ".join(
-        f"the person in {who.person}" if isinstance(who, ByPerson) else who for who in step.by
-    )
+def _by(step: Step) -> Judge:
+    wanted = " or ".join(_told(who) for who in step.by)
 
     def guard(attempt: Attempt) -> Verdict:
-        if acting_role(step, attempt):
+        found = standing(step, attempt)
+        if found.role:
             return _HELD["by"]
         if attempt.observed:
             return Verdict(rule="by", held=None, reason=f"who did it is not known; needs {wanted}")
-        has = ", ".join(attempt.actor.roles) or "no role"
-        return Verdict(
-            rule="by", held=False, reason=f"needs {wanted}; {attempt.actor.id} acts as {has}"
-        )
+        has = ", ".join(attempt.command.actor.roles) or "no role"
+        why = found.why or f"{attempt.actor} acts as {has}"
+        return Verdict(rule="by", held=False, reason=f"needs {wanted}; {why}")
 
     return guard
 
 
-def _not_by(step: Step) -> Guard:
+def _told(who: str | ByPerson | ByAuthority) -> str:
+    if isinstance(who, ByPerson):
+        return f"the person in {who.person}"
+    if isinstance(who, ByAuthority):
+        return f"whoever has authority for {who.authority.category.removeprefix('data.')}"
+    return who
+
+
+def _not_by(said: Guards) -> Judge:
     def guard(attempt: Attempt) -> Verdict:
         if attempt.observed:
             return Verdict(rule="not_by", held=None, reason="who did it is not known")
-        clashes = [role for role in step.not_by if attempt.actor.id in attempt.acted.get(role, ())]
-        if not clashes:
-            return _HELD["not_by"]
-        return Verdict(
-            rule="not_by",
-            held=False,
-            reason=f"{attempt.actor.id} has already acted as {', '.join(clashes)}; "
-            "somebody else must do this",
-        )
+        acted = attempt.case.acted if attempt.case else {}
+        acting = [attempt.actor, *lenders(attempt)]
+        for person in acting:
+            clashes = [
+                role
+                for role in said.not_by
+                if person in acted.get(role, ()) or attempt.data.get(role) == person
+            ]
+            if clashes:
+                return Verdict(
+                    rule="not_by",
+                    held=False,
+                    reason=f"{person} has already acted as {', '.join(clashes)}; "
+                    "somebody else must do this",
+                )
+        persons = attempt.definition.data
+        unknown = [role for role in said.not_by if role not in acted and role not in persons]
+        if unknown and attempt.case and attempt.case.anonymous:
+            reason = f"who acted as {', '.join(unknown)} is not known: it was observed"
+            return Verdict(rule="not_by", held=None, reason=reason)
+        return _HELD["not_by"]
 
     return guard
 
 
-def _needs(names: tuple[str, ...]) -> Guard:
+def _needs(names: tuple[str, ...]) -> Judge:
     def guard(attempt: Attempt) -> Verdict:
         lacking = []
         for name in names:
@@ -185,7 +191,7 @@ def _references(attempt: Attempt) -> Verdict:
         described = attempt.definition.data.get(name)
         if described is None or described.type != "ref" or not isinstance(value, str):
             continue
-        case = attempt.cases.get(value)
+        case = attempt.context.look(value) if CASE_KEY.fullmatch(value) else None
         if case is None:
             wrong.append(f"{name}: there is no case {value}")
         elif case.definition.name != described.to:
@@ -193,7 +199,7 @@ def _references(attempt: Attempt) -> Verdict:
     return Verdict(rule="refs", held=False, reason="; ".join(wrong)) if wrong else _HELD["refs"]
 
 
-def _evidence(need: EvidenceNeed) -> Guard:
+def _evidence(need: EvidenceNeed) -> Judge:
     rule = f"evidence {need.kind}"
 
     def guard(attempt: Attempt) -> Verdict:
@@ -201,26 +207,44 @@ def _evidence(need: EvidenceNeed) -> Guard:
         if not dates:
             held = None if attempt.observed else False
             return Verdict(rule=rule, held=held, reason=f"needs a {need.kind} as evidence")
-        if need.newer_than and max(dates) < clock.back(attempt.now, need.newer_than):
+        if need.newer_than and max(dates) < clock.back(attempt.context.now, need.newer_than):
             return Verdict(
                 rule=rule,
                 held=False,
                 reason=f"the newest {need.kind} is of {max(dates)[:10]}, "
                 f"older than {need.newer_than}",
             )
+        if need.unchanged and _has_changed(need.kind, attempt):
+            return Verdict(
+                rule=rule,
+                held=False,
+                reason=f"a {need.kind} has come since {attempt.key} entered this state; "
+                "it must be looked at again",
+            )
         return Verdict(rule=rule, held=True)
 
     return guard
 
 
-def _condition(condition: Condition, otherwise: str) -> Guard:
+def _has_changed(kind: str, attempt: Attempt) -> bool:
+    """Whether evidence of a kind has come since the state was entered, now included."""
+    case = attempt.case
+    if case is None:
+        return False
+    now = attempt.evidence[len(case.evidence) :]
+    came = case.arrived.get(kind, 0) > case.entered
+    return came or any(item.kind == kind for item in now)
+
+
+def _condition(check: Check, definition: Definition) -> Judge:
+    condition = compile_condition(check.check, definition)
     held_verdict = Verdict(rule=condition.source, held=True)
 
     def guard(attempt: Attempt) -> Verdict:
         held, reason = condition.evaluate(attempt.environment)
         if held:
             return held_verdict
-        said = f"{otherwise} ({reason})" if otherwise else reason
+        said = f"{check.otherwise} ({reason})" if check.otherwise else reason
         return Verdict(rule=condition.source, held=False, reason=said)
 
     return guard

@@ -1,7 +1,7 @@
 """What cannot work, although the grammar allows it. Every rule yields problems at JSON pointers.
 
 The rules about states, transitions and people are here; those about data fields and conditions are
-in ``engine.lint_data``.
+in ``engine.lint_data``, those about deadlines in ``engine.lint_deadlines``.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
-from engine import lint_data
-from engine.definition import ByPerson, Definition, Step, Transition
+from engine import lint_data, lint_deadlines
+from engine.definition import ByAuthority, ByPerson, Definition, Step, Transition
 from engine.errors import Problem
 from engine.guards import accepted
+from engine.standing import BUILT_IN
 from engine.validation import suggest
 
 Rule = Callable[[Definition], Iterator[Problem]]
@@ -40,7 +41,8 @@ def has_one_initial_state(definition: Definition) -> Iterator[Problem]:
 def knows_its_states(definition: Definition) -> Iterator[Problem]:
     for at, rule in _transitions(definition):
         named = [(f"{at}/from/{i}", state) for i, state in enumerate(rule.sources)]
-        for pointer, state in [*named, (f"{at}/to", rule.to)]:
+        named += [(f"{at}/to", rule.to)] if rule.to else []
+        for pointer, state in named:
             if state not in definition.states:
                 yield Problem(
                     pointer, f"there is no state {state!r}", suggest(state, definition.states)
@@ -95,27 +97,6 @@ def has_no_shadowed_transition(definition: Definition) -> Iterator[Problem]:
             before.append(rule)
 
 
-def has_deadlines_that_lead_on(definition: Definition) -> Iterator[Problem]:
-    for name, state in definition.states.items():
-        triggers = [rule.trigger for rule in definition.transitions_from(name)]
-        for number, deadline in enumerate(state.deadline):
-            at = f"/states/{name}/deadline/{number}"
-            if deadline.then not in triggers:
-                yield Problem(
-                    f"{at}/then",
-                    f"from {name} there is no trigger {deadline.then!r}",
-                    suggest(deadline.then, dict.fromkeys(triggers)),
-                )
-            shares = [int(percent.removesuffix("%")) for percent in deadline.remind]
-            for i, share in enumerate(shares):
-                if share > 99:
-                    mend = "a reminder comes before the deadline: write 1% to 99%"
-                    yield Problem(f"{at}/remind/{i}", f"{share}% is too late", mend)
-                elif i and share <= shares[i - 1]:
-                    what = f"{share}% comes after {shares[i - 1]}%"
-                    yield Problem(f"{at}/remind/{i}", what, "write them in ascending order")
-
-
 def knows_its_people(definition: Definition) -> Iterator[Problem]:
     persons = {
         who.person
@@ -134,7 +115,7 @@ def knows_its_people(definition: Definition) -> Iterator[Problem]:
         for i, who in enumerate(step.by):
             if isinstance(who, ByPerson):
                 yield from _person(f"{at}/by/{i}/person", who.person, definition)
-            elif who not in definition.roles:
+            elif isinstance(who, str) and who not in (*definition.roles, *BUILT_IN):
                 yield _no_role(f"{at}/by/{i}", who, definition.roles)
         for i, role in enumerate(step.not_by):
             if role not in definition.roles and role not in persons:
@@ -212,9 +193,9 @@ RULES: tuple[Rule, ...] = (
     reaches_every_state,
     has_ways_out,
     has_no_shadowed_transition,
-    has_deadlines_that_lead_on,
     knows_its_people,
     has_four_eyes,
+    *lint_deadlines.RULES,
     *lint_data.RULES,
 )
 
@@ -230,7 +211,17 @@ def _initial(definition: Definition) -> str | None:
 
 def _roles(step: Step) -> list[str]:
     """Under which names somebody acts who takes the step, as ``not_by`` knows them."""
-    return [who.person if isinstance(who, ByPerson) else who for who in step.by]
+    return [_called(who) for who in step.by]
+
+
+def _called(who: str | ByPerson | ByAuthority) -> str:
+    """What authority makes of somebody is known only when they act."""
+    match who:
+        case ByPerson(person=person):
+            return person
+        case ByAuthority():
+            return _ANYBODY
+    return who
 
 
 def _only_person(step: Step) -> str:
@@ -252,7 +243,7 @@ def _reachable(
     onward: dict[str, set[str]] = {}
     for rule in filter(may_be_taken, definition.transitions):
         for source in rule.sources:
-            onward.setdefault(source, set()).add(rule.to)
+            onward.setdefault(source, set()).add(rule.target(source))
     while ahead:
         news = onward.get(ahead.pop(), set()) - reached
         reached |= news
@@ -274,11 +265,12 @@ def _acted_before(definition: Definition, initial: str) -> dict[str, frozenset[s
     while ahead:
         source = ahead.pop()
         for rule in onward.get(source, ()):
-            known = acted.get(rule.to)
+            target = rule.target(source)
+            known = acted.get(target)
             more = acted[source].union(known or (), _roles(rule) or [_ANYBODY])
             if more != known:
-                acted[rule.to] = more
-                ahead.append(rule.to)
+                acted[target] = more
+                ahead.append(target)
     return acted
 
 
@@ -290,5 +282,8 @@ def _asks_no_more(one: Transition, other: Transition, definition: Definition) ->
         and {*one.not_by} <= {*other.not_by}
         and {*one.needs} <= {*other.needs}
         and all(need in other.evidence for need in one.evidence)
+        and all(child in other.children for child in one.children)
+        and {*one.agreed_by} <= {*other.agreed_by}
+        and one.quorum in (None, other.quorum)
         and {*accepted(one, definition)} >= {*accepted(other, definition)}
     )

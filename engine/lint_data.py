@@ -113,16 +113,19 @@ _CHECKS: dict[str, Callable[[Field, str], Iterator[Problem]]] = {
 }
 
 
+_IN_KEYS = ("text", "choice", "person", "number")
+
+
 def has_a_key_that_can_be_made(definition: Definition) -> Iterator[Problem]:
     for name in definition.key_fields:
         field = definition.data.get(name)
         if field is None:
             mend = suggest(name, [*definition.data, "number"])
             yield Problem("/key", f"there is no field {name!r}", mend)
-        elif not field.required or field.type not in ("text", "choice"):
+        elif not field.required or field.type not in _IN_KEYS:
             yield Problem(
                 "/key",
-                f"the key is made of {name}, which must be required text or a required choice",
+                f"the key is made of {name}: it must be a required text, choice, person or number",
                 f"write `required: true` in {name}, or number the cases: {{number}}",
             )
     if "{number}" in definition.key and "number" in definition.data:

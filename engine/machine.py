@@ -13,11 +13,12 @@ from typing import Any, cast
 
 import transitions
 
+from engine.attempt import Attempt, Guard
 from engine.conditions import compile_condition
 from engine.definition import Definition, Start, Step
 from engine.definition import Transition as TransitionRule
 from engine.events import DefinitionRef, Verdict
-from engine.guards import Attempt, Guard, guards_of
+from engine.guards import guards_of
 
 
 class _GuardedTransition(transitions.Transition):
@@ -63,6 +64,7 @@ class Taken:
     name: str
     state: str
     verdicts: tuple[Verdict, ...]
+    stays: bool = False
 
 
 class Workflow:
@@ -98,7 +100,7 @@ class Workflow:
             guards = self._guards[id(rule)] = guards_of(rule, definition)
             for source in rule.sources:
                 self._machine.add_transition(
-                    rule.trigger, source, rule.to, rule=rule, guards=guards
+                    rule.trigger, source, rule.target(source), rule=rule, guards=guards
                 )
 
     def triggers(self, state: str) -> tuple[str, ...]:
@@ -117,12 +119,14 @@ class Workflow:
 
         The trigger must leave the attempt's state (``triggers``).
         """
-        model = _Model(attempt.state, attempt)
+        assert attempt.case is not None
+        model = _Model(attempt.case.state, attempt)
         if not self._machine.events[trigger].trigger(model):
             return None
         rule, verdicts = attempt.tried[-1]
-        return Taken(rule, self._names[id(rule)], model.state, verdicts)
+        stays = isinstance(rule, TransitionRule) and rule.to is None
+        return Taken(rule, self._names[id(rule)], model.state, verdicts, stays)
 
     def judge(self, rule: Step, attempt: Attempt) -> tuple[Verdict, ...]:
         """What the rules say of a step that has already been taken."""
-        return tuple([guard(attempt) for guard in self._guards[id(rule)]])
+        return tuple([guard.judge(attempt) for guard in self._guards[id(rule)]])

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from engine import values
-from engine.clock import HandClock, instant, is_instant_or_date, to_datetime
+from engine import ids, values
+from engine.clock import HandClock, instant, is_instant_or_date, last_instant, to_datetime
 from engine.commands import (
     AttachEvidence,
     Command,
@@ -27,14 +27,29 @@ from engine.commands import (
     Sign,
     StartCase,
 )
+from engine.deadlines import command_for
 from engine.definition import Definition
 from engine.errors import BadInput, PmoError, Refused
-from engine.events import Answer, CaseTransitioned, Evidence, Source
+from engine.events import (
+    Answer,
+    CaseStarted,
+    CaseTransitioned,
+    DeadlineReminded,
+    Evidence,
+    Source,
+)
 from engine.service import Receipt, Service
-from engine.store.log import Log
+from engine.store.log import Append, Log
+from engine.store.memory import MemoryLog
 from engine.validation import validate
 from engine.yaml_source import Source as Text
 from engine.yaml_source import read_yaml
+
+_BUILT_IN = {
+    "timer": Requester(id="scheduler", kind="timer"),
+    "service": Requester(id="reactions", kind="service"),
+}
+_LONG_AGO = "2000-01-01T00:00:00.000000Z"
 
 
 def _as_list(value: Any) -> Any:
@@ -60,10 +75,11 @@ class Document(_Part):
 
 
 class Step(_Part):
-    """One command: exactly one of ``start``, ``do``, ``attach``, ``sign``, ``declare``, ``observe``.
+    """One command: ``start``, ``do``, ``attach``, ``sign``, ``declare``, ``observe``; or ``wait``.
 
-    ``sign`` answers for a body or role (``of``); ``declare: conflict`` recuses who does it. It is
-    sent on the day ``at``; ``occurred_at`` is when it was so, if that is another day.
+    While a scenario waits, until a day is over, everything that falls due is done. ``sign`` answers
+    for a body or role (``of``); ``declare: conflict`` recuses who does it. A command is sent on the
+    day ``at``; ``occurred_at`` is when it was so, if that is another day.
     """
 
     start: str | None = None
@@ -73,6 +89,7 @@ class Step(_Part):
     of: str = ""
     declare: Literal["conflict"] | None = None
     observe: str | None = None
+    wait: str | None = None
     workflow: str | None = None
     state: str | None = None
     case: str | None = None
@@ -88,10 +105,11 @@ class Step(_Part):
     @model_validator(mode="after")
     def _one_command(self) -> Step:
         commands = (self.start, self.do, self.attach, self.sign, self.declare, self.observe)
-        if sum(command is not None for command in commands) != 1:
-            raise ValueError("needs exactly one of start, do, attach, sign, declare, observe")
-        if self.at is not None and not is_instant_or_date(self.at):
-            raise ValueError(f"at: {self.at!r} is not a date, write 2026-03-31")
+        if sum(command is not None for command in (*commands, self.wait)) != 1:
+            raise ValueError("needs exactly one of start, do, attach, sign, declare, observe, wait")
+        for name, said in (("at", self.at), ("wait", self.wait)):
+            if said is not None and not is_instant_or_date(said):
+                raise ValueError(f"{name}: {said!r} is not a date, write 2026-03-31")
         return self
 
 
@@ -126,12 +144,14 @@ class ScenarioFile(_Part):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one scenario went: ``failure`` is empty when it held; ``taken``: its transitions."""
+    """How one scenario went: ``failure`` is empty when it held; ``taken``: its transitions, and
+    ``fired``: those that a timer took."""
 
     scenario: str
     where: str
     failure: str
     taken: frozenset[str]
+    fired: frozenset[str] = frozenset()
 
 
 def load_scenarios(text: str | bytes, file: str) -> tuple[ScenarioFile, Text]:
@@ -147,16 +167,19 @@ def run(
     new_log: Callable[[], Log],
 ) -> Iterator[Result]:
     """Run every scenario on a fresh log in which the definitions are published."""
+    published = _published(definitions)
     for index, scenario in enumerate(file.scenarios):
         log = new_log()
         try:
-            stage = _Stage(log, scenario, file.background, definitions)
+            log.append(published)
+            stage = _Stage(log, scenario, file.background)
             failure = stage.play()
             yield Result(
                 scenario.scenario,
                 source.where(f"/scenarios/{index}"),
                 failure,
                 frozenset(_taken(log)),
+                frozenset(_taken(log, by_timer=True)),
             )
         finally:
             log.close()
@@ -165,22 +188,51 @@ def run(
 def untouched(definition: Definition, results: Iterable[Result]) -> list[str]:
     """The transitions of a definition that no scenario took, as ``state -trigger-> state``."""
     taken = frozenset[str]().union(*(result.taken for result in results))
-    return [
-        arrow
+    arrows = [
+        _arrow(source, rule.trigger, rule.target(source))
         for rule in definition.transitions
         for source in rule.sources
-        if f"{definition.workflow}: {(arrow := _arrow(source, rule.trigger, rule.to))}" not in taken
+    ]
+    return [arrow for arrow in arrows if f"{definition.workflow}: {arrow}" not in taken]
+
+
+def unfired(definition: Definition, results: Iterable[Result]) -> list[str]:
+    """The deadlines of a definition that no scenario lets fall due, as ``state -trigger->``."""
+    fired = frozenset[str]().union(*(result.fired for result in results))
+    asked = [
+        f"{name} -{trigger}->"
+        for name, state in definition.states.items()
+        for rule in state.deadline
+        for trigger in (rule.then, *(later.then for later in rule.later))
+    ]
+    return [
+        arrow
+        for arrow in dict.fromkeys(asked)
+        if not any(taken.startswith(f"{definition.workflow}: {arrow}") for taken in fired)
+    ]
+
+
+def _published(definitions: Sequence[tuple[Definition, str]]) -> list[Append]:
+    """What a log holds in which these are published; made once, for it takes a while."""
+    log = MemoryLog()
+    operator = Requester(id="operator", kind="service")
+    commands = [
+        PublishDefinition(
+            command_id=f"publish-{number}", actor=operator, body=definition.body, text=text
+        )
+        for number, (definition, text) in enumerate(definitions)
+    ]
+    for answer in Service(log, HandClock(_LONG_AGO)).handle_many(commands):
+        if isinstance(answer, PmoError):
+            raise answer
+    return [
+        Append((r.event,), {r.event.stream: 0}, ids.marker(r.event.command_id), bytes(32))
+        for r in log.read(0, log.head())
     ]
 
 
 class _Stage:
-    def __init__(
-        self,
-        log: Log,
-        scenario: Scenario,
-        background: Sequence[Step],
-        definitions: Sequence[tuple[Definition, str]],
-    ) -> None:
+    def __init__(self, log: Log, scenario: Scenario, background: Sequence[Step]) -> None:
         self._scenario = scenario
         self._given = [*background, *scenario.given]
         self._clock = HandClock(instant(to_datetime(scenario.today)))
@@ -188,13 +240,6 @@ class _Stage:
         self._service = Service(log, self._clock, new_id=lambda: next(ids))
         self._sent = 0
         self._case = ""
-        for definition, text in definitions:
-            operator = Requester(id="operator", kind="service")
-            self._service.handle(
-                PublishDefinition(
-                    command_id=self._next_id(), actor=operator, body=definition.body, text=text
-                )
-            )
 
     def play(self) -> str:
         """Empty when the scenario held, else what was otherwise."""
@@ -252,14 +297,53 @@ class _Stage:
             self._clock.at = max(self._clock.at, instant(to_datetime(step.at)))
         if step.case:
             self._case = step.case
-        receipt = self._service.handle(self._command(step))
+        if step.wait is not None:
+            return self._wait(last_instant(step.wait))
+        receipt = self._handle(self._command(step))
         self._case = receipt.stream
         return receipt
+
+    def _handle(self, command: Command) -> Receipt:
+        return self._service.handle(command)
+
+    def _wait(self, until: str) -> Receipt:
+        """Let time pass, and do what falls due, as the scheduler does; what became of the case."""
+        while found := min(self._dues(until), default=None):
+            at, key, number = found
+            case = self._service.case(key)
+            self._clock.at = max(self._clock.at, at)
+            self._handle(command_for(key, case.entered, number, case.deadlines[number]))
+        self._clock.at = max(self._clock.at, until)
+        last = self._service.log.stream(self._case)
+        if not last:
+            raise BadInput.one("/case", f"there is no case {self._case!r} to wait for")
+        event = last[-1].event
+        state, names = self._service.case(self._case).state, (event.name,)
+        position, recorded_at = last[-1].position, event.recorded_at
+        return Receipt(event.stream, event.version, position, state, names, recorded_at)
+
+    def _dues(self, until: str) -> Iterator[tuple[str, str, int]]:
+        """When, of which case, and which of its deadlines."""
+        log = self._service.log
+        events = [recorded.event for recorded in log.read(0, log.head())]
+        entered = (CaseStarted, CaseTransitioned)
+        for key in dict.fromkeys(e.stream for e in events if isinstance(e, entered)):
+            case = self._service.case(key)
+            reminded = [
+                event.due
+                for event in events
+                if isinstance(event, DeadlineReminded)
+                and event.stream == key
+                and event.version > case.entered
+            ]
+            for number, due in enumerate(case.deadlines):
+                if due.at <= until and due not in reminded:
+                    yield due.at, key, number
 
     def _command(self, step: Step) -> Command:
         common: dict[str, Any] = {
             "command_id": self._next_id(),
-            "actor": Requester.read(step.actor),
+            "actor": _BUILT_IN.get(step.actor) or Requester.read(step.actor),
             "occurred_at": step.occurred_at,
             "on_behalf_of": step.on_behalf_of,
             "reason": step.reason,
@@ -299,10 +383,10 @@ class _Stage:
         return f"command-{self._sent}"
 
 
-def _taken(log: Log) -> Iterator[str]:
+def _taken(log: Log, by_timer: bool = False) -> Iterator[str]:
     for recorded in log.read(0, log.head()):
         event = recorded.event
-        if isinstance(event, CaseTransitioned):
+        if isinstance(event, CaseTransitioned) and (event.actor.kind == "timer" or not by_timer):
             yield f"{event.definition.name}: {_arrow(event.source, event.trigger, event.state)}"
 
 

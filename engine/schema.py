@@ -52,6 +52,7 @@ ABOUT = {
     "Deadline.then": "The trigger that is due when the period is over.",
     "Deadline.on": "The field whose date is the deadline, like data.due; due at the day's end.",
     "Deadline.every": "A rule of RFC 5545, like FREQ=MONTHLY;BYMONTHDAY=5, or a field with one.",
+    "Deadline.or": "What is meant when the day of `on` or `every` is no working day.",
     "Deadline.later": "What is due when it has been missed, like {at: 150%, then: lapse}.",
     "Later.at": "A share of the deadline above 100%.",
     "Later.then": "The trigger that is due then.",
@@ -59,6 +60,12 @@ ABOUT = {
     "Role.appointed_in": "The unit where somebody must be appointed, or the field that names it.",
     "EvidenceNeed.unchanged": "Whether none of its kind may come once this state is entered.",
     "Quorum.body": "The body that votes, or the field that names it.",
+    "Quorum.answer": "What it must have voted: for (that is the default) or against.",
+    "Quorum.without": "Fields with the persons who have no vote in this.",
+    "AuthorityOf.answer": "Where a body decides: whether it has voted for or against.",
+    "AuthorityOf.without": "Where a body decides: fields with the persons who have no vote.",
+    "OnlyOne.name": "A name that other workflows can share: then there is one among all of them.",
+    "Field.unique": "Whether a list may hold nothing twice.",
     "Quorum.rule": "The majority: simple, two thirds, unanimous or weighted.",
     "Quorum.veto": "Roles whose vote against stops it.",
     "Quorum.casting": "Whether the chair's vote breaks a tie.",
@@ -102,7 +109,7 @@ ABOUT = {
     "Step.about": "What it means.",
     "Transition.trigger": "What people ask for, like submit.",
     "Transition.from": "The states it leads from.",
-    "Transition.to": "The state it leads to.",
+    "Transition.to": "The state it leads to. Left out: the case stays where it is.",
 }
 """What an editor shows about a key."""
 

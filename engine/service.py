@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ValidationError
 
-from engine import canonical, decide, ids, values
+from engine import canonical, decide, ids, signing, values
 from engine.callers import Call, Line
 from engine.case import Case, fold
 from engine.catalog import Catalog, Published, stream_of, succeeds
@@ -22,11 +22,15 @@ from engine.clock import Clock, SystemClock
 from engine.commands import (
     AttachEvidence,
     Command,
+    DeclareConflict,
     Observe,
     PublishDefinition,
     PullTrigger,
+    Remind,
+    Sign,
     StartCase,
 )
+from engine.context import Context
 from engine.decide import Decision
 from engine.definition import Definition
 from engine.errors import BadInput, CommandIdReused, Contended, Faulty, NotFound, PmoError, Refused
@@ -39,7 +43,6 @@ from engine.events import (
 )
 from engine.keys import Keys
 from engine.lint import lint
-from engine.machine import Workflow
 from engine.store.log import Append, Appended, Conflict, Log, Marked, Recorded
 from engine.validation import explain
 
@@ -102,6 +105,7 @@ class Service:
         self._clock = clock or SystemClock()
         self._new_id = new_id
         self._kept: OrderedDict[str, Case] = OrderedDict()
+        self._absent: set[str] = set()  # streams that had no events when last looked at
         self._cases_kept = cases_kept
         self._keys = Keys(log)
         self._latest = ""
@@ -205,8 +209,8 @@ class Service:
             if not decision.events:
                 refused.append((ticket, draft))
                 continue
-            if decision.case:
-                current.cases[decision.case.key] = decision.case
+            for case in decision.changed:
+                current.cases[case.key] = case
             drafts.append((ticket, draft))
         if drafts:
             again.extend(self._append(drafts))
@@ -232,8 +236,8 @@ class Service:
         for (ticket, draft), answer in zip(drafts, answers, strict=True):
             match answer:
                 case Appended():
-                    if draft.decision.case:
-                        self._keep(draft.decision.case)
+                    for case in draft.decision.changed:
+                        self._keep(case)
                     ticket.answer = draft.decision.refusal or _receipt(answer.events)
                 case Marked():
                     self._keys.forget()
@@ -253,33 +257,52 @@ class Service:
                 return self._start(command, current)
             case AttachEvidence():
                 return self._attach(command, current)
+            case Remind():
+                return self._remind(command, current)
+            case Sign() | DeclareConflict():
+                return self._sign(command, current)
             case PublishDefinition():
                 return self._publish(command, current)
         raise TypeError(f"no such command: {type(command).__name__}")
 
     def _pull(self, command: PullTrigger, current: _Round) -> _Draft:
         case = self._case(command.case, current)
-        workflow = self.catalog.pinned(case.definition)
-        context = self._context(workflow, case.data, command.data, current)
-        decision = decide.pull(command, case, workflow, context)
-        return _Draft(decision, {case.key: case.version, **context.reads})
+        context = self._context(current)
+        decision = decide.pull(command, case, self.catalog.pinned(case.definition), context)
+        return _Draft(decision, {**context.reads, case.key: case.version})
 
     def _attach(self, command: AttachEvidence, current: _Round) -> _Draft:
         case = self._case(command.case, current)
-        context = decide.Context(current.now, self._new_id, {})
-        return _Draft(decide.attach(command, case, context), {case.key: case.version})
+        decision = decide.attach(command, case, self._context(current))
+        return _Draft(decision, {case.key: case.version})
+
+    def _remind(self, command: Remind, current: _Round) -> _Draft:
+        case = self._case(command.case, current)
+        decision = decide.remind(command, case, self._context(current))
+        return _Draft(decision, {case.key: case.version})
+
+    def _sign(self, command: Sign | DeclareConflict, current: _Round) -> _Draft:
+        case = self._case(command.case, current)
+        context = self._context(current)
+        workflow = self.catalog.pinned(case.definition)
+        if isinstance(command, Sign):
+            decision = signing.sign(command, case, workflow, context)
+        else:
+            decision = signing.declare(command, case, context)
+        return _Draft(decision, {**context.reads, case.key: case.version})
 
     def _start(self, command: StartCase, current: _Round) -> _Draft:
         published = self.catalog.newest(command.workflow)
         definition = published.workflow.definition
         key = self._keys.propose(definition, command.data)
-        context = self._context(published.workflow, {}, command.data, current)
-        expected = {key: 0, stream_of(command.workflow): published.stream_version, **context.reads}
+        context = self._context(current)
+        expected = {key: 0, stream_of(command.workflow): published.stream_version}
         if definition.key_fields and (there := self._find(key, current)):
             taken = Verdict(rule="key", held=False, reason=f"{key} exists already")
             refusal = Refused(f"{command.workflow} cannot start", (taken,))
             return _Draft(Decision((), None, refusal), {key: there.version})
-        draft = _Draft(decide.start(command, key, published.workflow, context), expected)
+        decision = decide.start(command, key, published.workflow, context)
+        draft = _Draft(decision, {**context.reads, **expected})
         if draft.decision.events:
             self._keys.take(definition)
         return draft
@@ -298,10 +321,9 @@ class Service:
         if workflow.definition.workflow != command.workflow:
             name = workflow.definition.workflow
             raise BadInput.one("/workflow", f"{command.case} is a case of {name}")
-        given = {name: value for fact in command.facts for name, value in fact.data.items()}
-        context = self._context(workflow, case.data if case else {}, given, current)
+        context = self._context(current)
         decision = decide.observe(command, case, workflow, context)
-        return _Draft(decision, {**expected, **context.reads})
+        return _Draft(decision, {**context.reads, **expected})
 
     def _publish(self, command: PublishDefinition, current: _Round) -> _Draft | Receipt:
         try:
@@ -337,18 +359,19 @@ class Service:
         self._forget((event.stream,))
         return _Draft(Decision((event,), None), {event.stream: version})
 
-    def _context(
-        self,
-        workflow: Workflow,
-        data: Mapping[str, values.Value],
-        given: Mapping[str, values.Value],
-        current: _Round,
-    ) -> decide.Context:
-        cases = {key: self._find(key, current) for key in decide.references(workflow, data, given)}
-        return decide.Context(current.now, self._new_id, cases)
+    def _context(self, current: _Round) -> Context:
+        return Context(
+            current.now,
+            self._new_id,
+            lambda stream: self._find(stream, current),
+            lambda ref: self.catalog.pinned(ref).definition,
+        )
 
     def _case(self, key: str, current: _Round) -> Case:
         case = self._find(key, current)
+        if case is None:
+            self._absent.discard(key)  # another process may have started it since
+            case = self._find(key, current)
         if case is None:
             raise _no_case(key)
         return case
@@ -357,16 +380,23 @@ class Service:
         """The case as this group leaves it so far: its drafts, then what is kept, then the log."""
         if case := current.cases.get(key) or self._kept.get(key):
             return case
+        if key in self._absent:
+            return None
         if case := fold(recorded.event for recorded in self.log.stream(key)):
             self._keep(case)
+        else:
+            self._absent.add(key)
         return case
 
     def _keep(self, case: Case) -> None:
         """Keep a fold for the next command; only ever what is durable."""
         self._kept[case.key] = case
         self._kept.move_to_end(case.key)
+        self._absent.discard(case.key)
         if len(self._kept) > self._cases_kept:
             self._kept.popitem(last=False)
+        if len(self._absent) > self._cases_kept:
+            self._absent.clear()
 
     def _outdated(self, command: Command) -> bool:
         """Whether another process has published a newer definition than the one that was asked."""
@@ -384,10 +414,12 @@ class Service:
         """Drop what is kept of these streams (of all, if none are named): the log knows better."""
         if streams is None:
             self._kept.clear()
+            self._absent.clear()
             self._keys.forget()
             return
         for stream in streams:
             self._kept.pop(stream, None)
+            self._absent.discard(stream)
             self.catalog.forget(stream)
         self._keys.forget()
 
@@ -439,7 +471,7 @@ def _receipt(events: Sequence[Recorded]) -> Receipt:
         version=last.event.version,
         position=last.position,
         state=getattr(last.event, "state", None),
-        names=tuple(recorded.event.name for recorded in events),
+        names=tuple(r.event.name for r in events if r.event.stream == last.event.stream),
         recorded_at=last.event.recorded_at,
     )
 

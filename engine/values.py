@@ -201,7 +201,12 @@ def _list(field: Field, raw: Any, where: str) -> list[Value]:
         raise BadInput.one(where, f"{_kind(raw)} where a list is needed", "write: one, two, three")
     if len(items) > LONGEST_LIST:
         raise BadInput.one(where, f"{len(items):,} items, at most {LONGEST_LIST:,} fit")
-    return [_READERS[field.item_type](field, item, f"{where}/{i}") for i, item in enumerate(items)]
+    read = _READERS[field.item_type]
+    values = [read(field, item, f"{where}/{i}") for i, item in enumerate(items)]
+    for i, value in enumerate(values if field.unique else ()):
+        if value in values[:i]:
+            raise BadInput.one(f"{where}/{i}", f"{show(value)} is named twice", "leave one out")
+    return values
 
 
 def _document(field: Field, raw: Any, where: str) -> dict[str, str]:

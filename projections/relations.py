@@ -44,7 +44,7 @@ _CASES = ("key", "workflow", "state", "title", "version", "position", "changed",
 _FIXED: dict[str, tuple[str, ...]] = {
     "appointments": ("key", "role", "unit", "person", "from", "until"),
     "cases": (*_CASES, "since", "started"),
-    "deadlines": ("position", "key", "workflow", "state", "version", "at", "share", "pulls",
+    "deadlines": ("key", "workflow", "state", "version", "since", "at", "share", "pulls",
                   "settled_at", "outcome"),
     "definitions": ("position", "workflow", "version", "title", "hash", "published_at",
                     "published_by"),
@@ -138,6 +138,7 @@ class Relations:
         return {
             "known": known_position(self._tables, self._moments.known_at),
             "as_of": occurred_by(self._moments.as_of),
+            "known_at": occurred_by(self._moments.known_at),
             "now": self._moments.now,
             "today": self._moments.now[:10],
         }
@@ -161,8 +162,6 @@ class Relations:
                 return _united(self._offers(), "offers")
             case "appointments":
                 return _united(self._appointments(), "appointments")
-            case "deadlines" if not self._tables.columns("deadlines"):
-                return _united([], "deadlines")
             case fixed if fixed in _FIXED:
                 return _SQL[fixed]
         name = self._register(relation)

@@ -15,6 +15,7 @@ from pathlib import Path
 from engine.store.tail import Followed
 from projections.audit import Audit
 from projections.cases import Cases
+from projections.deadlines import Deadlines
 from projections.definitions import Definitions
 from projections.links import Links
 from projections.register import Registers
@@ -27,6 +28,7 @@ PROJECTIONS: tuple[ProjectionClass, ...] = (
     Audit,
     Cases,
     Registers,
+    Deadlines,
     Links,
     Signatures,
 )

@@ -52,7 +52,12 @@ to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", 
 
 def read_sql(file: str) -> dict[str, str]:
     """The named statements of a ``.sql`` file beside this module."""
-    text = Path(__file__).with_name(file).read_text(encoding="utf-8")
+    return sql_beside(__file__, file)
+
+
+def sql_beside(module: str, file: str) -> dict[str, str]:
+    """The named statements of a ``.sql`` file beside another module (its ``__file__``)."""
+    text = Path(module).with_name(file).read_text(encoding="utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 

@@ -18,6 +18,7 @@ from engine.case import Case, evolve
 from engine.store.log import Log
 from engine.values import Value
 from projections.cases import case
+from projections.deadlines import open_of
 from projections.register_pages import one
 from projections.runner import PROJECTIONS
 from projections.store import Tables, open_for_reading, open_for_writing, quote
@@ -172,6 +173,9 @@ class _Comparison:
             self.expect("cases", key, "version", folded.version, row["version"])
             self.expect("cases", key, "workflow", folded.definition.name, row["workflow"])
             self.expect("cases", key, "definition", folded.definition.hash, row["definition_hash"])
+        waiting = {due for due in open_of(found, key) if due[3] is not None}
+        expected = {(d.at, d.of, d.share, d.then) for d in folded.deadlines if d.then is not None}
+        self.expect("deadlines", key, "open", sorted(expected), sorted(waiting))
         now = one(found, key)
         self.expect("register", key, "", True, now is not None)
         if now is not None:

@@ -50,7 +50,9 @@ FLOORS: dict[str, tuple[str, ...]] = {
 HOMES: dict[str, tuple[str, ...]] = {
     "cel": ("engine.conditions",),
     "click": ("app.cli*",),
+    "dateutil": ("engine.calendars",),
     "eventsourcing": ("engine.store.*",),
+    "holidays": ("app.cli.holidays",),
     "kafka": ("consumers.kafka_*",),
     "orjson": ("*",),
     "pydantic": ("*",),

@@ -37,6 +37,9 @@ VERBS = {
     "view": ("views", "Open a view: decisions, what waits, the portfolio as known on a day."),
     "metrics": ("views", "Measure: lead times, shares, counts, each defined in one place."),
     "history": ("history", "The trail of a case: who changed what, when, in which role."),
+    "deadlines": ("work", "What falls due when, and what became of it."),
+    "work": ("work", "Do what is due, and keep doing it."),
+    "holidays": ("holidays", "The public holidays of a country, for a calendar."),
     "log": ("feed", "Print the log, or follow it."),
 }
 """Verb -> the module it lives in, and what ``pmo --help`` says of it."""

@@ -11,6 +11,7 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.progress import bar
 from app.cli.tables import bold, print_json, print_pairs, print_rows, show_moment
+from app.cli.work import tell_waiting
 from app.home import Home
 
 
@@ -65,12 +66,15 @@ def status_command(home: Path, as_json: bool) -> None:
             else "empty",
             "views": f"{state.lag:,} events behind" if state.lag else "up to date",
             "parked": f"{len(state.parked)} events wait to be mended" if state.parked else "none",
+            "deadlines": f"{state.deadlines:,} open"
+            + (f", {len(state.refused)} due and refused" if state.refused else ""),
             "size": f"ledger {state.ledger_bytes:,} bytes, views {state.views_bytes:,} bytes",
             "checks": "pmo verify checks the log's chain and every view",
         }
     )
     for position, projection, stream, reason in state.parked:
         click.echo(f"    position {position}, {stream}, in {projection}: {reason}")
+    tell_waiting(state.refused)
     if state.definitions:
         click.echo()
         print_rows(

@@ -99,7 +99,9 @@ def test_csv_can_be_read_again(looked_at):
 
 def test_a_view_takes_parameters_and_moments(looked_at):
     def keys(*words):
-        return [row["key"] for row in looked_at.done("view", "costs", "--json", *words).json()["rows"]]
+        return [
+            row["key"] for row in looked_at.done("view", "costs", "--json", *words).json()["rows"]
+        ]
 
     assert keys("rating=Red") == ["PRJ-0001"]
     assert keys("--as-of", "2020-12-31") == ["PRJ-0001", "PRJ-0002"]

@@ -41,8 +41,9 @@ def test_walking_and_sorting_find_the_same(many, as_of, descending, where):
     assert len(everything) > 100
     # Of three rows a hundred are many, of two hundred they are not.
     for offset in (0, 1, 50):
-        assert keys(page(many, "plan", limit=3, offset=offset, **asked)) == (
-            everything[offset : offset + 3]
+        assert (
+            keys(page(many, "plan", limit=3, offset=offset, **asked))
+            == (everything[offset : offset + 3])
         )
 
 

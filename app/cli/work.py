@@ -1,0 +1,134 @@
+"""``pmo work`` does what is due; ``pmo deadlines`` shows what is, and will be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from app.cli import options
+from app.cli.tables import MISSING, clean, print_json, print_rows, show_moment
+from app.home import Home
+from engine.errors import StoreFailed
+
+if TYPE_CHECKING:
+    from consumers.scheduler import Report, Waiting
+
+_SECONDS = 1.0
+"""Between two looks at the clock, which may jump meanwhile: then it is seen at the next one."""
+
+
+@click.command("work")
+@click.option("--once", is_flag=True, help="Do what is due now, and stop.")
+@options.home_option
+@options.json_option
+def work_command(once: bool, home: Path, as_json: bool) -> None:
+    """Do what is due: pull the triggers of deadlines, record reminders. Ctrl-C ends it.
+
+    Any number of these may run at once, here or elsewhere: everything is done once. What the rules
+    refuse is listed with the reason, and tried again when the case has changed, and from time to
+    time.
+    """
+    import threading
+
+    with Home.open(home) as opened:
+        told: set[tuple[object, ...]] = set()
+        stop = threading.Event()
+        try:
+            while True:
+                report = _work(opened, once)
+                if report is not None:
+                    _tell(report, told, once, as_json)
+                if once or stop.wait(_SECONDS):
+                    return
+        except KeyboardInterrupt:
+            if once:
+                raise
+
+
+def _work(home: Home, once: bool) -> Report | None:
+    """What was done; ``None`` where the store failed, which is told, and may be better soon."""
+    try:
+        return home.scheduler.work()
+    except StoreFailed as error:
+        if once:
+            raise
+        click.echo(f"warning: {error}", err=True)
+        return None
+
+
+def _tell(report: Report, told: set[tuple[object, ...]], once: bool, as_json: bool) -> None:
+    """What was done, and of what waits only what is news."""
+    news = [w for w in report.waiting if (*w.key, w.reason) not in told]
+    told.update((*w.key, w.reason) for w in report.waiting)
+    if not (once or report.done or news):
+        return
+    if as_json:
+        waiting = [asdict(w) for w in (report.waiting if once else news)]
+        said = {"fired": report.fired, "reminded": report.reminded, "refused": waiting}
+        print_json(said)
+        return
+    click.echo(f"{report.fired:,} triggers pulled, {report.reminded:,} reminders recorded")
+    tell_waiting(news)
+
+
+def tell_waiting(waiting: Sequence[Waiting]) -> None:
+    for one in waiting:
+        click.echo(
+            f"  {one.case_key}: {one.what} was due {show_moment(one.at)} and is refused: "
+            f"{clean(one.reason)}; tried again {show_moment(one.next_try_at)}"
+        )
+
+
+@click.command("deadlines")
+@click.argument("case", required=False)
+@click.option("--workflow", help="Only of this workflow.")
+@click.option("--until", type=options.Moment(), help="Only what is due by then.")
+@click.option("--all", "settled", is_flag=True, help="Also what was met, missed or done.")
+@click.option("--limit", type=options.COUNT, default=50, show_default=True)
+@options.home_option
+@options.json_option
+def deadlines_command(
+    case: str | None,
+    workflow: str | None,
+    until: str | None,
+    settled: bool,
+    limit: int,
+    home: Path,
+    as_json: bool,
+) -> None:
+    """List what is due when, the earliest first: of a CASE, a workflow, or everything."""
+    from engine.clock import last_instant
+    from projections.deadlines import deadlines
+
+    with Home.open(home) as opened:
+        rows, total = deadlines(
+            opened.views,
+            case=case,
+            workflow=workflow,
+            until=until and last_instant(until),
+            settled=settled,
+            limit=limit,
+        )
+    if as_json:
+        print_json({"total": total, "deadlines": rows})
+        return
+    print_rows(
+        ["due", "case", "state", "what", "share", "outcome"],
+        [
+            [
+                show_moment(row["at"]),
+                row["case_key"],
+                row["state"],
+                row["pulls"] or "reminder",
+                row["share"],
+                row["outcome"] or MISSING,
+            ]
+            for row in rows
+        ],
+    )
+    if len(rows) < total:
+        click.echo(f"{len(rows)} of {total:,} deadlines; --limit shows more", err=True)

@@ -1,0 +1,110 @@
+"""A step somebody wants to take, with everything that a guard may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+from engine.case import Case
+from engine.cel_values import Environment
+from engine.commands import Command, Observe, PullTrigger
+from engine.context import Context
+from engine.definition import Definition, Grammar, GuardKind, Step
+from engine.events import Evidence, Verdict
+from engine.values import Value
+
+T = TypeVar("T")
+
+
+@dataclass
+class Attempt:
+    """``data`` and ``evidence`` are the case's after the step, ``given`` what the command brings.
+
+    ``case`` is ``None`` where one begins. ``tried`` keeps the verdicts of every step asked about.
+    """
+
+    key: str
+    case: Case | None
+    command: Command
+    definition: Definition
+    given: Mapping[str, Value]
+    data: Mapping[str, Value]
+    evidence: tuple[Evidence, ...]
+    context: Context
+    tried: list[tuple[Step, tuple[Verdict, ...]]] = field(default_factory=list)
+    _found: dict[tuple[str, int], Any] = field(default_factory=dict)
+
+    def ask(self, step: Step, guards: tuple[Guard, ...]) -> bool:
+        """Evaluate every guard, keep every verdict; whether nothing stands against the step."""
+        verdicts = tuple([guard.judge(self) for guard in guards])
+        if self.overriding:
+            verdicts = tuple(
+                replace(verdict, weight="overridden")
+                if not verdict.held and step.override and guard.kind in step.override.of
+                else verdict
+                for guard, verdict in zip(guards, verdicts, strict=True)
+            )
+        self.tried.append((step, verdicts))
+        return all(verdict.held or verdict.weight != "shall" for verdict in verdicts)
+
+    def once(self, what: str, said: Grammar, find: Callable[[], T]) -> T:
+        """What several guards ask about one part of the definition is found out once."""
+        key = what, id(said)
+        if key not in self._found:
+            self._found[key] = find()
+        found: T = self._found[key]
+        return found
+
+    @property
+    def actor(self) -> str:
+        return self.command.actor.id
+
+    @property
+    def observed(self) -> bool:
+        return isinstance(self.command, Observe)
+
+    @property
+    def overriding(self) -> bool:
+        return isinstance(self.command, PullTrigger) and self.command.override is True
+
+    @property
+    def recused(self) -> tuple[str, ...]:
+        return self.case.recused if self.case else ()
+
+    def named(self, name: str) -> str:
+        """What a definition names: a word, or the text in a field (``data.unit``), else nothing."""
+        if not name.startswith("data."):
+            return name
+        value = self.data.get(name.removeprefix("data."))
+        return value if isinstance(value, str) else ""
+
+    @cached_property
+    def environment(self) -> Environment:
+        seen = self.context.seen
+        named = {
+            name: seen.get(self.data[name])
+            for name, described in self.definition.data.items()
+            if described.type == "ref" and isinstance(self.data.get(name), str)
+        }
+        return Environment(
+            data=self.data,
+            state=self.case.state if self.case else "",
+            key=self.key,
+            now=self.context.now,
+            actor_id=self.command.actor.id,
+            actor_roles=self.command.actor.roles,
+            evidence=tuple(item.kind for item in self.evidence),
+            cases=named,
+        )
+
+
+Judge = Callable[[Attempt], Verdict]
+
+
+class Guard(NamedTuple):
+    """A question about an attempt; ``kind`` is what an override may be of."""
+
+    kind: GuardKind | None
+    judge: Judge

@@ -1,0 +1,204 @@
+"""Guards about people and about other cases: conflicts, agreement, votes, children."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine import registers
+from engine.attempt import Attempt, Guard, Judge
+from engine.definition import ByAuthority, Children, Guards, Quorum, Step
+from engine.events import Basis, Verdict
+from engine.standing import authority_of, standing
+from engine.values import show
+from engine.votes import Tally, tally
+
+
+def governance_of(said: Guards, step: Step) -> Iterator[Guard]:
+    """The guards of this kind that ``said`` (a step, or its ``should``) asks for."""
+    if said is not step.should and (step.agreed_by or _bodies(step)):
+        yield Guard(None, _without_conflict)
+    for role in said.agreed_by:
+        yield Guard("agreed_by", _agreed(role))
+    if said.quorum:
+        yield Guard("quorum", _quorum(said.quorum))
+    if said is not step.should:
+        for who in step.by:
+            if isinstance(who, ByAuthority):
+                yield Guard("quorum", _authorised_vote(who, step))
+    for children in said.children:
+        yield Guard("children", _children(children))
+
+
+def signable(step: Step, attempt: Attempt) -> Iterator[tuple[str, bool]]:
+    """Whose signature the step counts: roles, and bodies (``True``)."""
+    for said in (step, step.should):
+        if said is None:
+            continue
+        for role in said.agreed_by:
+            yield role, False
+        if said.quorum and (name := attempt.named(said.quorum.body)):
+            yield name, True
+    for who in step.by:
+        if isinstance(who, ByAuthority):
+            rule, _ = authority_of(who, attempt)
+            if rule and rule.by_body:
+                yield rule.holder, True
+
+
+def basis_of(step: Step, attempt: Attempt) -> Basis | None:
+    """What the step rested on; ``None`` where nobody had to agree and nothing had to be shown."""
+    said_by: list[Guards] = [step, *([step.should] if step.should else [])]
+    kinds = {need.kind for said in said_by for need in said.evidence}
+    signatures = attempt.case.signatures if attempt.case else ()
+    roles = [role for said in said_by for role in said.agreed_by]
+    tallies = [_tally(said.quorum, attempt)[0] for said in said_by if said.quorum]
+    tallies += [
+        _authorised(who, step.quorum, attempt)[0] for who in step.by if isinstance(who, ByAuthority)
+    ]
+    votes = tuple(counted.vote for counted in tallies if counted)
+    agreed = {s.of: s.person for s in signatures if s.of in roles and s.answer == "for"}
+    shown = tuple(dict.fromkeys(e.sha256 for e in attempt.evidence if e.kind in kinds))
+    if not (kinds or roles or votes):
+        return None
+    return Basis(agreed=agreed, evidence=shown, votes=votes)
+
+
+def _bodies(step: Step) -> bool:
+    return step.quorum is not None or any(isinstance(who, ByAuthority) for who in step.by)
+
+
+def _without_conflict(attempt: Attempt) -> Verdict:
+    if attempt.actor not in attempt.recused:
+        return Verdict(rule="conflict", held=True)
+    reason = f"{attempt.actor} has declared a conflict of interest"
+    return Verdict(rule="conflict", held=False, reason=reason)
+
+
+def _agreed(role: str) -> Judge:
+    rule = f"agreed_by {role}"
+
+    def guard(attempt: Attempt) -> Verdict:
+        if attempt.observed:
+            return Verdict(rule=rule, held=None, reason="who agreed is not known")
+        given = [
+            s
+            for s in (attempt.case.signatures if attempt.case else ())
+            if s.of == role and s.person not in attempt.recused and _still(role, s.person, attempt)
+        ]
+        against = [s.person for s in given if s.answer == "against"]
+        if against:
+            reason = f"{role} ({', '.join(against)}) is against it"
+            return Verdict(rule=rule, held=False, reason=reason)
+        if not any(s.answer == "for" for s in given):
+            return Verdict(rule=rule, held=False, reason=f"{role} has not agreed yet")
+        return Verdict(rule=rule, held=True)
+
+    return guard
+
+
+def _still(role: str, person: str, attempt: Attempt) -> bool:
+    """Whether who has signed in a role holds it now, too."""
+    declared = attempt.definition.roles.get(role)
+    if declared is None or declared.appointed_in is None:
+        return True
+    unit = attempt.named(declared.appointed_in)
+    return not registers.appointment(role, unit, person, attempt.context)
+
+
+def _quorum(wanted: Quorum) -> Judge:
+    def guard(attempt: Attempt) -> Verdict:
+        if attempt.observed:
+            return Verdict(rule="quorum", held=None, reason="how it was voted is not known")
+        counted, why = _tally(wanted, attempt)
+        if counted is None:
+            return Verdict(rule="quorum", held=False, reason=why)
+        held, reason = counted.says(wanted.answer)
+        return Verdict(rule="quorum", held=held, reason=reason)
+
+    return guard
+
+
+def _authorised_vote(who: ByAuthority, step: Step) -> Judge:
+    """Where the authority in force is a body's, it has voted by the majority that the rule asks;
+    who takes the step as somebody else needs no vote."""
+
+    def guard(attempt: Attempt) -> Verdict:
+        if attempt.observed:
+            return Verdict(rule="authority", held=None, reason="who decided it is not known")
+        found = standing(step, attempt)
+        if found.role and found.rule is None:
+            return Verdict(rule="authority", held=True)
+        counted, why = _authorised(who, step.quorum, attempt)
+        if counted is None:
+            return Verdict(rule="authority", held=not why, reason=why)
+        held, reason = counted.says(who.authority.answer)
+        return Verdict(rule="authority", held=held, reason=reason)
+
+    return guard
+
+
+def _authorised(
+    who: ByAuthority, said: Quorum | None, attempt: Attempt
+) -> tuple[Tally | None, str]:
+    rule, why = authority_of(who, attempt)
+    if rule is None:
+        return None, why
+    if not rule.by_body:
+        return None, ""
+    asked = Quorum(
+        body=rule.holder,
+        rule=rule.majority,
+        without=who.authority.without,
+        veto=said.veto if said else [],
+        casting=said.casting if said else True,
+    )
+    return attempt.once("vote", who, lambda: _count(rule.holder, asked, attempt))
+
+
+def _tally(wanted: Quorum, attempt: Attempt) -> tuple[Tally | None, str]:
+    name = attempt.named(wanted.body)
+    if not name:
+        return None, f"{wanted.body.removeprefix('data.')} is missing: which body votes?"
+    return attempt.once("vote", wanted, lambda: _count(name, wanted, attempt))
+
+
+def _count(name: str, asked: Quorum, attempt: Attempt) -> tuple[Tally | None, str]:
+    body, why = registers.entry("body", registers.key_of("body", name=name), attempt.context)
+    if body is None:
+        return None, why
+    signatures = attempt.case.signatures if attempt.case else ()
+    out = [*attempt.recused, *(str(attempt.data.get(name)) for name in asked.without)]
+    return tally(body, signatures, out, asked.rule, asked.veto, asked.casting), ""
+
+
+def _children(wanted: Children) -> Judge:
+    rule = f"children {wanted.workflow}"
+    kind = " ".join(f"{value}" for value in wanted.where.values())
+    what = f"{kind} {wanted.workflow}".strip()
+    where = f" in {' or '.join(wanted.inside)}" if wanted.inside else ""
+
+    def guard(attempt: Attempt) -> Verdict:
+        keys = [
+            key
+            for workflow, key in (attempt.case.children if attempt.case else ())
+            if workflow == wanted.workflow
+        ]
+        found = [case for key in keys if (case := attempt.context.look(key))]
+        found = [
+            case
+            for case in found
+            if all(show(case.data.get(name)) == value for name, value in wanted.where.items())
+        ]
+        others = [case for case in found if wanted.inside and case.state not in wanted.inside]
+        if wanted.least is not None:
+            there = len(found) - len(others)
+            if there >= wanted.least:
+                return Verdict(rule=rule, held=True)
+            reason = f"needs at least {wanted.least} {what}{where}; there are {there}"
+            return Verdict(rule=rule, held=False, reason=reason)
+        if not others:
+            return Verdict(rule=rule, held=True)
+        named = ", ".join(f"{case.key} is {case.state}" for case in others[:10])
+        return Verdict(rule=rule, held=False, reason=f"every {what} must be{where}: {named}")
+
+    return guard

@@ -1,0 +1,215 @@
+"""Registers: who is appointed to what, which body has which members, who may decide how much.
+
+An entry is a case like any other, and is found by its key: so even that there is none has a version
+on which an append can be conditional. A definition says ``register:`` and in which states an entry
+is in force; ``engine.lint_registers`` sees to it that the fields read here are there.
+
+=============  ==================================  =============================================
+register       key                                 says
+=============  ==================================  =============================================
+appointment    ``APPT-{role}.{unit}.{person}``     who holds a role in a unit
+body           ``BODY-{name}``                     who its members are, and how many must vote
+authority      ``AUTH-{category}.{unit}.{level}``  who may decide such a matter up to a limit
+delegation     any; commands name it               who acts for whom, in what, up to a limit
+calendar       ``CAL-{name}``                      which days are not worked
+=============  ==================================  =============================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from engine import values
+from engine.case import Case
+from engine.context import Context
+from engine.definition import VoteRule
+from engine.values import Value
+
+KEYS = {
+    "appointment": "APPT-{role}.{unit}.{person}",
+    "body": "BODY-{name}",
+    "authority": "AUTH-{category}.{unit}.{level}",
+    "calendar": "CAL-{name}",
+}
+FIELDS: dict[str, dict[str, str]] = {
+    "appointment": {
+        "role": "text",
+        "unit": "text",
+        "person": "person",
+        "from": "date",
+        "until": "date",
+    },
+    "body": {
+        "name": "text",
+        "members": "list",
+        "chair": "person",
+        "quorum": "number",
+        "least": "number",
+        "weights": "list",
+    },
+    "authority": {
+        "category": "text",
+        "unit": "text",
+        "level": "number",
+        "limit": "money",
+        "holder": "text",
+        "held_by": "choice",
+        "holder_unit": "text",
+        "rule": "choice",
+        "from": "date",
+        "until": "date",
+    },
+    "delegation": {
+        "giver": "person",
+        "receiver": "person",
+        "role": "text",
+        "unit": "text",
+        "category": "text",
+        "limit": "money",
+        "from": "date",
+        "until": "date",
+    },
+    "calendar": {"name": "text", "weekend": "list", "holidays": "list", "zone": "text"},
+}
+"""The fields that guards read, and their types; a register may have others beside them."""
+
+ANY_UNIT = "any"
+_MOST_LEVELS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may decide a matter: an entry of the authority register."""
+
+    key: str
+    version: int
+    limit: Mapping[str, str] | None
+    holder: str
+    by_body: bool
+    unit: str
+    majority: VoteRule
+
+
+@lru_cache(maxsize=10_000)
+def key_of(kind: str, **parts: object) -> str | None:
+    """The key of an entry; ``None`` where nothing can be kept under such a name."""
+    key = KEYS[kind].format(**parts)
+    return key if values.CASE_KEY.fullmatch(key) else None
+
+
+def entry(kind: str, key: str | None, context: Context) -> tuple[Case | None, str]:
+    """The entry if it is in force today; else why it is not."""
+    case = context.look(key) if key else None
+    if case is None or key is None:
+        return None, f"there is no {kind} {key or ''}".rstrip()
+    definition = context.definition(case.definition)
+    if definition.register_kind != kind:
+        return None, f"{key} is a case of {case.definition.name}, which is no register of {kind}s"
+    if case.state not in definition.in_force:
+        return None, f"{key} is {case.state}"
+    begins, ends = case.data.get("from"), case.data.get("until")
+    if isinstance(begins, str) and context.today < begins:
+        return None, f"{key} is in force only from {begins}"
+    if isinstance(ends, str) and ends < context.today:
+        return None, f"{key} was in force until {ends}"
+    return case, ""
+
+
+def appointment(role: str, unit: str, person: str, context: Context) -> str:
+    """Empty where the person holds the role in the unit today, else why not."""
+    key = key_of("appointment", role=role, unit=unit, person=person)
+    found, why = entry("appointment", key, context)
+    if found or key is None:
+        return "" if found else f"{person} is not appointed {role} in {unit}"
+    return f"{person} is not appointed {role} in {unit} ({why})"
+
+
+def delegation(
+    key: str, role: str, unit: str, person: str, matter: str, value: Value, context: Context
+) -> tuple[str, str]:
+    """Who has given the person this role for this matter; or empty, and why nobody has."""
+    if not values.CASE_KEY.fullmatch(key):
+        return "", f"{key[:80]!r} is not the key of a delegation"
+    found, why = entry("delegation", key, context)
+    if found is None:
+        return "", why
+    said, giver = found.data, str(found.data.get("giver", ""))
+    if said.get("receiver") != person:
+        return "", f"{key} is given to {said.get('receiver')}, not to {person}"
+    if said.get("role") != role or said.get("unit") != unit:
+        return "", f"{key} is for {said.get('role')} in {said.get('unit')}, not {role} in {unit}"
+    if said.get("category") not in (None, matter):
+        return "", f"{key} is for {said['category']}, not for {matter or 'this'}"
+    if (limit := said.get("limit")) is not None and not _covers(limit, value):
+        return "", f"{key} reaches up to {values.show(limit)}, not {values.show(value) or 'this'}"
+    # What somebody was only lent, they cannot lend: no chains, and so no circles.
+    return (giver, "") if not (why := appointment(role, unit, giver, context)) else ("", why)
+
+
+def authority(category: str, unit: str, value: Value, context: Context) -> tuple[Rule | None, str]:
+    """The rule in force for a matter of this value: the lowest whose limit covers it; or why none.
+
+    A unit without rules of its own falls under those of the unit ``any``.
+    """
+    for where in (unit, ANY_UNIT):
+        ladder = list(_ladder(category, where, context))
+        if not ladder:
+            continue
+        below: Mapping[str, str] | None = None
+        highest = ""
+        for level in ladder:
+            limit = level.data.get("limit")
+            if values.is_withheld(limit):
+                return None, f"the limit of {level.key} is withheld"
+            if below and limit and not _exceeds(limit, below):
+                return None, f"{level.key} overlaps the level below it"
+            below = limit or below
+            if entry("authority", level.key, context)[0] is None:
+                continue
+            if limit is None or _covers(limit, value):
+                return _rule(level, unit), ""
+            highest = values.show(limit)
+        reach = f"reaches up to {highest}" if highest else "is in force today"
+        most = f"nobody's authority for {category} in {where} {reach}"
+        return None, f"{most}; this is {values.show(value)}" if highest else most
+    return None, f"no authority is granted for {category} in {unit}"
+
+
+def _ladder(category: str, unit: str, context: Context) -> Iterator[Case]:
+    """The levels from the first on. The first that is missing ends it, and was looked at, too."""
+    for level in range(1, _MOST_LEVELS + 1):
+        key = key_of("authority", category=category, unit=unit, level=level)
+        case = context.look(key) if key else None
+        if case is None:
+            return
+        yield case
+
+
+def _rule(case: Case, unit: str) -> Rule:
+    said: Mapping[str, Any] = case.data
+    return Rule(
+        key=case.key,
+        version=case.version,
+        limit=said.get("limit"),
+        holder=str(said.get("holder", "")),
+        by_body=said.get("held_by") == "body",
+        unit=str(said.get("holder_unit") or unit),
+        majority=said.get("rule") or "simple",
+    )
+
+
+def _covers(limit: Value, value: Value) -> bool:
+    """Whether the limit is at least the value, in the same currency; of no known value, no."""
+    if not isinstance(value, dict) or "amount" not in value or "amount" not in limit:
+        return False
+    same = limit["currency"] == value["currency"]
+    return same and Decimal(value["amount"]) <= Decimal(limit["amount"])
+
+
+def _exceeds(limit: Mapping[str, str], below: Mapping[str, str]) -> bool:
+    same = limit["currency"] == below["currency"]
+    return same and Decimal(limit["amount"]) > Decimal(below["amount"])

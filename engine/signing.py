@@ -1,0 +1,88 @@
+"""Taking part in what a case is up for: votes, agreement, and staying out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine import registers
+from engine.attempt import Attempt
+from engine.case import Case, evolve
+from engine.commands import DeclareConflict, Sign
+from engine.context import Context
+from engine.decide import Decision
+from engine.definition import Step
+from engine.envelope import envelope, occurred_at
+from engine.errors import Refused
+from engine.events import CaseSigned, ConflictDeclared, Verdict
+from engine.governance import signable
+from engine.machine import Workflow
+from engine.standing import in_role
+
+
+def sign(command: Sign, case: Case, workflow: Workflow, context: Context) -> Decision:
+    """Answer for a body or in a role; refused where no step from here counts the answer."""
+    at = occurred_at(command, context.now, case.since[""])
+    attempt = _attempt(command, case, workflow, context)
+    steps = workflow.definition.transitions_from(case.state)
+    role, why = _may_sign(command, steps, attempt)
+    if why:
+        what = f"{case.key}: the signature is refused"
+        return Decision((), case, Refused(what, (Verdict(rule="sign", held=False, reason=why),)))
+    event = CaseSigned(
+        **envelope(command, case.key, case.version + 1, case.definition, context, at),
+        name="Signed" if command.answer != "withdrawn" else "SignatureWithdrawn",
+        role=role,
+        of=command.of,
+        answer=command.answer,
+    )
+    return Decision((event,), evolve(case, event))
+
+
+def declare(command: DeclareConflict, case: Case, context: Context) -> Decision:
+    """Stay out of the case from now on. To declare it again changes nothing and is refused."""
+    if command.actor.id in case.recused:
+        reason = f"{command.actor.id} has declared a conflict before"
+        verdict = Verdict(rule="conflict", held=False, reason=reason)
+        return Decision((), case, Refused(f"{case.key}: nothing new", (verdict,)))
+    at = occurred_at(command, context.now)
+    event = ConflictDeclared(
+        **envelope(command, case.key, case.version + 1, case.definition, context, at),
+        name="ConflictDeclared",
+    )
+    return Decision((event,), evolve(case, event))
+
+
+def _may_sign(command: Sign, steps: Sequence[Step], attempt: Attempt) -> tuple[str | None, str]:
+    """The role in which the actor signs (a member of a body: one whose veto counts), or why not."""
+    counted = dict(signed for step in steps for signed in signable(step, attempt))
+    if command.of not in counted:
+        offer = f"what counts: {', '.join(counted)}" if counted else "nothing is up for it"
+        return None, f"no step from here counts an answer of {command.of!r}; {offer}"
+    if attempt.actor in attempt.recused:
+        return None, f"{attempt.actor} has declared a conflict of interest"
+    if not counted[command.of]:
+        found = in_role(command.of, attempt)
+        roles = ", ".join(command.actor.roles) or "no role"
+        return found.role, "" if found.role else (
+            found.why or f"needs {command.of}; {attempt.actor} acts as {roles}"
+        )
+    body, why = registers.entry("body", registers.key_of("body", name=command.of), attempt.context)
+    if body is None:
+        return None, why
+    if attempt.actor not in body.data.get("members", ()):
+        return None, f"{attempt.actor} is not a member of {command.of}"
+    vetoes = [role for step in steps if step.quorum for role in step.quorum.veto]
+    return next((role for role in vetoes if in_role(role, attempt).role), None), ""
+
+
+def _attempt(command: Sign, case: Case, workflow: Workflow, context: Context) -> Attempt:
+    return Attempt(
+        key=case.key,
+        case=case,
+        command=command,
+        definition=workflow.definition,
+        given={},
+        data=case.data,
+        evidence=case.evidence,
+        context=context,
+    )

@@ -1,0 +1,142 @@
+"""As what somebody takes a step: in which role, by which authority, on whose behalf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine import registers
+from engine.attempt import Attempt
+from engine.definition import ByAuthority, ByPerson, Step
+from engine.events import Authority
+from engine.registers import Rule
+from engine.values import CASE_KEY, is_withheld
+
+BUILT_IN = ("timer", "service")
+"""Roles that no definition declares: a timer's, and another program's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """``role`` is ``None`` where the actor has none that the step asks for; ``why`` says so.
+
+    ``rule`` is the authority that lets them decide, ``giver`` who has delegated the role to them.
+    """
+
+    role: str | None
+    why: str = ""
+    rule: Rule | None = None
+    giver: str | None = None
+
+    @property
+    def authority(self) -> Authority | None:
+        if self.rule is None:
+            return None
+        limit = dict(self.rule.limit) if self.rule.limit else None
+        return Authority(rule=self.rule.key, version=self.rule.version, limit=limit)
+
+
+def standing(step: Step, attempt: Attempt) -> Standing:
+    """As what the actor takes the step: the first of ``by`` that they are."""
+    if not step.by:
+        roles = attempt.command.actor.roles
+        return Standing(roles[0] if roles else None)
+    return attempt.once("standing", step, lambda: _standing(step, attempt))
+
+
+def _standing(step: Step, attempt: Attempt) -> Standing:
+    found = Standing(None)
+    reasons = []
+    for who in step.by:
+        if isinstance(who, ByPerson):
+            if attempt.data.get(who.person) == attempt.actor:
+                return Standing(who.person)
+        elif isinstance(who, ByAuthority):
+            found = in_authority(who, attempt)
+        else:
+            found = in_role(who, attempt)
+        if found.role:
+            return found
+        reasons += [found.why] if found.why else []
+    return Standing(None, "; ".join(dict.fromkeys(reasons)))
+
+
+def in_role(role: str, attempt: Attempt, matter: str = "", value: object = None) -> Standing:
+    """Whether the actor is in a role: as they say, or, where it is held by appointment, as the
+    register of appointments or a delegation says."""
+    actor = attempt.command.actor
+    if role in BUILT_IN:
+        return Standing(role if actor.kind == role else None)
+    if actor.roles and role not in actor.roles:
+        return Standing(None)
+    declared = attempt.definition.roles.get(role)
+    if declared is None or declared.appointed_in is None:
+        return Standing(role if role in actor.roles else None)
+    unit = attempt.named(declared.appointed_in)
+    return holding(role, unit, attempt, matter, value)
+
+
+def holding(
+    role: str, unit: str, attempt: Attempt, matter: str = "", value: object = None
+) -> Standing:
+    """Whether the actor holds the role in the unit, by appointment or by delegation."""
+    actor, delegation = attempt.actor, attempt.command.on_behalf_of
+    if attempt.observed:
+        return Standing(None, "who did it is not known")
+    if delegation:
+        giver, why = registers.delegation(
+            delegation, role, unit, actor, matter, value, attempt.context
+        )
+        if giver in attempt.recused:
+            return Standing(None, f"{giver}, who gave {delegation}, has declared a conflict")
+        return Standing(role if giver else None, why, giver=giver or None)
+    why = registers.appointment(role, unit, actor, attempt.context)
+    return Standing(None if why else role, why)
+
+
+def in_authority(who: ByAuthority, attempt: Attempt) -> Standing:
+    """Whether the actor is whom the authority in force names: in its role, or in its body."""
+    rule, why = authority_of(who, attempt)
+    if rule is None:
+        return Standing(None, why)
+    category = attempt.named(who.authority.category)
+    if not rule.by_body:
+        found = holding(rule.holder, rule.unit, attempt, category, _value(who, attempt))
+        return Standing(found.role, found.why, rule, found.giver)
+    body, why = registers.entry("body", registers.key_of("body", name=rule.holder), attempt.context)
+    if body is None:
+        return Standing(None, why, rule)
+    if attempt.actor in body.data.get("members", ()):
+        return Standing(rule.holder, "", rule)
+    return Standing(None, f"{attempt.actor} is not a member of {rule.holder}", rule)
+
+
+def authority_of(who: ByAuthority, attempt: Attempt) -> tuple[Rule | None, str]:
+    """The rule under which the matter falls; or why there is none."""
+    return attempt.once("authority", who, lambda: _authority_of(who, attempt))
+
+
+def _authority_of(who: ByAuthority, attempt: Attempt) -> tuple[Rule | None, str]:
+    category = attempt.named(who.authority.category)
+    unit = attempt.named(who.authority.unit)
+    for name, said in ((who.authority.category, category), (who.authority.unit, unit)):
+        if not said:
+            return None, f"{name.removeprefix('data.')} is missing"
+    value = _value(who, attempt)
+    if who.authority.value and (value is None or is_withheld(value)):
+        lack = "is missing" if value is None else "is withheld"
+        return None, f"{who.authority.value.removeprefix('data.')} {lack}"
+    return registers.authority(category, unit, value, attempt.context)
+
+
+def _value(who: ByAuthority, attempt: Attempt) -> object:
+    field = who.authority.value
+    return attempt.data.get(field.removeprefix("data.")) if field else None
+
+
+def lenders(attempt: Attempt) -> tuple[str, ...]:
+    """Whoever has given the delegation that the actor names: what they may not do, it does not
+    let another do for them."""
+    key = attempt.command.on_behalf_of
+    case = attempt.context.look(key) if key and CASE_KEY.fullmatch(key) else None
+    giver = case.data.get("giver") if case else None
+    return (giver,) if isinstance(giver, str) else ()

@@ -1,0 +1,99 @@
+"""How a body votes: who is entitled, how many must take part, and what majority carries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.case import Case, Signature
+from engine.events import Vote
+
+_DEFAULT_QUORUM = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Whether the body is for it, and if not, why; and the vote as it is recorded.
+
+    ``valid``: it has voted, whatever the outcome.
+    """
+
+    carried: bool
+    reason: str
+    vote: Vote
+    valid: bool = True
+
+    def says(self, answer: str) -> tuple[bool, str]:
+        """Whether the body has answered so, and if not, why."""
+        if answer == "for" or not self.valid:
+            return self.carried, self.reason
+        return not self.carried, f"{self.vote.body} is for it" if self.carried else ""
+
+
+def tally(
+    body: Case,
+    signatures: Iterable[Signature],
+    recused: Sequence[str],
+    rule: str,
+    veto: Sequence[str] = (),
+    casting: bool = False,
+) -> Tally:
+    """Count the votes of those who are members now and have declared no conflict.
+
+    The quorum is the body's share (``quorum``, in percent, of those entitled), but never fewer
+    than ``least``. Who abstains takes part, and is neither for nor against.
+    """
+    name = str(body.data.get("name", body.key))
+    members = [str(member) for member in body.data.get("members", ())]
+    entitled = tuple(member for member in members if member not in recused)
+    cast = {s.person: s for s in signatures if s.of == name}
+    votes = {person: cast[person].answer for person in entitled if person in cast}
+    share = body.data.get("quorum") or _DEFAULT_QUORUM
+    needed = max(math.ceil(len(entitled) * share / 100), int(body.data.get("least") or 0), 1)
+    vote = Vote(
+        body=name,
+        entitled=entitled,
+        needed=needed,
+        recused=tuple(member for member in members if member in recused),
+        rule=rule,
+        votes={person: str(answer) for person, answer in votes.items()},
+    )
+    if needed > len(entitled):
+        why = f"{needed} must vote, and only {len(entitled)} of {len(members)} may"
+        return Tally(False, f"{name} cannot reach its quorum: {why}", vote, valid=False)
+    if len(votes) < needed:
+        gone = [person for person in cast if person not in entitled]
+        lost = f"; the vote of {', '.join(gone)} does not count any more" if gone else ""
+        why = f"{len(votes)} of {len(entitled)} have voted, {needed} must{lost}"
+        return Tally(False, f"{name} has no quorum: {why}", vote, valid=False)
+    for person in entitled:
+        if votes.get(person) == "against" and cast[person].role in veto:
+            return Tally(False, f"{cast[person].role} ({person}) has vetoed it", vote)
+    return _count(body, votes, members, rule, casting, vote)
+
+
+def _count(
+    body: Case,
+    votes: Mapping[str, str],
+    members: Sequence[str],
+    rule: str,
+    casting: bool,
+    vote: Vote,
+) -> Tally:
+    weights = dict(zip(members, body.data.get("weights", ()), strict=False))
+    weight = weights if rule == "weighted" else {}
+    in_favour = sum(weight.get(person, 1) for person, v in votes.items() if v == "for")
+    against = sum(weight.get(person, 1) for person, v in votes.items() if v == "against")
+    match rule:
+        case "two thirds":
+            carried = in_favour > 0 and in_favour >= 2 * against
+        case "unanimous":
+            carried = in_favour > 0 and against == 0
+        case _:
+            carried = in_favour > against
+    chair = votes.get(str(body.data.get("chair")))
+    if not carried and casting and in_favour == against and chair == "for":
+        return Tally(True, "", vote)
+    counted = f"{in_favour:g} for, {against:g} against"
+    return Tally(carried, "" if carried else f"{vote.body} is not for it ({rule}): {counted}", vote)

@@ -1,0 +1,192 @@
+"""Parents and children, one at a time, papers that change, warnings and overrides."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from engine.clock import HandClock
+from engine.errors import PmoError, Refused
+from engine.events import CaseLinked, CaseTransitioned, ClaimChanged
+from engine.service import Receipt, Service
+from engine.store.log import Log
+from tests.deciding.conftest import publish
+from tests.governance.conftest import Office, paper
+from tests.governance.test_authority import refused
+
+PLAN = """
+workflow: plan
+version: 1
+title: Plan
+key: PLAN
+roles: {lead: }
+only_one: {per: unit, in: [running, reviewed]}
+data: {unit: {type: text, required: true}}
+states: {drafted: {initial: true}, running: , reviewed: , retired: {final: true}}
+start: {by: lead}
+transitions:
+  - trigger: run
+    from: drafted
+    to: running
+    by: lead
+    children:
+      - {workflow: factor, where: {kind: internal}, least: 1}
+      - {workflow: factor, in: [assessed]}
+  - {trigger: review, from: running, to: reviewed, by: lead}
+  - {trigger: retire, from: [running, reviewed], to: retired, by: lead}
+"""
+FACTOR = """
+workflow: factor
+version: 1
+title: Factor
+key: FACT
+data:
+  plan: {type: ref, to: plan, parent: true}
+  kind: {type: choice, of: [internal, external]}
+states: {noted: {initial: true}, assessed: {final: true}}
+transitions: [{trigger: assess, from: noted, to: assessed, accepts: plan}]
+"""
+LEAD = "lena:lead"
+
+
+@pytest.fixture
+def planning(office: Office) -> Office:
+    publish(office.service, PLAN)
+    publish(office.service, FACTOR)
+    return office
+
+
+def runnable(office: Office, unit: str) -> str:
+    plan = office.start("plan", LEAD, unit=unit)
+    office.do(office.start("factor", plan=plan, kind="internal"), "assess")
+    return plan
+
+
+def test_a_parent_hears_of_its_children_and_guards_count_them(planning: Office) -> None:
+    plan = planning.start("plan", LEAD, unit="transport")
+    assert "at least 1 internal factor; there are 0" in refused(planning, plan, "run", LEAD)
+    outer = planning.start("factor", plan=plan, kind="external")
+    inner = planning.start("factor", plan=plan, kind="internal")
+    event = planning.service.log.stream(plan)[-1].event
+    assert isinstance(event, CaseLinked)
+    assert (event.child, event.workflow, event.version) == (inner, "factor", 3)
+    planning.do(inner, "assess")
+    assert f"every factor must be in assessed: {outer} is noted" in refused(
+        planning, plan, "run", LEAD
+    )
+    planning.do(outer, "assess")
+    planning.do(plan, "run", LEAD)
+    taken = planning.service.log.stream(plan)[-1].event
+    assert (taken.reads[inner], taken.reads[outer]) == (2, 2)
+
+
+def test_a_child_that_finds_its_parent_later_is_linked_then_and_once(planning: Office) -> None:
+    plan = planning.start("plan", LEAD, unit="transport")
+    child = planning.start("factor", kind="internal")
+    planning.do(child, "assess", data={"plan": plan})
+    assert planning.service.case(plan).children == (("factor", child),)
+
+
+def test_there_is_one_running_plan_for_a_unit(planning: Office) -> None:
+    first, second = runnable(planning, "transport"), runnable(planning, "transport")
+    elsewhere = runnable(planning, "road & rail")
+    planning.do(first, "run", LEAD)
+    planning.do(elsewhere, "run", LEAD)
+    assert f"{first} is running or reviewed for the same unit" in refused(
+        planning, second, "run", LEAD
+    )
+    planning.do(first, "review", LEAD)
+    refused(planning, second, "run", LEAD)
+    planning.do(first, "retire", LEAD)
+    planning.do(second, "run", LEAD)
+    (claim,) = [
+        r.event
+        for r in planning.service.log.stream("claim/plan/0/transport")
+        if r.event.version == 3
+    ]
+    assert isinstance(claim, ClaimChanged)
+    assert claim.holder == second
+
+
+def test_of_many_that_race_for_one_claim_one_has_it(
+    planning: Office, log: Log, clock: HandClock
+) -> None:
+    plans = [runnable(planning, "transport") for _ in range(8)]
+    services = [Service(log, clock) for _ in plans]
+    commands = [planning.command(plan, "run", LEAD) for plan in plans]
+
+    def run(number: int) -> Receipt | PmoError:
+        return services[number].handle_many([commands[number]])[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(run, range(8)))
+    assert sum(isinstance(answer, Receipt) for answer in answers) == 1
+    assert all(isinstance(answer, (Receipt, Refused)) for answer in answers)
+
+
+def test_a_receipt_speaks_of_the_case_and_not_of_what_it_brought_about(planning: Office) -> None:
+    plan = planning.start("plan", LEAD, unit="transport")
+    command = planning.command(plan, "run", LEAD)
+    planning.do(planning.start("factor", plan=plan, kind="internal"), "assess")
+    receipt = planning.service.handle(command)
+    assert (receipt.stream, receipt.state) == (plan, "running")
+    assert receipt.names == ("PlanRunning",)
+    assert Service(planning.service.log).handle(command) == receipt
+
+
+def test_papers_that_change_after_the_review_send_it_back_to_be_looked_at(office: Office) -> None:
+    office.appoint("director", "dora")
+    office.authorise(1, "director")
+    case = office.ready()
+    newer = paper("business-case", mark="b")
+    assert "must be looked at again" in refused(office, case, "approve", "dora", evidence=(newer,))
+    office.do(case, "approve", "dora")
+
+
+def approved(office: Office, amount: str) -> str:
+    office.appoint("director", "dora")
+    office.appoint("sponsor", "dora")
+    office.appoint("sponsor", "stella")
+    office.authorise(1, "director")
+    case = office.ready(amount)
+    office.do(case, "approve", "dora")
+    return case
+
+
+def test_what_only_should_be_so_warns_and_is_recorded(office: Office) -> None:
+    case = approved(office, "1000000")
+    receipt = office.do(case, "finish", "stella", evidence=(paper("report"),))
+    event = office.service.log.stream(case)[-1].event
+    assert isinstance(event, CaseTransitioned)
+    (warning,) = [v for v in event.verdicts if not v.held]
+    assert (warning.weight, receipt.state) == ("should", "done")
+    assert warning.reason.startswith("it is a lot")
+
+
+def test_an_override_is_for_whom_the_definition_names_with_a_reason_and_is_recorded(
+    office: Office,
+) -> None:
+    case = approved(office, "5")
+    assert "needs a report as evidence" in refused(office, case, "finish", "stella")
+    assert "give a reason" in refused(office, case, "finish", "stella", override=True)
+    assert "eve is not appointed sponsor" in refused(
+        office, case, "finish", "eve", override=True, reason="urgent"
+    )
+    office.do(case, "finish", "stella", override=True, reason="the report is in print")
+    event = office.service.log.stream(case)[-1].event
+    assert isinstance(event, CaseTransitioned)
+    (gone,) = [v for v in event.verdicts if not v.held]
+    assert (gone.rule, gone.weight) == ("evidence report", "overridden")
+    assert event.reason == "the report is in print"
+
+
+def test_an_override_reaches_no_further_than_it_says(office: Office) -> None:
+    case = approved(office, "5")
+    assert "does not take" in refused(
+        office, case, "finish", "stella", data={"unit": "x"}, override=True, reason="urgent"
+    )
+    other = office.ready()
+    assert "nothing about approve may be overridden here" in refused(
+        office, other, "approve", "dora", override=True, reason="urgent"
+    )
