@@ -1,4 +1,5 @@
-"""A home: the folder that holds a ledger and its views, and the one place where the parts meet.
+"""A home: the folder that holds a ledger, its views and what its consumers remember; and the one
+place where the parts meet.
 
 Nothing heavy is imported before it is needed: a command that only looks something up reads the
 views, and starts without the engine, its models or the log's library.
@@ -17,6 +18,7 @@ from engine.errors import BadInput, LogDamaged, NotFound, StoreFailed
 
 if TYPE_CHECKING:
     from consumers.scheduler import Refusals, Scheduler
+    from consumers.store import Store
     from engine.clock import Clock
     from engine.service import Service
     from engine.store.log import Log
@@ -27,6 +29,7 @@ LEDGER = "ledger.db"
 VIEWS = "views.db"
 SCHEDULER = "scheduler.db"
 """What is due and was refused: without it, it is tried anew."""
+CONSUMERS = "consumers.db"
 
 
 class Home:
@@ -36,6 +39,7 @@ class Home:
         self.path = path
         self.ledger = path / LEDGER
         self.views_file = path / VIEWS
+        self.consumers_file = path / CONSUMERS
         self._clock = clock
         self._elsewhere = ExitStack()
 
@@ -109,6 +113,13 @@ class Home:
         return Scheduler(self.service, self.views, self.catch_up, self.refusals, clock)
 
     @cached_property
+    def consumers(self) -> Store:
+        """What consumers remember, made where there is nothing yet."""
+        from consumers.store import Store
+
+        return Store(self.consumers_file)
+
+    @cached_property
     def views(self) -> Tables:
         """The views for reading, brought up first if the log is ahead of them.
 
@@ -152,7 +163,7 @@ class Home:
 
     def close(self) -> None:
         self.__dict__.pop("scheduler", None)
-        for part in ("refusals", "views", "runner", "log"):
+        for part in ("refusals", "consumers", "views", "runner", "log"):
             if opened := self.__dict__.pop(part, None):
                 opened.close()
         self._elsewhere.close()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from app.consuming import Standing, read_standings
 from app.home import SCHEDULER, Home
-from consumers.scheduler import Waiting, refused
 from engine.store.sqlite_file import head_of
 from projections.audit import trail
 from projections.cases import count_by_state
@@ -14,6 +15,9 @@ from projections.deadlines import deadlines
 from projections.definitions import published
 from projections.runner import PROJECTIONS
 from projections.views import Views
+
+if TYPE_CHECKING:
+    from consumers.scheduler import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class State:
     cases: list[dict[str, Any]]
     deadlines: int
     refused: tuple[Waiting, ...]
+    consumers: list[Standing]
 
 
 def read_state(home: Home) -> State:
@@ -54,5 +59,14 @@ def read_state(home: Home) -> State:
         ],
         cases=count_by_state(home.views),
         deadlines=deadlines(home.views, limit=1)[1],
-        refused=refused(home.path / SCHEDULER),
+        refused=_refused(home.path / SCHEDULER),
+        consumers=read_standings(home),
     )
+
+
+def _refused(path: Path) -> tuple[Waiting, ...]:
+    if not path.exists():
+        return ()
+    from consumers.scheduler import refused
+
+    return refused(path)

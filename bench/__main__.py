@@ -5,7 +5,16 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("deciding", "governing", "observing", "projecting", "showing", "listing")
+ALL = (
+    "deciding",
+    "governing",
+    "observing",
+    "projecting",
+    "showing",
+    "listing",
+    "reacting",
+    "scheduling",
+)
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """A page of a register of 100,000 cases, five events each: 50 rows, filtered, sorted, with the
-total, now and as of days in the past. Told is processor time, which nothing else that runs adds to;
-with the file in memory it is what one waits on an idle machine. The limit beside it: SQLite counts those of 100,000 bare
-rows, as they are now and without a past, that pass the same filter, and fetches and sorts them.
+total, now and as of days in the past. Told is processor time, which nothing else that runs adds
+to; with the file in memory it is what one waits on an idle machine. The limit beside it: SQLite
+counts those of 100,000 bare rows, as they are now and without a past, that pass the same filter,
+and fetches and sorts them.
 
     .venv/bin/python -m bench.listing
 """

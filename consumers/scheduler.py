@@ -1,6 +1,6 @@
 """The scheduler: what is due becomes a command, once, whoever sends it and however often.
 
-A command's id is made of what is due (``deadline:CASE:ENTERED:NUMBER``), and it is refused once the
+A command's id is made of what is due (``deadline:CASE:ENTERED:...``), and it is refused once the
 case has left the state. So neither two schedulers at once nor a restart nor a clock that steps back
 fires anything twice, and a clock that jumps ahead fires all that fell due meanwhile, in order.
 
@@ -30,7 +30,7 @@ _AT_ONCE = 500
 _FIRST_WAIT = timedelta(minutes=1)
 _LONGEST_WAIT = timedelta(days=1)
 
-Key = tuple[str, int, int]
+Key = tuple[str, int, int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ class Waiting:
 
     case_key: str
     entered: int
-    number: int
+    of: int
+    share: str
     at: str
     pulls: str | None
     reason: str
@@ -50,7 +51,7 @@ class Waiting:
 
     @property
     def key(self) -> Key:
-        return self.case_key, self.entered, self.number
+        return self.case_key, self.entered, self.of, self.share, self.at
 
     @property
     def what(self) -> str:
@@ -91,7 +92,7 @@ class Refusals:
         return tuple(Waiting(*row) for row in self._tables.run(_SQL["all"]))
 
     def put(self, waiting: Waiting) -> None:
-        said = (waiting.at, waiting.pulls, waiting.reason, waiting.attempts)
+        said = (waiting.pulls, waiting.reason, waiting.attempts)
         when = (waiting.refused_at, waiting.next_try_at)
         self._tables.run(_SQL["put"], [*waiting.key, *said, *when])
 
@@ -151,7 +152,7 @@ class Scheduler:
             ready = [row for row in rows if self._is_ready(held.get(_key(row)), now)]
             attempts = [held[_key(row)].attempts if _key(row) in held else 0 for row in ready]
             commands = [
-                command_for(row.case_key, row.entered, row.number, _due(row), attempt)
+                command_for(row.case_key, row.entered, _due(row), attempt)
                 for row, attempt in zip(ready, attempts, strict=True)
             ]
             answers = self._service.handle_many(commands)
@@ -187,7 +188,6 @@ class Scheduler:
             self._refusals.put(
                 Waiting(
                     *_key(row),
-                    at=row.at,
                     pulls=row.pulls,
                     reason=_reason(answer),
                     attempts=attempt + 1,
@@ -206,7 +206,7 @@ class Scheduler:
 
 
 def _key(row: Row) -> Key:
-    return row.case_key, row.entered, row.number
+    return row.case_key, row.entered, row.of, row.share, row.at
 
 
 def _due(row: Row) -> Due:

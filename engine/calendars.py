@@ -284,6 +284,7 @@ def _parse(rule: str) -> _Rule:
     if "COUNT" in parts and (starts is None or "UNTIL" in parts):
         what = "beside UNTIL there is no COUNT" if starts else "COUNT needs a day to count from"
         raise BadInput.one("", what, "" if starts else "DTSTART:20260105 FREQ=WEEKLY;COUNT=10")
+    _check_ordinals(parts)
     ends = parts.pop("UNTIL", None)
     if ends:
         _moment((ends + "T000000")[:15], ends)
@@ -294,6 +295,16 @@ def _parse(rule: str) -> _Rule:
     except ValueError as error:
         raise BadInput.one("", f"{text} is no recurrence rule: {error}") from None
     return parsed
+
+
+def _check_ordinals(parts: Mapping[str, str]) -> None:
+    """``5MO`` is the fifth Monday of a month or year; of more than there can be, ``dateutil`` fails
+    with an ``IndexError``."""
+    most = {"MONTHLY": 5, "YEARLY": 5 if "BYMONTH" in parts else 53}.get(parts["FREQ"], 0)
+    for day in parts.get("BYDAY", "").split(","):
+        if abs(int(day[:-2] or 0)) > most:
+            what = f"there is no {day} in a rule of FREQ={parts['FREQ']}"
+            raise BadInput.one("", what, f"at most {most}{day[-2:]}" if most else day[-2:])
 
 
 def _moment(digits: str, said: str) -> datetime:

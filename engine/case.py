@@ -48,7 +48,7 @@ class Case:
     ``anonymous``: somebody has, and it is not known who.
 
     ``entered`` is the version at which the state was entered, and ``arrived`` that at which a kind
-    of evidence came last. ``deadlines`` are those of the state. ``signatures`` count for the state
+    of evidence came last. ``deadlines`` are open. ``signatures`` count for the state
     they were given in. ``recused`` have declared a conflict; ``children`` are workflow and key of
     the cases whose parent this is.
     """
@@ -108,7 +108,7 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
         case CaseLinked():
             return replace(case, children=(*case.children, (event.workflow, event.child)))
         case DeadlineReminded():
-            return case
+            return replace(case, deadlines=tuple(d for d in case.deadlines if d != event.due))
         case _:
             assert_never(event)
 
@@ -118,7 +118,7 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
     observed = isinstance(event, CaseObserved)
     evidence = () if isinstance(event, CaseObserved) else event.evidence
     arrived = {item.kind: event.version for item in evidence}
-    dues = () if isinstance(event, CaseObserved) else event.deadlines or ()
+    told = None if isinstance(event, CaseObserved) else event.deadlines
     if case is None:
         assert event.state is not None
         return Case(
@@ -132,16 +132,18 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
             acted=_acted(None, event),
             anonymous=observed,
             arrived=arrived,
-            deadlines=dues,
+            deadlines=told or (),
         )
     state, data, since = case.state, case.data, case.since
     entered, signatures, deadlines = case.entered, case.signatures, case.deadlines
     if event.state is not None and at >= since[""]:
         state = event.state
-        stays = isinstance(event, CaseTransitioned) and event.stays
+        stays = isinstance(event, CaseTransitioned) and event.stays is True
         since = since if stays else {**since, "": at}
         if not stays and (state != case.state or not observed):
-            entered, signatures, deadlines = event.version, (), dues
+            entered, signatures, deadlines = event.version, (), told or ()
+        elif stays and told is not None:
+            deadlines = told
     if event.data:
         # A late fact (D2, D3 of real history) must not overwrite what came to be so after it.
         news = {name: v for name, v in event.data.items() if at >= since.get(name, "")}

@@ -25,13 +25,15 @@ SCHEDULER = Requester(id="scheduler", kind="timer")
 
 @dataclass(frozen=True, slots=True)
 class Entering:
-    """A case comes to a state at a moment, with this data."""
+    """A case comes to a state at a moment, with this data; ``before``: the data it had, where it is
+    in that state already."""
 
     definition: Definition
     state: str
     data: Mapping[str, Value]
     at: str
     context: Context
+    before: Mapping[str, Value] | None = None
 
 
 def fired(command: PullTrigger, case: Case) -> Due | None:
@@ -63,16 +65,19 @@ def no_reminder(command: Remind, case: Case, now: str) -> tuple[str, str]:
 
 
 def begin(
-    entering: Entering, done: Due | None = None, case: Case | None = None
-) -> tuple[tuple[Due, ...], str]:
+    entering: Entering, done: Due | None = None, case: Case | None = None, stays: bool = False
+) -> tuple[tuple[Due, ...] | None, str]:
     """What falls due in the state, in order; or why it must not be entered like this.
 
-    ``done`` is what was due in the ``case``, if it is a timer that brings it there.
+    ``done`` is what was due in the ``case``, if it is a timer that brings it there. The answer is
+    ``None`` where the case ``stays`` and what falls due does, too: unless the day or the rule that
+    a deadline goes by has changed.
 
-    A timer's step back to the same state is no new beginning: everything else that was to fall due
-    still is, and what fired is computed anew only when nothing later is left of its deadline. So
-    ``{within: 10 days, then: escalate, later: [{at: 150%, then: lapse}]}`` comes to lapse though
-    ``escalate`` leads back, and a monthly routine is due again a month later.
+    A timer's step that leads back to the same state, or stays there, is no new beginning:
+    everything else that was to fall due still is, and what fired is computed anew only when nothing
+    later is left of its deadline. So ``{within: 10 days, then: escalate, later: [{at: 150%, then:
+    lapse}]}`` comes to lapse though ``escalate`` leads back, and a monthly routine is due again a
+    month later.
     """
     rules = dict(enumerate(entering.definition.states[entering.state].deadline))
     kept: list[Due] = []
@@ -80,6 +85,11 @@ def begin(
         kept = list(_kept(done, case.deadlines))
         later = any(due.of == done.of for due in kept)
         rules = {of: rule for of, rule in rules.items() if of == done.of and not later}
+    elif stays and case:
+        rules = {of: rule for of, rule in rules.items() if _moved(rule, entering)}
+        if not rules:
+            return None, ""
+        kept = [due for due in case.deadlines if due.of not in rules]
     if not rules:
         return tuple(kept), ""
     try:
@@ -89,6 +99,13 @@ def begin(
     except BadInput as error:
         return (), "; ".join(str(problem) for problem in error.problems)
     return tuple(sorted(kept, key=lambda due: due.at)), ""
+
+
+def _moved(rule: Deadline, entering: Entering) -> bool:
+    said = rule.on or rule.every or ""
+    name = said.removeprefix("data.")
+    before = entering.before or {}
+    return said.startswith("data.") and entering.data.get(name) != before.get(name)
 
 
 def _kept(done: Due, before: tuple[Due, ...]) -> Iterator[Due]:
@@ -112,6 +129,11 @@ def _dues(of: int, rule: Deadline, entering: Entering, calendar: Calendar) -> It
             return  # as long as nobody has said which day, nothing is due
         ends = calendars.end_of(day, calendar, rolled)
         if ends <= at:
+            if (
+                entering.before is not None
+                and entering.before.get(rule.on.removeprefix("data.")) == day
+            ):
+                return  # it is over, and nobody has given another
             what = f"{rule.on} is {day}, which is past: {rule.then} would be due at once"
             raise BadInput.one("", what, "give a day that is still to come")
     else:
@@ -153,16 +175,21 @@ def _calendar(entering: Entering) -> Calendar:
         raise BadInput.one("", f"deadlines cannot be counted by {key}: {error}") from None
 
 
-def command_for(case: str, entered: int, number: int, due: Due, attempt: int = 0) -> Command:
+def id_of(case: str, entered: int, due: Due) -> str:
+    """What is due, as the id of the command that a timer sends."""
+    return f"deadline:{case}:{entered}:{due.of}:{due.share}:{due.at}"
+
+
+def command_for(case: str, entered: int, due: Due, attempt: int = 0) -> Command:
     """What a timer sends when something is due: the same, to the byte, whoever sends it.
 
     It was so when it was due, however late the timer: a state that is entered by it, and the
     deadlines of that, do not depend on when a scheduler ran. ``attempt`` counts refusals.
     """
-    again = f":{attempt}" if attempt else ""
+    command_id = id_of(case, entered, due) + (f":{attempt}" if attempt else "")
     if due.then is None:
         return Remind(
-            command_id=f"deadline:{case}:{entered}:{number}{again}",
+            command_id=command_id,
             actor=SCHEDULER,
             occurred_at=due.at,
             case=case,
@@ -170,7 +197,7 @@ def command_for(case: str, entered: int, number: int, due: Due, attempt: int = 0
             due=due,
         )
     return PullTrigger(
-        command_id=f"deadline:{case}:{entered}:{number}{again}",
+        command_id=command_id,
         actor=SCHEDULER,
         occurred_at=due.at,
         case=case,

@@ -39,7 +39,6 @@ from engine.events import (
     Conformance,
     DeadlineReminded,
     DefinitionRef,
-    Due,
     Evidence,
     EvidenceAttached,
     Verdict,
@@ -117,11 +116,10 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     if taken is None or prior:
         return _refused(command, case, workflow, context, (*prior, *_nearest(attempt)))
     definition = workflow.definition
-    entering = Entering(definition, taken.state, attempt.data, at, context)
-    dues: tuple[Due, ...] = ()
-    why = ""
-    if not taken.stays:
-        dues, why = deadlines.begin(entering, deadlines.fired(command, case), case)
+    before = case.data if case.state == taken.state else None
+    entering = Entering(definition, taken.state, attempt.data, at, context, before)
+    done = deadlines.fired(command, case)
+    dues, why = deadlines.begin(entering, done, case, taken.stays)
     if why:
         verdicts = (*taken.verdicts, _no_deadline(why))
         return _refused(command, case, workflow, context, verdicts)
@@ -137,7 +135,7 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
         evidence=command.evidence,
         verdicts=taken.verdicts,
         stays=True if taken.stays else None,
-        deadlines=dues or None,
+        deadlines=dues if taken.stays else dues or None,
     )
     return _decided(others, event, case)
 

@@ -169,7 +169,8 @@ class CaseStarted(Event):
 
 
 class CaseTransitioned(Event):
-    """``stays``: the state was not entered anew; votes and deadlines go on as they are."""
+    """``stays``: the state was not entered anew; votes go on as they are, and so do deadlines where
+    it says nothing of them."""
 
     type: Literal["pmo.case.transitioned.v1"] = "pmo.case.transitioned.v1"
     trigger: str

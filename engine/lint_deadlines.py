@@ -99,25 +99,19 @@ def _comes_again(
     at: str, state: str, deadline: Deadline, definition: Definition
 ) -> Iterator[Problem]:
     """A day that is over is over: the step it brings about must not lead to where it is due."""
-    chain = [deadline.then, *(later.then for later in deadline.later)]
-    for i, trigger in enumerate(chain):
-        last = i == len(chain) - 1
-        pointer = f"{at}/then" if i == 0 else f"{at}/later/{i - 1}/then"
+    chain = [(f"{at}/then", deadline.then)]
+    chain += [(f"{at}/later/{i}/then", later.then) for i, later in enumerate(deadline.later)]
+    for pointer, trigger in chain:
         ways = [rule for rule in definition.transitions_from(state) if rule.trigger == trigger]
-        if ways and all(_stuck(rule, state, last, deadline, definition) for rule in ways):
-            what = (
-                f"{trigger} leads to {ways[0].to}, where {deadline.on} is due, and is past by then"
-            )
+        if ways and all(_stuck(rule, state, deadline, definition) for rule in ways):
+            where = f"{ways[0].to}, where {deadline.on} is due"
+            what = f"{trigger} leads to {where}, and that is past by then"
             yield Problem(pointer, what, "lead to a state without this deadline")
 
 
-def _stuck(
-    rule: Transition, state: str, last: bool, deadline: Deadline, definition: Definition
-) -> bool:
-    if rule.to is None:
-        return False
-    target = definition.states.get(rule.to)
-    if target is None or (rule.to == state and not last):
+def _stuck(rule: Transition, state: str, deadline: Deadline, definition: Definition) -> bool:
+    target = definition.states.get(rule.target(state))
+    if target is None or rule.target(state) == state:
         return False
     return any(other.on == deadline.on for other in target.deadline)
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from engine import ids, values
+from engine.aftermath import Aftermath
 from engine.clock import HandClock, instant, is_instant_or_date, last_instant, to_datetime
 from engine.commands import (
     AttachEvidence,
@@ -34,7 +35,6 @@ from engine.events import (
     Answer,
     CaseStarted,
     CaseTransitioned,
-    DeadlineReminded,
     Evidence,
     Source,
 )
@@ -113,10 +113,24 @@ class Step(_Part):
         return self
 
 
+class Elsewhere(_Part):
+    """What must have come of it in another case, or later in the same one, through reactions.
+
+    ``emits`` is among what is recorded there from the step on.
+    """
+
+    case: str
+    state: str | None = None
+    emits: str | None = None
+    data: dict[str, Any] = {}
+
+
 class Outcome(_Part):
     """What must come of it. ``refused`` lists rules or words that the reasons must contain.
 
     ``data`` is what the case holds then, written as in a command; ``null``: it is missing.
+    ``also`` is what reactions make of it; ``incident`` has words from each of those that come to
+    nothing, which otherwise nobody expects.
     """
 
     state: str | None = None
@@ -125,6 +139,8 @@ class Outcome(_Part):
     conformance: str | None = None
     refused: Annotated[list[str], BeforeValidator(_as_list)] | None = None
     bad_input: str | None = None
+    also: Annotated[list[Elsewhere], BeforeValidator(_as_list)] = []
+    incident: Annotated[list[str], BeforeValidator(_as_list)] = []
 
 
 class Scenario(_Part):
@@ -238,27 +254,68 @@ class _Stage:
         self._clock = HandClock(instant(to_datetime(scenario.today)))
         ids = (f"00000000-0000-7000-8000-{number:012}" for number in range(10**9))
         self._service = Service(log, self._clock, new_id=lambda: next(ids))
+        self._aftermath = Aftermath(self._service)
+        self._incidents: list[str] = []
         self._sent = 0
         self._case = ""
 
     def play(self) -> str:
         """Empty when the scenario held, else what was otherwise."""
+        return self._play() or self._came_to_nothing()
+
+    def _play(self) -> str:
         for number, step in enumerate(self._given, 1):
             try:
                 self._send(step)
             except PmoError as error:
                 return f"given, step {number}: {error}"
+        before = self._service.log.head()
         try:
             receipt = self._send(self._scenario.when)
         except Refused as refusal:
-            return self._refused(refusal)
+            return self._refused(refusal) or self._elsewhere(before)
         except BadInput as error:
             wanted = self._scenario.then.bad_input
-            return "" if wanted and wanted in str(error) else f"when: {error}"
+            if not wanted or wanted not in str(error):
+                return f"when: {error}"
+            return self._elsewhere(before)
         try:
-            return self._done(receipt)
+            return self._done(receipt) or self._elsewhere(before)
         except BadInput as error:
             return f"then: {error}"
+
+    def _came_to_nothing(self) -> str:
+        """Reactions that came to nothing though nobody said so, or did not though somebody did."""
+        wanted = self._scenario.then.incident
+        for incident in self._incidents:
+            if not any(word in incident for word in wanted):
+                return f"a reaction came to nothing: {incident}"
+        missing = [w for w in wanted if not any(w in incident for incident in self._incidents)]
+        return f"no reaction came to nothing for: {', '.join(missing)}" if missing else ""
+
+    def _elsewhere(self, before: int) -> str:
+        """What is otherwise in the cases that ``also`` names; events after ``before`` count."""
+        for index, wanted in enumerate(self._scenario.then.also):
+            try:
+                differences = [*self._differences(wanted, before, f"/then/also/{index}/data")]
+            except BadInput as error:
+                return f"then: {error}"
+            if differences:
+                return f"{wanted.case}: {'; '.join(differences)}"
+        return ""
+
+    def _differences(self, wanted: Elsewhere, before: int, where: str) -> Iterator[str]:
+        case = self._service.case(wanted.case)
+        stream = self._service.log.stream(wanted.case)
+        names = [recorded.event.name for recorded in stream if recorded.position > before]
+        fields = self._service.catalog.pinned(case.definition).definition.data
+        if wanted.state not in (None, case.state):
+            yield f"state is {case.state!r}, should be {wanted.state!r}"
+        if wanted.emits is not None and wanted.emits not in names:
+            yield f"emits {', '.join(names) or 'nothing'}, should emit {wanted.emits}"
+        for name, value in values.read_all(fields, wanted.data, where).items():
+            if case.data.get(name) != value:
+                yield f"data.{name} is {case.data.get(name)!r}, should be {value!r}"
 
     def _refused(self, refusal: Refused) -> str:
         wanted = self._scenario.then.refused
@@ -304,7 +361,9 @@ class _Stage:
         return receipt
 
     def _handle(self, command: Command) -> Receipt:
-        return self._service.handle(command)
+        receipt = self._service.handle(command)
+        self._incidents += self._aftermath.settle()
+        return receipt
 
     def _wait(self, until: str) -> Receipt:
         """Let time pass, and do what falls due, as the scheduler does; what became of the case."""
@@ -312,7 +371,7 @@ class _Stage:
             at, key, number = found
             case = self._service.case(key)
             self._clock.at = max(self._clock.at, at)
-            self._handle(command_for(key, case.entered, number, case.deadlines[number]))
+            self._handle(command_for(key, case.entered, case.deadlines[number]))
         self._clock.at = max(self._clock.at, until)
         last = self._service.log.stream(self._case)
         if not last:
@@ -329,15 +388,8 @@ class _Stage:
         entered = (CaseStarted, CaseTransitioned)
         for key in dict.fromkeys(e.stream for e in events if isinstance(e, entered)):
             case = self._service.case(key)
-            reminded = [
-                event.due
-                for event in events
-                if isinstance(event, DeadlineReminded)
-                and event.stream == key
-                and event.version > case.entered
-            ]
             for number, due in enumerate(case.deadlines):
-                if due.at <= until and due not in reminded:
+                if due.at <= until:
                     yield due.at, key, number
 
     def _command(self, step: Step) -> Command:

@@ -2,7 +2,7 @@
 
 Outcomes: *fired* (a timer pulled the trigger), *reminded*, *met* (the state was left before),
 *missed* (it was left after, and no timer had been there), *kept* (a timer's step back to the same
-state left it standing; it goes on in a row of its own).
+state left it standing; it goes on in a row of its own), *moved* (another day was given).
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ class Row:
 
     case_key: str
     entered: int
-    number: int
     workflow: str
     state: str
     at: str
@@ -52,10 +51,7 @@ class Deadlines:
         for _, event in batch:
             kind = event["type"]
             if kind in _ENTERS:
-                if event["version"] > 1:
-                    self._settle(event)
-                if event.get("deadlines"):
-                    self._add(event)
+                self._enter(event)
             elif kind == _OBSERVED and event["version"] > 1 and event.get("state") is not None:
                 self._observe(event)
             elif kind == _REMINDED:
@@ -70,69 +66,86 @@ class Deadlines:
     def _open(self, key: str) -> list[tuple[Any, ...]]:
         return self._tables.run(_SQL["of_case"], [key])
 
-    def _add(self, event: dict[str, Any]) -> None:
-        key, entered = event["stream"], event["version"]
-        about = event["definition"]["name"], event["state"], event["occurred_at"]
-        self._tables.run_many(
-            _SQL["insert"],
-            [
-                [key, entered, number, *about, due["at"], due["of"], due["share"], due.get("then")]
-                for number, due in enumerate(event["deadlines"])
-            ],
-        )
+    def _enter(self, event: dict[str, Any]) -> None:
+        stays, dues = event.get("stays"), event.get("deadlines")
+        if stays and dues is None:
+            return
+        entered, since = event["version"], event["occurred_at"]
+        rows = self._open(event["stream"]) if entered > 1 else []
+        if rows:
+            self._settle(event, rows)
+            if stays:
+                entered, since = rows[0][0], rows[0][2]
+        about = [event["stream"], entered, event["definition"]["name"], event["state"], since]
+        for each in dues or ():
+            due = [each["at"], each["of"], each["share"], each.get("then")]
+            self._tables.run(_SQL["insert"], about + due)
 
-    def _settle(self, event: dict[str, Any]) -> None:
-        key, at = event["stream"], event["occurred_at"]
-        goes_on = {
-            (due["at"], due["of"], due["share"])
-            for due in event.get("deadlines") or ()
-            if event["actor"]["kind"] == "timer" and event.get("source") == event["state"]
-        }
-        fired = event["trigger"] if event["actor"]["kind"] == "timer" else None
-        for entered, number, _, _, due_at, of, share, pulls in self._open(key):
-            outcome = "met" if at <= due_at else "missed"
+    def _settle(self, event: dict[str, Any], rows: list[tuple[Any, ...]]) -> None:
+        """Of what was open: what fired, what goes on, and what is over."""
+        stays, at = event.get("stays"), event["occurred_at"]
+        timer = event["actor"]["kind"] == "timer"
+        back = stays or (timer and event["source"] == event["state"])
+        goes_on = {_named(due) for due in event.get("deadlines") or ()} if back else set()
+        fired = event["trigger"] if timer else None
+        for row in rows:
+            _, _, _, due_at, of, share, pulls = row
             if fired is not None and pulls == fired and due_at <= at:
                 outcome, fired = "fired", None
-            elif event.get("stays"):
-                continue
-            elif (due_at, of, share) in goes_on:
+            elif (due_at, of, share, pulls) in goes_on:
+                if stays:
+                    continue
                 outcome = "kept"
-            self._close(event, entered, number, outcome)
+            elif stays and not timer:
+                outcome = "moved"
+            else:
+                outcome = "met" if at <= due_at else "missed"
+            self._close(event, row, outcome)
 
     def _observe(self, event: dict[str, Any]) -> None:
         """A fact is no entering by a command; if it tells of another state, that one is left."""
         key, at = event["stream"], event["occurred_at"]
         rows = self._open(key)
-        if not rows or at < rows[0][3]:
+        if not rows or at < rows[0][2]:
             return
-        if event["state"] == rows[0][2]:
+        if event["state"] == rows[0][1]:
             self._tables.run(_SQL["stay"], [at, key])
             return
-        for entered, number, _, _, due_at, *_ in rows:
-            self._close(event, entered, number, "met" if at <= due_at else "missed")
+        for row in rows:
+            self._close(event, row, "met" if at <= row[3] else "missed")
 
     def _remind(self, event: dict[str, Any]) -> None:
-        due = event["due"]
-        for entered, number, _, _, at, of, share, pulls in self._open(event["stream"]):
-            if (at, of, share, pulls) == (due["at"], due["of"], due["share"], due.get("then")):
-                self._close(event, entered, number, "reminded")
-                return
+        for row in self._open(event["stream"]):
+            if row[3:] == _named(event["due"]):
+                self._close(event, row, "reminded")
 
-    def _close(self, event: dict[str, Any], entered: int, number: int, outcome: str) -> None:
-        settled = [event["recorded_at"], outcome, event["stream"], entered, number]
-        self._tables.run(_SQL["settle"], settled)
+    def _close(self, event: dict[str, Any], row: tuple[Any, ...], outcome: str) -> None:
+        entered, _, _, at, of, share, _ = row
+        key = [event["stream"], entered, of, share, at]
+        self._tables.run(_SQL["settle"], [event["recorded_at"], outcome, *key])
+
+
+def _named(due: dict[str, Any]) -> tuple[Any, ...]:
+    return due["at"], due["of"], due["share"], due.get("then")
 
 
 def due(tables: Tables, now: str, limit: int, after: Row | None = None) -> list[Row]:
     """What is due and not settled, the earliest first; after a row, those that follow it."""
-    said: dict[str, Any] = {"now": now, "limit": limit, "at": "", "case_key": "", "number": 0}
+    said: dict[str, Any] = {
+        "now": now,
+        "limit": limit,
+        "at": "",
+        "case_key": "",
+        "of": 0,
+        "share": "",
+    }
     if after:
-        said |= {"at": after.at, "case_key": after.case_key, "number": after.number}
+        said |= {"at": after.at, "case_key": after.case_key, "of": after.of, "share": after.share}
     return [Row(*row) for row in tables.run(_SQL["due"], said)]
 
 
-def is_open(tables: Tables, key: str, entered: int, number: int) -> bool:
-    return bool(tables.run(_SQL["is_open"], [key, entered, number]))
+def is_open(tables: Tables, key: str, entered: int, of: int, share: str, at: str) -> bool:
+    return bool(tables.run(_SQL["is_open"], [key, entered, of, share, at]))
 
 
 def next_due(tables: Tables, now: str) -> str | None:
@@ -142,10 +155,9 @@ def next_due(tables: Tables, now: str) -> str | None:
 
 
 def open_of(tables: Tables, key: str) -> list[tuple[str, int, str, str | None]]:
-    """Of one case: when, of which of its state's deadlines, at which share, which trigger."""
-    return [
-        (at, of, share, pulls) for *_, at, of, share, pulls in tables.run(_SQL["of_case"], [key])
-    ]
+    """Of one case, in order of text: when, of which of its state's deadlines, at which share, which
+    trigger."""
+    return sorted((tuple(row[3:]) for row in tables.run(_SQL["of_case"], [key])), key=str)
 
 
 def deadlines(

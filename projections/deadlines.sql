@@ -2,7 +2,6 @@
 CREATE TABLE $deadlines (
     case_key TEXT NOT NULL,
     entered INTEGER NOT NULL,
-    number INTEGER NOT NULL,
     workflow TEXT NOT NULL,
     state TEXT NOT NULL,
     since TEXT NOT NULL,
@@ -12,53 +11,54 @@ CREATE TABLE $deadlines (
     pulls TEXT,
     settled_at TEXT,
     outcome TEXT,
-    PRIMARY KEY (case_key, entered, number)
+    PRIMARY KEY (case_key, entered, of, share, at)
 ) WITHOUT ROWID;
-CREATE INDEX $deadlines_open ON $deadlines (at, case_key, number) WHERE settled_at IS NULL
+CREATE INDEX $deadlines_open ON $deadlines (at, case_key, of, share) WHERE settled_at IS NULL
 
 -- name: indexes
 CREATE INDEX $deadlines_of_workflow ON $deadlines (workflow, at) WHERE settled_at IS NULL
 
 -- name: insert
 INSERT INTO $deadlines
-    (case_key, entered, number, workflow, state, since, at, of, share, pulls)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (case_key, entered, workflow, state, since, at, of, share, pulls)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (case_key, entered, of, share, at) DO UPDATE SET settled_at = NULL, outcome = NULL
 
 -- name: of_case
-SELECT entered, number, state, since, at, of, share, pulls
+SELECT entered, state, since, at, of, share, pulls
 FROM $deadlines
 WHERE case_key = ? AND settled_at IS NULL
-ORDER BY at, number
+ORDER BY at, of, share
 
 -- name: settle
 UPDATE $deadlines SET settled_at = ?, outcome = ?
-WHERE case_key = ? AND entered = ? AND number = ?
+WHERE case_key = ? AND entered = ? AND of = ? AND share = ? AND at = ?
 
 -- name: stay
 UPDATE $deadlines SET since = ? WHERE case_key = ? AND settled_at IS NULL
 
 -- name: due
-SELECT case_key, entered, number, workflow, state, at, of, share, pulls
+SELECT case_key, entered, workflow, state, at, of, share, pulls
 FROM $deadlines
-WHERE settled_at IS NULL AND (at, case_key, number) > (:at, :case_key, :number) AND at <= :now
-ORDER BY at, case_key, number
+WHERE settled_at IS NULL AND (at, case_key, of, share) > (:at, :case_key, :of, :share) AND at <= :now
+ORDER BY at, case_key, of, share
 LIMIT :limit
 
 -- name: is_open
 SELECT 1 FROM $deadlines
-WHERE case_key = ? AND entered = ? AND number = ? AND settled_at IS NULL
+WHERE case_key = ? AND entered = ? AND of = ? AND share = ? AND at = ? AND settled_at IS NULL
 
 -- name: next
 SELECT min(at) FROM $deadlines WHERE settled_at IS NULL AND at > ?
 
 -- name: page
-SELECT case_key, workflow, state, entered, number, at, share, pulls, settled_at, outcome
+SELECT case_key, workflow, state, entered, of, at, share, pulls, settled_at, outcome
 FROM $deadlines
 WHERE (:settled OR settled_at IS NULL)
     AND (:workflow IS NULL OR workflow = :workflow)
     AND (:case_key IS NULL OR case_key = :case_key)
     AND (:until IS NULL OR at <= :until)
-ORDER BY at, case_key, number
+ORDER BY at, case_key, entered, of, share
 LIMIT :limit
 
 -- name: count

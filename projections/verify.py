@@ -173,9 +173,8 @@ class _Comparison:
             self.expect("cases", key, "version", folded.version, row["version"])
             self.expect("cases", key, "workflow", folded.definition.name, row["workflow"])
             self.expect("cases", key, "definition", folded.definition.hash, row["definition_hash"])
-        waiting = {due for due in open_of(found, key) if due[3] is not None}
-        expected = {(d.at, d.of, d.share, d.then) for d in folded.deadlines if d.then is not None}
-        self.expect("deadlines", key, "open", sorted(expected), sorted(waiting))
+        dues = [(due.at, due.of, due.share, due.then) for due in folded.deadlines]
+        self.expect("deadlines", key, "open", sorted(dues, key=str), open_of(found, key))
         now = one(found, key)
         self.expect("register", key, "", True, now is not None)
         if now is not None:

@@ -32,6 +32,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "1 pure": ("engine.*",),
     "2 service": (
+        "engine.aftermath",
         "engine.asking",
         "engine.callers",
         "engine.catalog",
@@ -60,7 +61,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "rfc8785": ("engine.canonical",),
     "rich": ("app.*",),
     "ruamel": ("engine.yaml_source",),
-    "sqlite3": ("engine.store.*", "projections.store"),
+    "sqlite3": ("engine.store.*", "projections.store", "consumers.store"),
     "subprocess": ("app.*",),
     "transitions": ("engine.machine",),
 }

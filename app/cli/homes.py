@@ -22,6 +22,7 @@ from app.home import Home
 @options.json_option
 def init_command(bare: bool, actor: str | None, home: Path, as_json: bool) -> None:
     """Make a home and publish the shipped workflows. Doing it again changes nothing."""
+    from app.consuming import switch_on
     from app.definitions import load_definitions, newest, publish
     from workflows import shipped
 
@@ -35,6 +36,8 @@ def init_command(bare: bool, actor: str | None, home: Path, as_json: bool) -> No
             if before is None or before.version < definition.version:
                 publish(opened.service, loaded, requester, None)
                 published[definition.workflow] = definition.version
+        if new:
+            switch_on(opened)
         opened.catch_up()
     if as_json:
         print_json({"home": str(home), "new": new, "published": published})
@@ -75,6 +78,15 @@ def status_command(home: Path, as_json: bool) -> None:
     for position, projection, stream, reason in state.parked:
         click.echo(f"    position {position}, {stream}, in {projection}: {reason}")
     tell_waiting(state.refused)
+    if state.consumers:
+        click.echo()
+        print_rows(
+            ["consumer", "behind", "incidents"],
+            [[c.consumer, f"{c.lag:,}", f"{c.incidents:,}"] for c in state.consumers],
+            right=["behind", "incidents"],
+        )
+    if any(consumer.incidents for consumer in state.consumers):
+        click.echo("pmo incidents tells what could not be done, and why")
     if state.definitions:
         click.echo()
         print_rows(

@@ -12,9 +12,10 @@ import click
 from app.cli import options
 from app.cli.tables import MISSING, clean, print_json, print_rows, show_moment
 from app.home import Home
-from engine.errors import StoreFailed
+from engine.errors import Contended, LogDamaged, StoreFailed
 
 if TYPE_CHECKING:
+    from consumers.runner import Runner
     from consumers.scheduler import Report, Waiting
 
 _SECONDS = 1.0
@@ -26,22 +27,27 @@ _SECONDS = 1.0
 @options.home_option
 @options.json_option
 def work_command(once: bool, home: Path, as_json: bool) -> None:
-    """Do what is due: pull the triggers of deadlines, record reminders. Ctrl-C ends it.
+    """Do what is due: pull the triggers of deadlines, record reminders, react to events. Ctrl-C
+    ends it.
 
-    Any number of these may run at once, here or elsewhere: everything is done once. What the rules
-    refuse is listed with the reason, and tried again when the case has changed, and from time to
-    time.
+    Any number of these may run at once, here or elsewhere: everything is done once. What is due and
+    the rules refuse is listed with the reason, and tried again when the case has changed, and from
+    time to time. Reactions that are refused are for pmo incidents.
     """
     import threading
 
+    from app.consuming import runners
+
     with Home.open(home) as opened:
+        at_work = runners(opened)
         told: set[tuple[object, ...]] = set()
         stop = threading.Event()
         try:
             while True:
-                report = _work(opened, once)
+                report = _work(opened, at_work, once)
                 if report is not None:
-                    _tell(report, told, once, as_json)
+                    incidents = sum(opened.consumers.counts().values())
+                    _tell(report, incidents, told, once, as_json)
                 if once or stop.wait(_SECONDS):
                     return
         except KeyboardInterrupt:
@@ -49,30 +55,41 @@ def work_command(once: bool, home: Path, as_json: bool) -> None:
                 raise
 
 
-def _work(home: Home, once: bool) -> Report | None:
+def _work(home: Home, at_work: Sequence[Runner], once: bool) -> Report | None:
     """What was done; ``None`` where the store failed, which is told, and may be better soon."""
     try:
-        return home.scheduler.work()
-    except StoreFailed as error:
+        report = home.scheduler.work()
+        for runner in at_work:
+            runner.catch_up()
+        return report
+    except LogDamaged:
+        raise
+    except (StoreFailed, Contended) as error:
         if once:
             raise
         click.echo(f"warning: {error}", err=True)
         return None
 
 
-def _tell(report: Report, told: set[tuple[object, ...]], once: bool, as_json: bool) -> None:
+def _tell(
+    report: Report, incidents: int, told: set[tuple[object, ...]], once: bool, as_json: bool
+) -> None:
     """What was done, and of what waits only what is news."""
     news = [w for w in report.waiting if (*w.key, w.reason) not in told]
+    more = incidents > 0 and ("incidents", incidents) not in told
     told.update((*w.key, w.reason) for w in report.waiting)
-    if not (once or report.done or news):
+    told.add(("incidents", incidents))
+    if not (once or report.done or news or more):
         return
     if as_json:
         waiting = [asdict(w) for w in (report.waiting if once else news)]
         said = {"fired": report.fired, "reminded": report.reminded, "refused": waiting}
-        print_json(said)
+        print_json({**said, "incidents": incidents})
         return
     click.echo(f"{report.fired:,} triggers pulled, {report.reminded:,} reminders recorded")
     tell_waiting(news)
+    if incidents:
+        click.echo(f"incidents: {incidents:,} (pmo incidents tells why)")
 
 
 def tell_waiting(waiting: Sequence[Waiting]) -> None:

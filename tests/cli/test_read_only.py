@@ -78,7 +78,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_all_that_reads_works_and_changes_nothing(decision, run):
     before = [decision.done(*words).out for words in READING]
     files = contents(decision.home)
-    assert {*files} == {"ledger.db", "views.db"}
+    assert {*files} == {"ledger.db", "views.db", "consumers.db"}
     with write_protected(decision.home):
         after = [run(decision, *words) for words in READING]
     assert [(answer.code, answer.err) for answer in after] == [(0, "")] * len(READING)

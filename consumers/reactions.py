@@ -1,0 +1,186 @@
+"""Reactions: events become commands, as the definitions say to which the events are pinned.
+
+What is asked for is pure (``engine.reactions``); here cases are read as the event left them, what
+is asked is sent, and what comes to nothing is told. The order of a stream is not kept behind
+parked work: every ask is judged by the rules on what its target is then, so one that is late or
+refused makes none after it wrong, and one refusal must not bring a case to a standstill.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from consumers.runner import Work
+from consumers.store import Trouble
+from engine.case import Case, evolve, fold
+from engine.errors import BadInput, Contended, Faulty, PmoError, Refused, StoreFailed
+from engine.events import DefinitionRef, from_body
+from engine.reactions import Ask, Rules, depth_of, is_reacted_to
+from engine.service import Service
+from engine.store.log import Log
+
+MOST_OF_ONE = 10_000
+"""Reactions to reactions that one request may bring about (by correlation, since this started).
+
+A loop that asks many children each time would reach ``engine.reactions.DEEPEST`` only after more
+commands than a disk can hold."""
+
+_AT_ONCE = 1_000
+_CASES_KEPT = 10_000
+_REQUESTS_KEPT = 100_000
+_LOOK_BACK = 100_000
+"""Events that are searched for the chain that led to one."""
+
+
+class Reactions:
+    """A ``consumers.runner.Consumer``, for one thread at a time."""
+
+    name = "reactions"
+    ordered = False
+    from_head = True
+
+    def __init__(self, log: Log, service: Service, most_of_one: int = MOST_OF_ONE) -> None:
+        self._log = log
+        self._service = service
+        self._most_of_one = most_of_one
+        self._rules: dict[str, Rules] = {}
+        self._kept: OrderedDict[str, Case] = OrderedDict()
+        self._spent: Counter[str] = Counter()
+
+    def consume(self, batch: Sequence[Work]) -> list[Trouble]:
+        troubles: list[Trouble] = []
+        asked: list[tuple[Work, Ask]] = []
+        beside = {(work.stream, work.body["version"]): work.body for work in batch}
+        for work in batch:
+            asked += [(work, ask) for ask in self._asks(work, beside)]
+            if len(asked) >= _AT_ONCE:
+                troubles += self._send(asked)
+                asked = []
+        return troubles + self._send(asked)
+
+    def retry(self, work: Work, item: str) -> str:
+        if not item:
+            return "\n".join(trouble.reason for trouble in self.consume([work]))
+        asked = [(work, ask) for ask in self._asks(work, {}) if ask.id == item]
+        if not asked:
+            return "nothing asks for this any more; dismiss it"
+        return "".join(trouble.reason for trouble in self._send(asked))
+
+    def _asks(self, work: Work, beside: dict[tuple[str, int], dict[str, Any]]) -> Iterator[Ask]:
+        body = work.body
+        if "/" in work.stream or not is_reacted_to(body):
+            return
+        rules = self._rules_of(body["definition"])
+        if body["name"] not in rules.names:
+            return
+        case = self._case(work.stream, body["version"], beside)
+        yield from rules.asks(from_body(body), case, lambda key: self._then(key, work.position))
+
+    def _rules_of(self, ref: dict[str, Any]) -> Rules:
+        rules = self._rules.get(ref["hash"])
+        if rules is None:
+            pinned = self._service.catalog.pinned(DefinitionRef(**ref))
+            rules = self._rules[ref["hash"]] = Rules(pinned.definition)
+        return rules
+
+    def _case(
+        self, stream: str, version: int, beside: dict[tuple[str, int], dict[str, Any]]
+    ) -> Case:
+        """The case as the event of this version left it; ``beside`` holds events near it."""
+        case = self._kept.get(stream)
+        if case and case.version > version:
+            case = None
+        while (reached := case.version if case else 0) < version:
+            if body := beside.get((stream, reached + 1)):
+                case = evolve(case, from_body(body))
+            else:
+                events = [recorded.event for recorded in self._log.stream(stream, reached)]
+                case = fold(events[: version - reached], case)
+        assert case is not None
+        self._kept[stream] = case
+        self._kept.move_to_end(stream)
+        if len(self._kept) > _CASES_KEPT:
+            self._kept.popitem(last=False)
+        return case
+
+    def _then(self, key: str, position: int) -> Case | None:
+        """Another case, as it was at a position."""
+        stream = self._log.stream(key)
+        return fold(recorded.event for recorded in stream if recorded.position <= position)
+
+    def _send(self, asked: Sequence[tuple[Work, Ask]]) -> list[Trouble]:
+        """Raises what may pass; the same commands are then sent again."""
+        troubles = []
+        ready = []
+        for work, ask in asked:
+            if problem := ask.problem or self._too_many(work, ask):
+                troubles.append(_trouble(work, ask, self._with_chain(problem, work)))
+            else:
+                ready.append((work, ask))
+        answers = self._service.handle_many([ask.command for _, ask in ready])
+        for (work, ask), answer in zip(ready, answers, strict=True):
+            match answer:
+                case StoreFailed() | Contended():
+                    raise answer
+                case Refused() if ask.every and self._has_ended(ask):
+                    pass
+                case Refused() | BadInput() | Faulty():
+                    troubles.append(_trouble(work, ask, str(answer)))
+                case PmoError():
+                    raise answer
+        self._spent.update(work.body["correlation_id"] for work, ask in ready if ask.depth > 1)
+        if len(self._spent) > _REQUESTS_KEPT:
+            self._spent = Counter(dict(self._spent.most_common(_REQUESTS_KEPT // 10)))
+        return troubles
+
+    def _too_many(self, work: Work, ask: Ask) -> str:
+        spent = self._spent[work.body["correlation_id"]] if ask.depth > 1 else 0
+        if spent < self._most_of_one:
+            return ""
+        return f"{spent:,} reactions to reactions have come of one request"
+
+    def _has_ended(self, ask: Ask) -> bool:
+        """Whether the child is in a final state: of those, nobody can ask anything any more."""
+        case = self._service.case(getattr(ask.command, "case", ""))
+        return self._service.catalog.pinned(case.definition).definition.states[case.state].final
+
+    def _with_chain(self, problem: str, work: Work) -> str:
+        if not depth_of(work.body["command_id"]):
+            return problem
+        what = (
+            f"{problem}, and here it was stopped: it looks like a loop. Let a `where` end it in a"
+            " new version of one of these workflows, and dismiss this"
+        )
+        return "\n".join([what, *map(_tell, self._chain(work))])
+
+    def _chain(self, work: Work) -> list[Work]:
+        """What led to an event, the first cause first, as far back as it is looked for."""
+        chain = [work]
+        page: list[Work] = []
+        start, lowest = work.position, max(1, work.position - _LOOK_BACK)
+        while depth_of(chain[0].body["command_id"]):
+            wanted = chain[0].body.get("causation_id")
+            found = next((one for one in page if one.body["event_id"] == wanted), None)
+            if found is None:
+                if start <= lowest:
+                    break
+                start, end = max(lowest, start - 500), start
+                page = [Work(*row) for row in self._log.bodies(start - 1, end - start)]
+                continue
+            chain.insert(0, found)
+        return chain
+
+
+def _trouble(work: Work, ask: Ask, reason: str) -> Trouble:
+    return Trouble(work.position, work.stream, reason, ask.id, ask.what)
+
+
+def _tell(link: Work) -> str:
+    body = link.body
+    workflow = f"{body['definition']['name']} {body['definition']['version']}"
+    return (
+        f"  position {link.position}: {body['name']} of {link.stream} ({workflow}),"
+        f" by {body['actor']['id']}"
+    )

@@ -1,0 +1,148 @@
+"""Reactions: what a definition asks for because of an event. Pure: event and case in, asks out.
+
+Whoever follows the log sends what comes of this (``consumers.reactions``, or a scenario). The id of
+every ask is made of the event, the rule and the target, so however often and by however many it is
+sent, it has one effect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.case import Case
+from engine.commands import PullTrigger, Requester, StartCase
+from engine.conditions import Condition, Environment, compile_condition
+from engine.definition import Act, Definition, Reaction
+from engine.events import Event
+from engine.values import is_withheld
+
+DEEPEST = 16
+"""How many reactions may follow from each other before the chain counts as a loop."""
+
+ACTOR = Requester(id="reactions", kind="service")
+
+BUILT_IN = ("EvidenceAttached", "CaseLinked", "DeadlineReminded")
+"""Events that every workflow emits, beside those that its steps name."""
+
+_ID = re.compile(r"reaction:(\d{1,4}):")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One thing that a reaction asks for. ``problem`` says why it cannot even be asked.
+
+    ``every``: it is asked of each child, so one that has ended has simply nothing to do with it.
+    """
+
+    id: str
+    what: str
+    command: StartCase | PullTrigger
+    depth: int
+    every: bool = False
+    problem: str = ""
+
+
+class Rules:
+    """The reactions of one definition, made ready; ``names`` are the events reacted to."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self._rules: dict[str, list[tuple[int, Reaction, Condition | None]]] = {}
+        for number, reaction in enumerate(definition.reactions):
+            where = reaction.where
+            condition = compile_condition(where, definition) if where is not None else None
+            self._rules.setdefault(reaction.on, []).append((number, reaction, condition))
+        self.names = frozenset(self._rules)
+
+    def asks(self, event: Event, case: Case, read: Callable[[str], Case | None]) -> Iterator[Ask]:
+        """What the event asks for. ``case`` is as the event left it; ``read`` gives other cases,
+        as of then too, by key."""
+        for number, reaction, condition in self._rules.get(event.name, ()):
+            if condition:
+                held, _ = condition.evaluate(self._environment(event, case, condition, read))
+                if not held:
+                    continue
+            yield from _asks(number, reaction.do, event, case)
+
+    def _environment(
+        self, event: Event, case: Case, condition: Condition, read: Callable[[str], Case | None]
+    ) -> Environment:
+        named = {name: case.data.get(name) for name in condition.references}
+        return Environment(
+            data=case.data,
+            state=case.state,
+            key=case.key,
+            now=event.recorded_at,
+            actor_id=event.actor.id,
+            actor_roles=(event.role,) if event.role else (),
+            evidence=tuple(item.kind for item in case.evidence),
+            cases={name: read(key) for name, key in named.items() if isinstance(key, str)},
+        )
+
+
+def depth_of(command_id: str) -> int:
+    """How many reactions led to what this command did; 0 where none did."""
+    found = _ID.match(command_id)
+    return int(found[1]) if found else 0
+
+
+def is_reacted_to(event: Mapping[str, Any]) -> bool:
+    """Reports that are imported tell of what was long ago; they make nothing happen today."""
+    return bool(event["actor"].get("kind") != "import")
+
+
+def _asks(number: int, act: Act, event: Event, case: Case) -> Iterator[Ask]:
+    depth = depth_of(event.command_id) + 1
+    data = {name: _value(said, event, case) for name, said in act.values.items()}
+
+    def ask(target: str, problem: str = "") -> Ask:
+        said: dict[str, Any] = {
+            "command_id": f"reaction:{depth}:{event.event_id}:{number}:{target}",
+            "actor": ACTOR,
+            "correlation_id": event.correlation_id,
+            "causation_id": event.event_id,
+            "reason": f"{event.name} of {event.stream}",
+            "data": {name: value for name, value in data.items() if value is not None},
+        }
+        if depth > DEEPEST and not problem:
+            problem = f"{DEEPEST} reactions have followed from each other"
+        command: StartCase | PullTrigger
+        if act.start is not None:
+            what, command = f"start {act.start}", StartCase(**said, workflow=act.start)
+        else:
+            trigger = act.trigger or ""
+            what = f"{trigger} {target}"
+            command = PullTrigger(**said, case=target, trigger=trigger)
+        return Ask(said["command_id"], what, command, depth, act.each is not None, problem)
+
+    if act.start is not None:
+        yield ask(act.start)
+    elif act.each is not None:
+        for workflow, child in dict.fromkeys(case.children):
+            if workflow == act.each:
+                yield ask(child)
+    elif act.of in (None, "case"):
+        yield ask(case.key)
+    else:
+        field = str(act.of).removeprefix("data.")
+        key = case.data.get(field)
+        if key is not None and is_withheld(key):
+            # There is such a case and nobody says which: that is no reason to do nothing quietly.
+            yield ask(field, f"{field}, whose case is meant, is withheld ({key['withheld']})")
+        elif key is not None:
+            yield ask(key)
+
+
+def _value(said: str, event: Event, case: Case) -> Any:
+    """What ``with`` gives a field: ``key``, ``state``, ``event.name``, ``data.FIELD``, or text."""
+    match said:
+        case "key":
+            return case.key
+        case "state":
+            return case.state
+        case "event.name":
+            return event.name
+    return case.data.get(said.removeprefix("data.")) if said.startswith("data.") else said
