@@ -10,10 +10,10 @@ ALL = (
     "governing",
     "observing",
     "projecting",
-    "reacting",
-    "scheduling",
     "showing",
     "listing",
+    "reacting",
+    "scheduling",
 )
 
 

@@ -21,6 +21,14 @@ SELECT from_position AS position, key, signed_for, person, answer, from_at AS si
 FROM main.$signature
 WHERE from_position <= :known AND from_at <= :as_of
 
+-- name: deadlines
+SELECT d.case_key AS key, d.workflow, d.state, d.entered AS version, d.since, d.at, d.share, d.pulls,
+    CASE WHEN d.settled_at <= :as_of AND d.settled_at <= :known_at THEN d.settled_at END AS settled_at,
+    CASE WHEN d.settled_at <= :as_of AND d.settled_at <= :known_at THEN d.outcome END AS outcome
+FROM main.$deadlines AS d
+JOIN main.$audit AS entry ON entry.stream = d.case_key AND entry.version = d.entered
+WHERE entry.position <= :known AND entry.occurred_at <= :as_of
+
 -- name: register
 SELECT {columns} FROM main.${table} WHERE {condition}
 
