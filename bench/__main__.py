@@ -5,7 +5,15 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("deciding", "governing", "observing", "projecting", "reacting", "showing")
+ALL = (
+    "deciding",
+    "governing",
+    "observing",
+    "projecting",
+    "reacting",
+    "scheduling",
+    "showing",
+)
 
 
 def main() -> None:
