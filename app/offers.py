@@ -16,7 +16,10 @@ class Offer:
     """A transition out of the present state.
 
     ``needs`` holds the fields it needs that the case does not have yet, ``takes`` those it accepts
-    besides, ``evidence`` the kinds of document (with their age) that must be attached.
+    besides, ``evidence`` the kinds of document (with their age) that must be attached; ``governed``
+    says whether votes, agreement, authority or children count, ``overridable`` which guards may be
+    passed, by whom. The engine says (``app.hurdles``) whom the authority in force names
+    (``decided_by``), what is still ``missing``, and what it would warn of (``warned``).
     """
 
     trigger: str
@@ -27,8 +30,14 @@ class Offer:
     takes: tuple[str, ...]
     evidence: tuple[str, ...]
     conditions: tuple[str, ...]
+    agreed_by: tuple[str, ...]
+    governed: bool
+    overridable: str
     emits: str
     about: str
+    decided_by: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    warned: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         parts = [" or ".join(self.by) or "anybody"]
@@ -38,6 +47,8 @@ class Offer:
             parts.append(f"needs {', '.join(self.needs)}")
         if self.evidence:
             parts.append(f"with {', '.join(self.evidence)}")
+        if self.agreed_by:
+            parts.append(f"agreed by {', '.join(self.agreed_by)}")
         return f"{self.trigger} -> {self.to}  ({'; '.join(parts)})"
 
 
@@ -66,6 +77,9 @@ def _offer(rule: Mapping[str, Any], state: str, data: Mapping[str, Any]) -> Offe
         takes=tuple(dict.fromkeys([*_of(rule, "accepts"), *(n for n in needs if n in data)])),
         evidence=tuple(map(_paper, _of(rule, "evidence"))),
         conditions=tuple(c.get("otherwise") or c["check"] for c in _of(rule, "when")),
+        agreed_by=tuple(_of(rule, "agreed_by")),
+        governed=_is_governed(rule),
+        overridable=_overridable(rule),
         emits=rule.get("emits", ""),
         about=rule.get("about", ""),
     )
@@ -75,8 +89,18 @@ def _of(rule: Mapping[str, Any], key: str) -> list[Any]:
     return rule.get(key) or []
 
 
-def _who(who: str | Mapping[str, str]) -> str:
-    return who if isinstance(who, str) else f"the {who['person']}"
+def _is_governed(rule: Mapping[str, Any]) -> bool:
+    """Whether something else than who asks and what they bring along counts."""
+    said = {**rule.get("should", {}), **rule}
+    authority = any(isinstance(who, dict) and "authority" in who for who in _of(rule, "by"))
+    return authority or any(said.get(key) for key in ("agreed_by", "quorum", "children"))
+
+
+def _overridable(rule: Mapping[str, Any]) -> str:
+    override = rule.get("override")
+    if not override:
+        return ""
+    return f"{', '.join(_of(override, 'of'))} by {' or '.join(_of(override, 'by'))}"
 
 
 def _lacks(data: Mapping[str, Any], name: str) -> bool:

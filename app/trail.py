@@ -24,10 +24,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event. ``state_before`` and ``state`` differ where it changed the state."""
+    """One event. ``state_before`` and ``state`` differ where it changed the state.
+
+    ``answer`` is what somebody signed for the body or role ``answer_of``; ``child`` the case that
+    names this one as its parent; ``share`` how much of a deadline's time had passed; ``holder`` who
+    has a claim from then on; ``authority`` and ``basis`` what a decision rested on.
+    """
 
     position: int
     version: int
+    type: str
     name: str
     recorded_at: str
     occurred_at: str
@@ -44,6 +50,14 @@ class Entry:
     conformance: Body | None
     refused: tuple[str, ...]
     source: str
+    answer: str | None
+    answer_of: str | None
+    child: str | None
+    share: str | None
+    holder: str | None
+    authority: Body | None
+    basis: Body | None
+    warnings: tuple[str, ...]
 
 
 def select(
@@ -92,6 +106,7 @@ def _entry(position: int, body: Body, memory: _Memory) -> Entry:
     return Entry(
         position=position,
         version=body["version"],
+        type=body["type"],
         name=body["name"],
         recorded_at=body["recorded_at"],
         occurred_at=at,
@@ -110,10 +125,30 @@ def _entry(position: int, body: Body, memory: _Memory) -> Entry:
         conformance=body.get("conformance"),
         refused=_refused(body),
         source=" ".join(filter(None, [source.get("name"), source.get("record")])),
+        answer=body.get("answer"),
+        answer_of=body.get("of"),
+        child=body.get("child"),
+        share=body.get("due", {}).get("share"),
+        holder=body.get("holder"),
+        authority=body.get("authority"),
+        basis=body.get("basis"),
+        warnings=_warnings(body),
+    )
+
+
+def _warnings(body: Body) -> tuple[str, ...]:
+    return tuple(
+        f"{verdict['weight']}: {verdict.get('reason') or verdict['rule']}"
+        for verdict in body.get("verdicts", ())
+        if verdict.get("weight", "shall") != "shall" and not verdict.get("held")
     )
 
 
 def _refused(body: Body) -> tuple[str, ...]:
     if body["type"] != "pmo.case.refused.v1":
         return ()
-    return tuple(verdict["reason"] for verdict in body["verdicts"] if not verdict.get("held"))
+    return tuple(
+        verdict["reason"]
+        for verdict in body["verdicts"]
+        if not verdict.get("held") and verdict.get("weight", "shall") == "shall"
+    )

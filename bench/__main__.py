@@ -13,6 +13,15 @@ ALL = (
     "reacting",
     "scheduling",
     "showing",
+ALL = (
+    "deciding",
+    "governing",
+    "observing",
+    "projecting",
+    "reacting",
+    "scheduling",
+    "showing",
+)
 )
 
 

@@ -18,17 +18,22 @@ from engine.values import CASE_KEY, Value, show
 
 def claim_guards(step: Step, definition: Definition) -> Iterator[Guard]:
     """A guard for every claim that the step would take."""
-    target = step.to if isinstance(step, Transition) else definition.initial
+    targets = {definition.initial}
+    if isinstance(step, Transition):
+        targets = {step.target(source) for source in step.sources}
     for number, one in enumerate(definition.only_one):
-        if target in one.inside:
-            yield Guard(None, _free(one, number))
+        if not targets.isdisjoint(one.inside):
+            yield Guard(None, _free(one, number, step))
 
 
-def _free(one: OnlyOne, number: int) -> Judge:
+def _free(one: OnlyOne, number: int, step: Step) -> Judge:
     what = " and ".join(one.per)
     where = " or ".join(one.inside)
 
     def guard(attempt: Attempt) -> Verdict:
+        stays = isinstance(step, Transition) and step.to is None
+        if stays and attempt.case and attempt.case.state not in one.inside:
+            return Verdict(rule="only_one", held=True)
         stream = _stream(attempt.definition.workflow, number, one, attempt.data)
         if stream is None:
             return Verdict(rule="only_one", held=False, reason=f"needs {what}")

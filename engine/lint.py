@@ -2,7 +2,8 @@
 
 The rules about states, transitions and people are here; those about data fields and conditions are
 in ``engine.lint_data``, about deadlines in ``engine.lint_deadlines``, about reactions in
-``engine.lint_reactions``.
+``engine.lint_reactions``, about registers in ``engine.lint_registers``, about who decides in
+``engine.lint_governance``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
-from engine import lint_data, lint_deadlines, lint_reactions
+from engine import (
+    lint_data,
+    lint_deadlines,
+    lint_governance,
+    lint_reactions,
+    lint_registers,
+)
 from engine.definition import ByAuthority, ByPerson, Definition, Step, Transition
 from engine.errors import Problem
 from engine.guards import accepted
@@ -118,13 +125,15 @@ def knows_its_people(definition: Definition) -> Iterator[Problem]:
                 yield from _person(f"{at}/by/{i}/person", who.person, definition)
             elif isinstance(who, str) and who not in (*definition.roles, *BUILT_IN):
                 yield _no_role(f"{at}/by/{i}", who, definition.roles)
-        for i, role in enumerate(step.not_by):
-            if role not in definition.roles and role not in persons:
-                yield _no_role(f"{at}/not_by/{i}", role, [*definition.roles, *persons])
+    known = [*definition.roles, *persons, *_persons(definition)]
+    for at, said in lint_data.asked(definition):
+        for i, role in enumerate(said.not_by):
+            if role not in known:
+                yield _no_role(f"{at}/not_by/{i}", role, dict.fromkeys(known))
 
 
 def _person(pointer: str, name: str, definition: Definition) -> Iterator[Problem]:
-    persons = [name for name, field in definition.data.items() if field.type == "person"]
+    persons = _persons(definition)
     if name not in definition.data:
         yield Problem(pointer, f"there is no field {name!r}", suggest(name, persons))
     elif name not in persons:
@@ -133,6 +142,10 @@ def _person(pointer: str, name: str, definition: Definition) -> Iterator[Problem
             f"{name} is a field of type {definition.data[name].type}, not person",
             suggest(name, persons) if persons else "add a field of type person",
         )
+
+
+def _persons(definition: Definition) -> list[str]:
+    return [name for name, field in definition.data.items() if field.type == "person"]
 
 
 def _no_role(pointer: str, role: str, known: Iterable[str]) -> Problem:
@@ -153,24 +166,29 @@ def has_four_eyes(definition: Definition) -> Iterator[Problem]:
         return _reachable(definition, initial, lambda rule: not _must_be_in(rule, roles))
 
     acted = _acted_before(definition, initial)
+    takers = {who for _, step in lint_data.steps(definition) for who in _roles(step)}
+    # Whom a case is about need not act in it to be kept out of it.
+    subjects = {*_persons(definition)} - takers
     for i, role in enumerate(definition.start.not_by):
         mend = "nobody has acted before a case starts: leave it out"
         yield Problem(f"/start/not_by/{i}", f"not_by {role} excludes nobody", mend)
     for at, rule in _transitions(definition):
         reached = [source for source in rule.sources if source in acted]
-        if not rule.not_by or not reached:
+        acting = [role for role in rule.not_by if role not in subjects]
+        if not acting or not reached:
             continue
         before = frozenset[str]().union(*(acted[source] for source in reached))
-        idle = [role for role in rule.not_by if not before & {role, _ANYBODY}]
+        idle = [role for role in acting if not before & {role, _ANYBODY}]
         for role in idle:
             yield Problem(
                 f"{at}/not_by/{rule.not_by.index(role)}",
                 f"nobody acts as {role} before this, so it excludes nobody",
                 f"let {role} take an earlier step, or leave it out",
             )
-        excluded = " or ".join(rule.not_by)
-        open_from = reached_without(frozenset(rule.not_by)) & {*reached}
-        if open_from and len(idle) < len(rule.not_by):
+        excluded = " or ".join(acting)
+        signed = not {*rule.agreed_by}.isdisjoint(acting)
+        open_from = frozenset() if signed else reached_without(frozenset(acting)) & {*reached}
+        if open_from and len(idle) < len(acting):
             yield Problem(
                 f"{at}/not_by",
                 f"{min(open_from)} can be reached without anybody acting as {excluded}, so that "
@@ -199,6 +217,8 @@ RULES: tuple[Rule, ...] = (
     *lint_deadlines.RULES,
     *lint_data.RULES,
     *lint_reactions.RULES,
+    *lint_registers.RULES,
+    *lint_governance.RULES,
 )
 
 
@@ -235,7 +255,16 @@ def _only_person(step: Step) -> str:
 
 
 def _must_be_in(step: Step, roles: frozenset[str]) -> bool:
-    return bool(step.by) and roles.issuperset(_roles(step))
+    """Whether the step is not taken unless somebody acts in one of the roles."""
+    taken = bool(step.by) and roles.issuperset(_roles(step))
+    return taken or not roles.isdisjoint(step.agreed_by)
+
+
+def _signers(step: Step) -> set[str]:
+    """In which roles somebody may sign for the step."""
+    said = [step, *([step.should] if step.should else [])]
+    vetoes = (role for one in said if one.quorum for role in one.quorum.veto)
+    return {role for one in said for role in one.agreed_by}.union(vetoes)
 
 
 def _reachable(
@@ -258,18 +287,23 @@ _ANYBODY = "anybody, in any role"
 
 def _acted_before(definition: Definition, initial: str) -> dict[str, frozenset[str]]:
     """The roles in which somebody may have acted before a case comes to a state."""
-    acted = {initial: frozenset(_roles(definition.start) or [_ANYBODY])}
-    ahead = [initial]
     onward: dict[str, list[Transition]] = {}
+    signed: dict[str, set[str]] = {}
     for rule in definition.transitions:
         for source in rule.sources:
             onward.setdefault(source, []).append(rule)
+            signed.setdefault(source, set()).update(_signers(rule))
+    first = _roles(definition.start) or [_ANYBODY]
+    acted = {initial: frozenset(first).union(signed.get(initial, ()))}
+    ahead = [initial]
     while ahead:
         source = ahead.pop()
         for rule in onward.get(source, ()):
             target = rule.target(source)
             known = acted.get(target)
-            more = acted[source].union(known or (), _roles(rule) or [_ANYBODY])
+            more = acted[source].union(
+                known or (), _roles(rule) or [_ANYBODY], signed.get(target, ())
+            )
             if more != known:
                 acted[target] = more
                 ahead.append(target)
@@ -280,12 +314,13 @@ def _asks_no_more(one: Transition, other: Transition, definition: Definition) ->
     """Whether ``one`` holds whenever ``other`` does."""
     return (
         {check.check for check in one.when} <= {check.check for check in other.when}
-        and (not one.by or (bool(other.by) and {*_roles(one)} >= {*_roles(other)}))
+        and (not one.by or (bool(other.by) and all(who in one.by for who in other.by)))
         and {*one.not_by} <= {*other.not_by}
         and {*one.needs} <= {*other.needs}
         and all(need in other.evidence for need in one.evidence)
         and all(child in other.children for child in one.children)
         and {*one.agreed_by} <= {*other.agreed_by}
         and one.quorum in (None, other.quorum)
+        and all(other.to in claim.inside for claim in definition.only_one if one.to in claim.inside)
         and {*accepted(one, definition)} >= {*accepted(other, definition)}
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from engine.conditions import compile_condition
-from engine.definition import Definition, Field, Step
+from engine.definition import Definition, Field, Guards, Step
 from engine.errors import BadInput, Problem
 from engine.guards import accepted
 from engine.validation import suggest
@@ -32,6 +32,8 @@ _ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "least": ("number",),
     "most": ("number",),
     "longest": ("text",),
+    "parent": ("ref",),
+    "unique": ("list",),
 }
 """The keys of a field that only some types have."""
 
@@ -40,6 +42,14 @@ def steps(definition: Definition) -> Iterator[tuple[str, Step]]:
     yield "/start", definition.start
     for i, rule in enumerate(definition.transitions):
         yield f"/transitions/{i}", rule
+
+
+def asked(definition: Definition) -> Iterator[tuple[str, Guards]]:
+    """Everything that is asked of steps: what must be so, and what only should be."""
+    for at, step in steps(definition):
+        yield at, step
+        if step.should:
+            yield f"{at}/should", step.should
 
 
 def has_fields_that_can_be_named(definition: Definition) -> Iterator[Problem]:
@@ -137,8 +147,9 @@ def has_a_key_that_can_be_made(definition: Definition) -> Iterator[Problem]:
 
 
 def takes_fields_that_exist(definition: Definition) -> Iterator[Problem]:
-    for at, step in steps(definition):
-        for key, names in (("needs", step.needs), ("accepts", step.accepts or [])):
+    for at, said in asked(definition):
+        accepts = (said.accepts if isinstance(said, Step) else None) or []
+        for key, names in (("needs", said.needs), ("accepts", accepts)):
             for i, name in enumerate(names):
                 pointer = f"{at}/{key}/{i}"
                 if name not in definition.data:
@@ -161,8 +172,8 @@ def can_start(definition: Definition) -> Iterator[Problem]:
 
 
 def asks_for_evidence_it_can_date(definition: Definition) -> Iterator[Problem]:
-    for at, step in steps(definition):
-        for i, need in enumerate(step.evidence):
+    for at, said in asked(definition):
+        for i, need in enumerate(said.evidence):
             if need.newer_than and "working" in need.newer_than:
                 yield Problem(
                     f"{at}/evidence/{i}/newer_than",
@@ -172,8 +183,8 @@ def asks_for_evidence_it_can_date(definition: Definition) -> Iterator[Problem]:
 
 
 def has_conditions_that_can_hold(definition: Definition) -> Iterator[Problem]:
-    for at, step in steps(definition):
-        for i, check in enumerate(step.when):
+    for at, said in asked(definition):
+        for i, check in enumerate(said.when):
             pointer = f"{at}/when/{i}/check"
             try:
                 compile_condition(check.check, definition, pointer)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from engine.cel_reader import read_expression
 from engine.cel_types import Type
 from engine.cel_values import variable_types
-from engine.definition import Definition
+from engine.definition import Children, Definition
 from engine.errors import Problem
-from engine.lint_data import steps
+from engine.lint_data import asked
 from engine.lint_reactions import lint_loops, lint_targets
 from engine.validation import suggest
 
@@ -27,7 +27,7 @@ def lint_together(
             yield file, Problem("/workflow", what, "keep one of the two, or rename it")
     known = {definition.workflow: definition for definition in (*published, *definitions.values())}
     for file, definition in definitions.items():
-        for rule in (_references, _conditions, lint_targets, lint_loops):
+        for rule in (_references, _conditions, _children, lint_targets, lint_loops):
             for problem in rule(definition, known):
                 yield file, problem
 
@@ -45,12 +45,45 @@ def _conditions(definition: Definition, known: Mapping[str, Definition]) -> Iter
     for name, field in definition.data.items():
         if field.type == "ref" and (other := known.get(field.to or "")):
             variables[name] = _case_of(other, variables[name])
-    for at, step in steps(definition):
-        for i, check in enumerate(step.when):
+    for at, said in asked(definition):
+        for i, check in enumerate(said.when):
             yield from read_expression(check.check, variables, f"{at}/when/{i}/check").problems
     for i, reaction in enumerate(definition.reactions):
         if reaction.where is not None:
             yield from read_expression(reaction.where, variables, f"/reactions/{i}/where").problems
+
+
+def _children(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
+    """What is asked of children, now that their workflow is known."""
+    for at, said in asked(definition):
+        for i, wanted in enumerate(said.children):
+            here, child = f"{at}/children/{i}", known.get(wanted.workflow)
+            if child is None:
+                what = f"there is no workflow {wanted.workflow!r}"
+                yield Problem(f"{here}/workflow", what, suggest(wanted.workflow, known))
+            else:
+                yield from _child(here, wanted, child, definition.workflow)
+
+
+def _child(at: str, wanted: Children, child: Definition, parent: str) -> Iterator[Problem]:
+    if not any(field.parent and field.to == parent for field in child.data.values()):
+        yield Problem(
+            f"{at}/workflow",
+            f"no case of {child.workflow} can name a case of {parent} as its parent",
+            f"give {child.workflow} a field {{type: ref, to: {parent}, parent: true}}",
+        )
+    for i, state in enumerate(wanted.inside):
+        if state not in child.states:
+            what = f"{child.workflow} has no state {state!r}"
+            yield Problem(f"{at}/in/{i}", what, suggest(state, child.states))
+    for name, value in wanted.where.items():
+        field = child.data.get(name)
+        if field is None:
+            what = f"{child.workflow} has no field {name!r}"
+            yield Problem(f"{at}/where/{name}", what, suggest(name, child.data))
+        elif field.type == "choice" and value not in field.of:
+            what = f"{name} of {child.workflow} is never {value!r}"
+            yield Problem(f"{at}/where/{name}", what, suggest(value, field.of))
 
 
 def _case_of(definition: Definition, case: Type) -> Type:

@@ -79,7 +79,7 @@ class Workflow:
         self.read_fields = frozenset(
             name
             for step in (definition.start, *definition.transitions)
-            for check in step.when
+            for check in (*step.when, *(step.should.when if step.should else ()))
             for name in compile_condition(check.check, definition).references
         )
         self._triggers = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ValidationError
@@ -53,7 +53,10 @@ CASES_KEPT = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a command brought about: the same for the same command id, however often it is sent."""
+    """What a command brought about: the same for the same command id, however often it is sent.
+
+    ``warnings`` tell what only should have been so and was not, and what was overridden.
+    """
 
     stream: str
     version: int
@@ -61,6 +64,7 @@ class Receipt:
     state: str | None
     names: tuple[str, ...]
     recorded_at: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -473,7 +477,14 @@ def _receipt(events: Sequence[Recorded]) -> Receipt:
         state=getattr(last.event, "state", None),
         names=tuple(r.event.name for r in events if r.event.stream == last.event.stream),
         recorded_at=last.event.recorded_at,
+        warnings=tuple(_warnings(getattr(last.event, "verdicts", ()))),
     )
+
+
+def _warnings(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    for verdict in verdicts:
+        if verdict.weight != "shall" and not verdict.held:
+            yield f"{verdict.weight}: {verdict.reason or verdict.rule}"
 
 
 def _no_case(key: str) -> NotFound:

@@ -92,10 +92,24 @@ class _Complaints:
             # Of alternatives at one place, those that are not even of the right kind are noise.
             closer = [error for error in here if error["type"] not in _KINDS]
             if closer:
-                for error in closer:
-                    yield from self._explain(error, place)
+                told = (
+                    p for error in self._meant(closer, place) for p in self._explain(error, place)
+                )
+                yield from dict.fromkeys(told)
             elif not any(deeper.startswith(f"{place}/") for deeper in places):
                 yield _wrong_kind(here, self._source.where(place))
+
+    def _meant(self, errors: list[ErrorDetails], place: str) -> list[ErrorDetails]:
+        """Without what alternatives miss that are not the one whose key is there, misspelled."""
+        missing = [error for error in errors if error["type"] == "missing"]
+        meant = {
+            error["loc"][:-1]
+            for error in missing
+            if self._is_misspelled(str(error["loc"][-1]), place, error["input"])
+        }
+        if not meant:
+            return errors
+        return [e for e in errors if e["type"] != "missing" or e["loc"][:-1] in meant]
 
     def _place(self, location: tuple[int | str, ...]) -> str:
         """A JSON pointer. Steps that are not in the file name alternatives of the grammar."""

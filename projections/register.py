@@ -10,7 +10,7 @@ lists and documents are JSON. What is withheld is NULL in its column and has its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.upcasts import Body
@@ -23,6 +23,12 @@ from projections.views import Batch
 
 _SQL = read_sql("register.sql")
 _COLUMN_TYPES = {"number": "REAL", "money": "REAL"}
+_INDEXES = ("index", "state_now_index", "moment_index", "state_index")
+_SORTED_BY = ("choice", "ref", "person", "date", "number", "money")
+_CALLED_BY = ("title", "name")
+_MOST_INDEXES = 12
+"""Each makes a page of a large register quick that is sorted by its field or filtered by it, and
+costs a write for every event: the first fields of a definition get one, long texts none."""
 
 
 def table_of(workflow: str) -> str:
@@ -31,7 +37,7 @@ def table_of(workflow: str) -> str:
 
 class Registers:
     name = "registers"
-    version = 1
+    version = 2
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -47,7 +53,12 @@ class Registers:
         for name in self._tables.names():
             table = name.removeprefix(self._tables.prefix)
             if table.startswith("register_"):
-                self._tables.run(_SQL["index"].replace("{table}", table))
+                self._index(table, _INDEXES)
+        kinds: dict[str, list[tuple[str, str]]] = {}
+        for workflow, field, kind in self._tables.run(_SQL["all_fields"]):
+            kinds.setdefault(workflow, []).append((field, kind))
+        for workflow, fields in kinds.items():
+            self._index_fields(table_of(workflow), fields)
 
     def apply(self, batch: Batch) -> None:
         for position, event in batch:
@@ -75,13 +86,23 @@ class Registers:
         self._registers[workflow] = register
         return register
 
+    def _index(self, table: str, statements: Iterable[str]) -> None:
+        for statement in statements:
+            self._tables.run(_SQL[statement].replace("{table}", table))
+
+    def _index_fields(self, table: str, fields: Iterable[tuple[str, str]]) -> None:
+        chosen = [n for n, kind in fields if kind in _SORTED_BY or n in _CALLED_BY]
+        for name in chosen[:_MOST_INDEXES]:
+            sql = _SQL["field_index"].replace("{field}", name).replace("{column}", quote(name))
+            self._tables.run(sql.replace("{table}", table))
+
     def _declare(self, workflow: str, fields: Mapping[str, Any]) -> None:
         """Make the register, or give it the columns that a new version of the workflow adds."""
         table = table_of(workflow)
         if not self._tables.columns(table):
             self._tables.run_script(_SQL["register"].replace("{table}", table))
             if self._indexing:
-                self._tables.run(_SQL["index"].replace("{table}", table))
+                self._index(table, _INDEXES)
         known = {name: kind for name, kind, *_ in self._tables.run(_SQL["fields"], [workflow])}
         for name, field in fields.items():
             kind, title, unit = field["type"], field.get("title", ""), field.get("unit", "")
@@ -96,6 +117,8 @@ class Registers:
                 raise ValueError(f"{workflow}.{name} was of type {known[name]}, and is now {kind}")
             else:
                 self._tables.run(_SQL["retitle_field"], [title, unit, workflow, name])
+        if self._indexing:
+            self._index_fields(table, known.items())
         # Rows in memory are as wide as the table was before.
         self.forget()
 

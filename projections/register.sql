@@ -40,6 +40,25 @@ CREATE INDEX ${table}_by_key ON ${table} (_key)
 -- name: index
 CREATE UNIQUE INDEX ${table}_now ON ${table} (_key) WHERE _next_known IS NULL AND _known_to IS NULL
 
+-- name: moment_index
+CREATE INDEX IF NOT EXISTS ${table}_at
+ON ${table} (_valid_from, _next_valid, _known_to, _known_from, _next_known)
+
+-- name: state_index
+CREATE INDEX IF NOT EXISTS ${table}_by_state
+ON ${table} (_state, _valid_from, _next_valid, _known_to, _known_from, _next_known)
+
+-- name: state_now_index
+CREATE INDEX IF NOT EXISTS ${table}_now_by_state
+ON ${table} (_state, _key) WHERE _next_known IS NULL AND _known_to IS NULL
+
+-- name: field_index
+CREATE INDEX IF NOT EXISTS ${table}_by_{field}
+ON ${table} ({column}, _key, _valid_from, _next_valid, _known_to, _known_from, _next_known)
+
+-- name: all_fields
+SELECT workflow, name, type FROM $registered_field ORDER BY workflow, place
+
 -- name: add_column
 ALTER TABLE ${table} ADD COLUMN {column} {type}
 
@@ -65,7 +84,7 @@ ORDER BY _valid_from
 SELECT {columns} FROM ${table} WHERE {conditions} ORDER BY {order} LIMIT :limit OFFSET :offset
 
 -- name: count
-SELECT count(*) FROM ${table} WHERE {conditions}
+SELECT count({counted}) FROM ${table} WHERE {conditions}
 
 -- name: all
 SELECT {columns} FROM ${table} WHERE _key = ? ORDER BY _known_from, _valid_from

@@ -28,6 +28,14 @@ THEN = (
     " AND _valid_from <= :as_of"
     " AND (_next_known IS NULL OR :known < _next_known OR :as_of < _next_valid)"
 )
+_AS_OF = (
+    "_known_to IS NULL AND _valid_from <= :as_of AND (_next_valid IS NULL OR :as_of < _next_valid)"
+)
+"""As ``THEN``, where everything that is recorded is known."""
+
+_MANY = 20
+"""So many times the rows of a page are many: the first of them are soon met on any way."""
+
 _JSON_TYPES = ("list", "document")
 _WITHHELD = "(_withheld IS NOT NULL AND _withheld LIKE {pattern} ESCAPE '\\')"
 
@@ -112,19 +120,16 @@ def page(
         columns = fields(tables, workflow)
         moment = _moment(tables, as_of, known_at)
         conditions, given = _conditions(columns, where)
-        by = _column(columns, sort)
-        direction = "DESC" if descending else "ASC"
-        order = f"{by} {direction}" if by == '"_key"' else f"{by} IS NULL, {by} {direction}, _key"
-        sql = {
+        given |= moment.given
+        parts = {
             "{columns}": ", ".join([*SYSTEM, *(quote(field.name) for field in columns)]),
-            "{conditions}": " AND ".join([moment.condition, *conditions]),
-            "{order}": order,
             "{table}": table_of(workflow),
         }
-        given |= moment.given
-        rows = tables.run(_filled("holding", sql), given | {"limit": limit, "offset": offset})
-        total = tables.run(_filled("count", sql), given)[0][0]
-    return Page([_case_row(columns, row) for row in rows], int(total))
+        find = _Finder(tables, parts, [moment.condition], conditions, given)
+        total = find.count()
+        by = _column(columns, sort)
+        rows = find.rows(by, descending, limit, offset, total)
+    return Page([_case_row(columns, row) for row in rows], total)
 
 
 def one(
@@ -149,6 +154,59 @@ def one(
 
 
 @dataclass(frozen=True, slots=True)
+class _Finder:
+    """Finds the rows of a page.
+
+    Of many rows the first few are found by walking along the index of the column they are sorted
+    by, and of few by looking for them and sorting; which it is depends on how many there are. A
+    database cannot know that beforehand, so a condition that it must not look for is put into
+    ``CASE``, which no index serves.
+    """
+
+    tables: Tables
+    parts: dict[str, str]
+    moment: list[str]
+    conditions: list[str]
+    given: dict[str, Any]
+
+    def count(self, *more: str) -> int:
+        sql = self._filled("count", [*self.moment, *self.conditions, *more], "")
+        return int(self.tables.run(sql, self.given)[0][0])
+
+    def rows(
+        self, by: str, descending: bool, limit: int, offset: int, total: int
+    ) -> list[tuple[Any, ...]]:
+        """Those ``by`` a column, what is missing last, then by key."""
+        direction = "DESC" if descending else "ASC"
+        if by == '"_key"':
+            return self._run(self.conditions, f"_key {direction}", limit, offset)
+        last = f"CASE WHEN {by} IS NULL THEN _key END, _key {direction}"
+        if total < _MANY * (limit + offset):
+            order = f"{by} IS NULL, {by} {direction}, {last}"
+            return self._run(self.conditions, order, limit, offset)
+        walked = [f"CASE WHEN {condition} THEN 1 END = 1" for condition in self.conditions]
+        there, missing = f"{by} IS NOT NULL", f"{by} IS NULL"
+        rows = self._run([*walked, there], f"{by} {direction}, _key {direction}", limit, offset)
+        if len(rows) < limit:
+            before = self.count(there) if offset else 0
+            skipped = max(0, offset - before)
+            rows += self._run([*walked, missing], "_key", limit - len(rows), skipped)
+        return rows
+
+    def _run(
+        self, conditions: list[str], order: str, limit: int, offset: int
+    ) -> list[tuple[Any, ...]]:
+        sql = self._filled("holding", [*self.moment, *conditions], order)
+        return self.tables.run(sql, self.given | {"limit": limit, "offset": offset})
+
+    def _filled(self, statement: str, conditions: list[str], order: str) -> str:
+        # Counting keys, the present is read from its own, smaller indexes, which hold the key.
+        counted = "_key" if NOW in self.moment else "*"
+        told = {"{conditions}": " AND ".join(conditions), "{order}": order, "{counted}": counted}
+        return _filled(statement, self.parts | told)
+
+
+@dataclass(frozen=True, slots=True)
 class _Moment:
     condition: str
     given: dict[str, Any]
@@ -157,6 +215,8 @@ class _Moment:
 def _moment(tables: Tables, as_of: str | None, known_at: str | None) -> _Moment:
     if as_of is None and known_at is None:
         return _Moment(NOW, {})
+    if known_at is None:
+        return _Moment(_AS_OF, {"as_of": occurred_by(as_of)})
     known = known_position(tables, known_at)
     return _Moment(THEN, {"known": known, "as_of": occurred_by(as_of)})
 

@@ -31,6 +31,8 @@ VERBS = {
     "start": ("writing", "Start a case."),
     "do": ("writing", "Ask for a transition; without a trigger, say what can be asked for."),
     "attach": ("writing", "Attach a document to a case."),
+    "sign": ("signing", "Vote, agree, or be against."),
+    "declare-conflict": ("signing", "Stay out of a case from now on."),
     "observe": ("writing", "Record a fact without asking for permission."),
     "import": ("importing", "Turn reports into recorded facts."),
     "show": ("show", "Show a case, now or at a moment in the past."),
@@ -54,7 +56,7 @@ class Pmo(click.Group):
         if cmd_name not in VERBS:
             return None
         module = import_module(f"app.cli.{VERBS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

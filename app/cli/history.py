@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from app.cli.tables import (
 from app.home import Home
 from app.trail import Entry, select, trail
 from engine.store.glance import read_stream
+from engine.upcasts import Body
 
 
 @click.command("history")
@@ -63,6 +65,8 @@ def print_entry(entry: Entry) -> None:
         click.echo(f"    {change.field}: {before} → {after}{late}")
     for paper in entry.evidence:
         click.echo(f"    evidence: {show_paper(paper)}")
+    for line in _governance(entry):
+        click.echo(f"    {clean(line)}")
     for reason in entry.refused:
         click.echo(f"    refused: {clean(reason)}")
     if entry.reason:
@@ -70,3 +74,37 @@ def print_entry(entry: Entry) -> None:
     if entry.conformance and entry.conformance["verdict"] != "conforms":
         verdict = entry.conformance["verdict"].replace("_", " ")
         click.echo(f"    {verdict}: {'; '.join(entry.conformance['rules'])}")
+
+
+def _governance(entry: Entry) -> Iterator[str]:
+    """Who answered, by which authority it was decided, and what the decision rested on."""
+    if entry.answer:
+        yield f"{entry.answer}, for {entry.answer_of}"
+    if entry.type == "pmo.case.conflict-declared.v1":
+        yield f"{entry.actor} takes no part from now on"
+    if entry.child:
+        yield f"child: {entry.child}"
+    if entry.share:
+        yield f"{entry.share} of the time has passed"
+    if entry.type == "pmo.claim.changed.v1":
+        yield f"held by {entry.holder}" if entry.holder else "free again"
+    if rule := entry.authority:
+        limit = rule.get("limit")
+        reach = f"up to {show_value(limit)}" if limit else "without limit"
+        yield f"by authority of {rule['rule']}, version {rule['version']}, {reach}"
+    yield from _basis(entry.basis or {})
+    for warning in entry.warnings:
+        yield f"warning, {warning}"
+
+
+def _basis(basis: Body) -> Iterator[str]:
+    for role, person in basis.get("agreed", {}).items():
+        yield f"agreed by {role}: {person}"
+    for vote in basis.get("votes", ()):
+        answers = ", ".join(f"{person} {answer}" for person, answer in vote["votes"].items())
+        entitled = len(vote["entitled"])
+        needed = f"{vote['needed']} of {entitled} had to vote"
+        out = f"; recused: {', '.join(vote['recused'])}" if vote.get("recused") else ""
+        yield f"vote of {vote['body']} ({vote['rule']}): {answers or 'nobody'}; {needed}{out}"
+    for sha256 in basis.get("evidence", ()):
+        yield f"rests on sha256 {sha256[:12]}"

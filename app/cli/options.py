@@ -87,7 +87,11 @@ def command_options(command: F) -> F:
     for option in (
         click.option("--id", "command_id", help="Command id: sent twice, it has one effect."),
         click.option("--occurred-at", type=Moment(), help="When it was so, if not now."),
-        click.option("--on-behalf-of", metavar="NAME", help="For whom."),
+        click.option(
+            "--on-behalf-of",
+            metavar="KEY|NAME",
+            help="For whom: by the delegation of this key, like DEL-0001; or a name.",
+        ),
         click.option("--reason", help="Why."),
     ):
         command = option(command)

@@ -1,4 +1,5 @@
-"""``pmo show``: one case, on both clocks. It reads views and one stream, and imports no engine."""
+"""``pmo show``: one case, on both clocks. It reads views and one stream, and imports no engine,
+unless what comes next depends on votes, agreement, authority or children."""
 
 from __future__ import annotations
 
@@ -11,8 +12,11 @@ import click
 
 from app.cli import options
 from app.cli.keys import no_case, nothing_yet
+from app.cli.next_steps import print_next, with_hurdles
 from app.cli.tables import (
+    MISSING,
     bold,
+    clean,
     dim,
     print_json,
     print_pairs,
@@ -22,6 +26,7 @@ from app.cli.tables import (
 )
 from app.home import Home
 from app.offers import Offer, offers
+from app.participation import participation
 from app.trail import papers, select
 from engine.store.glance import read_stream
 from engine.upcasts import Body
@@ -38,7 +43,7 @@ from projections.definitions import definition
 def show_command(
     case: str, as_of: str | None, known_at: str | None, home: Path, as_json: bool
 ) -> None:
-    """Show a CASE: its state and data, evidence, who acted, what can come next.
+    """Show a CASE: its state and data, evidence, who acted and has signed, what can come next.
 
     With --as-of and --known-at it is shown as it stood, or was believed to stand, at a moment.
     """
@@ -51,12 +56,19 @@ def show_command(
         if row is None:
             raise nothing_yet(case, events)
         fields = register_pages.fields(opened.views, about["workflow"])
+        recorded_at = next(body["recorded_at"] for at, body in events if at == row.position)
+        events = select(events, as_of, known_at)
+        taking_part = participation(events)
+        children = [
+            {"key": key, "workflow": workflow, "state": child.state if child else None}
+            for key, workflow in taking_part.children
+            for child in [register_pages.one(opened.views, key, as_of=as_of, known_at=known_at)]
+        ]
         offered: list[Offer] = []
         if as_of is None and known_at is None:
             rules = definition(opened.views, about["workflow"], about["definition_version"])
-            offered = offers(rules["body"] if rules else {}, row.state, row.data)
-    recorded_at = next(body["recorded_at"] for at, body in events if at == row.position)
-    events = select(events, as_of, known_at)
+            found = offers(rules["body"] if rules else {}, row.state, row.data)
+            offered = with_hurdles(opened, case, found)
     described = asdict(row) | {
         "workflow": about["workflow"],
         "title": row.data.get("title", row.data.get("name")),
@@ -65,6 +77,9 @@ def show_command(
         "known_at": known_at,
         "evidence": [paper for _, body in events for paper in papers(body)],
         "acted": _acted(events),
+        "signed": [asdict(signed) for signed in taking_part.signed],
+        "recused": list(taking_part.recused),
+        "children": children,
         "next": [asdict(offer) for offer in offered],
     }
     if as_json:
@@ -97,10 +112,28 @@ def _print_case(
     if case["acted"]:
         click.echo("\nacted")
         print_pairs({role: ", ".join(who) for role, who in case["acted"].items()})
+    if case["signed"]:
+        click.echo("\nsigned")
+        print_pairs(_answers(case["signed"]))
+    if case["recused"]:
+        click.echo("\nrecused")
+        click.echo(f"  {', '.join(map(clean, case['recused']))}")
+    if case["children"]:
+        click.echo("\nchildren")
+        print_pairs(
+            {c["key"]: f"{c['workflow']}  {c['state'] or MISSING}" for c in case["children"]}
+        )
     if offered:
         click.echo("\nnext")
-        for offer in offered:
-            click.echo(f"  can {offer}")
+        print_next(offered)
+
+
+def _answers(signed: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """By body or role, who has answered what."""
+    told: dict[str, list[str]] = {}
+    for one in signed:
+        told.setdefault(one["of"], []).append(f"{clean(one['person'])} {one['answer']}")
+    return {of: ", ".join(answers) for of, answers in told.items()}
 
 
 def _acted(events: Sequence[tuple[int, Body]]) -> dict[str, list[str]]:

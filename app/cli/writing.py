@@ -10,7 +10,8 @@ import click
 
 from app.cli import options
 from app.cli.keys import no_case
-from app.cli.tables import bold, dim, print_json
+from app.cli.next_steps import print_next, with_hurdles
+from app.cli.tables import bold, clean, dim, print_json
 from app.home import Home
 from app.offers import Offer, offers
 from engine.errors import BadInput, NotFound, Refused, StoreFailed
@@ -44,9 +45,9 @@ def start_command(workflow: str, home: Path, as_json: bool, **given: Any) -> Non
             workflow=workflow,
             data=_data(given, definition),
             evidence=tuple(map(options.read_evidence, given["evidence"])),
-            **_common(given),
+            **common(given),
         )
-        _send(opened, command, as_json)
+        send(opened, command, as_json)
 
 
 @click.command("do")
@@ -57,12 +58,23 @@ def start_command(workflow: str, home: Path, as_json: bool, **given: Any) -> Non
 @click.option(
     "--if-version", type=options.POSITION, help="Refuse it if the case has moved on since."
 )
+@click.option(
+    "--override",
+    is_flag=True,
+    help="Go ahead although a guard does not hold: only where the workflow lets you, with --reason.",
+)
 @options.command_options
 @options.actor_option
 @options.home_option
 @options.json_option
 def do_command(
-    case: str, trigger: str | None, home: Path, as_json: bool, if_version: int | None, **given: Any
+    case: str,
+    trigger: str | None,
+    home: Path,
+    as_json: bool,
+    if_version: int | None,
+    override: bool,
+    **given: Any,
 ) -> None:
     """Ask for the transition TRIGGER of a CASE; without it, say what can be asked for.
 
@@ -73,7 +85,7 @@ def do_command(
     from engine.commands import PullTrigger
 
     with Home.open(home) as opened:
-        found = _find_case(opened, case)
+        found = find_case(opened, case)
         workflow = opened.service.catalog.pinned(found.definition)
         if trigger is None:
             _print_offers(found, _offers(opened, found), as_json)
@@ -86,9 +98,10 @@ def do_command(
             data=_data(given, workflow.definition),
             evidence=tuple(map(options.read_evidence, given["evidence"])),
             expected_version=if_version,
-            **_common(given),
+            override=override or None,
+            **common(given),
         )
-        _send(opened, command, as_json)
+        send(opened, command, as_json)
 
 
 @click.command("attach")
@@ -113,10 +126,10 @@ def attach_command(
     from engine.commands import AttachEvidence
 
     with Home.open(home) as opened:
-        found = _find_case(opened, case)
+        found = find_case(opened, case)
         evidence = options.evidence_of(file, kind, as_of_date)
-        command = options.build(AttachEvidence, case=found.key, evidence=evidence, **_common(given))
-        _send(opened, command, as_json)
+        command = options.build(AttachEvidence, case=found.key, evidence=evidence, **common(given))
+        send(opened, command, as_json)
 
 
 @click.command("observe")
@@ -153,7 +166,7 @@ def observe_command(
 
     with Home.open(home) as opened:
         if workflow is None:
-            workflow = _find_case(opened, case).definition.name
+            workflow = find_case(opened, case).definition.name
         definition = _newest(opened, workflow).definition
         fact = options.build(Fact, name=name, state=state, data=_data(given, definition))
         command = options.build(
@@ -162,12 +175,12 @@ def observe_command(
             case=case,
             facts=(fact,),
             origin=Source(name=source, record=record),
-            **_common(given),
+            **common(given),
         )
-        _send(opened, command, as_json)
+        send(opened, command, as_json)
 
 
-def _find_case(home: Home, key: str) -> Case:
+def find_case(home: Home, key: str) -> Case:
     """The case as the log has it. Raises ``NotFound``, naming one that was probably meant."""
     try:
         return home.service.case(key)
@@ -203,7 +216,7 @@ def _data(given: dict[str, Any], definition: Any) -> dict[str, Any]:
     return options.read_data(words, given["withhold"], given["data_json"], definition)
 
 
-def _common(given: dict[str, Any]) -> dict[str, Any]:
+def common(given: dict[str, Any]) -> dict[str, Any]:
     from engine import ids
 
     return {
@@ -215,7 +228,7 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _send(home: Home, command: Command, as_json: bool) -> None:
+def send(home: Home, command: Command, as_json: bool) -> None:
     try:
         receipt = home.service.handle(command)
     except Refused as refusal:
@@ -233,6 +246,8 @@ def _send(home: Home, command: Command, as_json: bool) -> None:
     moved = f"{before} → {after}" if before and after else after or case.state
     position = dim(f"(position {receipt.position})")
     click.echo(f"{bold(receipt.stream)}  {moved}  {', '.join(receipt.names)}  {position}")
+    for warning in receipt.warnings:
+        click.echo(f"  warning: {clean(warning)}")
     _print_next(_offers(home, case))
 
 
@@ -246,7 +261,7 @@ def _catch_up(home: Home) -> None:
 
 def _offers(home: Home, case: Case) -> list[Offer]:
     body = home.service.catalog.pinned(case.definition).definition.body
-    return offers(body, case.state, case.data)
+    return with_hurdles(home, case, offers(body, case.state, case.data))
 
 
 def _print_offers(case: Case, offered: list[Offer], as_json: bool) -> None:
@@ -258,7 +273,6 @@ def _print_offers(case: Case, offered: list[Offer], as_json: bool) -> None:
 
 
 def _print_next(offered: list[Offer]) -> None:
+    print_next(offered)
     if not offered:
         click.echo("  nothing leaves this state")
-    for offer in offered:
-        click.echo(f"  can {offer}")

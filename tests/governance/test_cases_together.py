@@ -35,6 +35,7 @@ transitions:
       - {workflow: factor, in: [assessed]}
   - {trigger: review, from: running, to: reviewed, by: lead}
   - {trigger: retire, from: [running, reviewed], to: retired, by: lead}
+  - {trigger: move, from: [drafted, running], by: lead, needs: unit}
 """
 FACTOR = """
 workflow: factor
@@ -45,7 +46,12 @@ data:
   plan: {type: ref, to: plan, parent: true}
   kind: {type: choice, of: [internal, external]}
 states: {noted: {initial: true}, assessed: {final: true}}
-transitions: [{trigger: assess, from: noted, to: assessed, accepts: plan}]
+transitions:
+  - trigger: assess
+    from: noted
+    to: assessed
+    accepts: plan
+    should: {when: [{check: plan.state == "drafted", otherwise: the plan runs already}]}
 """
 LEAD = "lena:lead"
 
@@ -107,6 +113,32 @@ def test_there_is_one_running_plan_for_a_unit(planning: Office) -> None:
     ]
     assert isinstance(claim, ClaimChanged)
     assert claim.holder == second
+
+
+def test_a_claim_moves_with_what_it_is_for_and_nobody_moves_onto_anothers(
+    planning: Office,
+) -> None:
+    first, second = runnable(planning, "transport"), runnable(planning, "health")
+    planning.do(first, "run", LEAD)
+    planning.do(second, "move", LEAD, data={"unit": "transport"})  # a draft claims nothing
+    planning.do(second, "move", LEAD, data={"unit": "health"})
+    planning.do(second, "run", LEAD)
+    taken = f"{first} is running or reviewed for the same unit"
+    assert taken in refused(planning, second, "move", LEAD, data={"unit": "transport"})
+    planning.do(first, "move", LEAD, data={"unit": "energy"})
+    planning.do(second, "move", LEAD, data={"unit": "transport"})
+
+
+def test_a_warning_may_look_at_another_case(planning: Office) -> None:
+    plan = runnable(planning, "transport")
+    planning.do(plan, "run", LEAD)
+    late = planning.start("factor", plan=plan, kind="internal")
+    planning.do(late, "assess")
+    event = planning.service.log.stream(late)[-1].event
+    assert isinstance(event, CaseTransitioned)
+    (warning,) = [verdict for verdict in event.verdicts if verdict.weight == "should"]
+    told = 'the plan runs already (not so: plan.state == "drafted" (plan.state is running))'
+    assert warning.reason == told
 
 
 def test_of_many_that_race_for_one_claim_one_has_it(
