@@ -8,20 +8,12 @@ from importlib import import_module
 ALL = (
     "deciding",
     "governing",
+    "listing",
     "observing",
     "projecting",
     "reacting",
     "scheduling",
     "showing",
-ALL = (
-    "deciding",
-    "governing",
-    "observing",
-    "projecting",
-    "reacting",
-    "scheduling",
-    "showing",
-)
 )
 
 
