@@ -8,12 +8,12 @@ from importlib import import_module
 ALL = (
     "deciding",
     "governing",
+    "listing",
     "observing",
     "projecting",
-    "showing",
-    "listing",
     "reacting",
     "scheduling",
+    "showing",
 )
 
 

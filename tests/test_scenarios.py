@@ -13,7 +13,7 @@ from engine.case import fold
 from engine.definition import Definition, Transition
 from engine.events import CaseObserved, CommandRefused, Verdict
 from engine.loading import load_definition, load_definitions
-from engine.scenario import Scenario, ScenarioFile, load_scenarios, run, untouched
+from engine.scenario import Published, Scenario, ScenarioFile, load_scenarios, run, untouched
 from engine.store.log import Log
 from engine.store.memory import MemoryLog
 from engine.store.sqlite import SQLiteLog
@@ -30,7 +30,7 @@ SCENARIOS = {
 }
 PUBLISHED = Published([*DEFINITIONS.values()])
 EVERY = [
-    pytest.param(source, one, id=f"{workflow}: {one.scenario}")
+    pytest.param(file, source, one, id=f"{workflow}: {one.scenario}")
     for workflow, (file, source) in SCENARIOS.items()
     for one in file.scenarios
 ]
@@ -41,9 +41,11 @@ def new_log(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Log]
     return None if request.param == "memory" else lambda: SQLiteLog(tmp_path / "ledger.db")
 
 
-@pytest.mark.parametrize(("source", "scenario"), EVERY)
-def test_scenario(source: Source, scenario: Scenario, new_log: Callable[[], Log] | None) -> None:
-    alone = ScenarioFile(background=background, scenarios=[scenario])
+@pytest.mark.parametrize(("file", "source", "scenario"), EVERY)
+def test_scenario(
+    file: ScenarioFile, source: Source, scenario: Scenario, new_log: Callable[[], Log] | None
+) -> None:
+    alone = ScenarioFile(background=file.background, scenarios=[scenario])
     (result,) = run(alone, source, PUBLISHED, new_log)
     assert result.failure == ""
 
@@ -60,7 +62,7 @@ def test_a_transition_that_no_scenario_takes_is_told(workflow: str) -> None:
     trigger = definition.transitions[-1].trigger
     fewer = [one for one in file.scenarios if one.when.do != trigger]
     assert len(fewer) < len(file.scenarios)
-    results = run(ScenarioFile(scenarios=fewer), source, PUBLISHED)
+    results = run(ScenarioFile(background=file.background, scenarios=fewer), source, PUBLISHED)
     told = untouched(definition, results)
     assert told
     assert all(f" -{trigger}-> " in arrow for arrow in told)

@@ -1,0 +1,154 @@
+"""Scenarios let time pass, ``pmo check`` tells which deadlines none of them does, ``pmo work``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from app.cli import main
+from app.home import Home
+from engine.clock import HandClock
+from engine.commands import StartCase
+from engine.deadlines import SCHEDULER
+from engine.loading import load_definition
+from engine.scenario import load_scenarios, run, unfired
+from engine.store.memory import MemoryLog
+from tests.time.conftest import CALENDAR, REVIEW, TASK
+
+BACKGROUND = """
+background:
+  - {start: calendar, data: {name: standard, holidays: [2026-03-03]}}
+"""
+LAPSES = """
+  - scenario: Nobody answers
+    today: 2026-03-02
+    given:
+      - {start: review}
+      - {wait: 2026-03-20}
+    when: {wait: 2026-03-24}
+    then: {state: lapsed, emits: ReviewLapsed}
+"""
+IN_TIME = """
+  - scenario: Answered on the last day
+    today: 2026-03-02
+    given:
+      - {start: review}
+      - {wait: 2026-03-16}
+    when: {do: answer, at: 2026-03-17, data: {answer: Yes.}}
+    then: {state: answered}
+"""
+REMINDED = """
+  - scenario: Halfway there
+    today: 2026-03-02
+    given: [{start: review}]
+    when: {wait: 2026-03-10}
+    then: {state: waiting, emits: DeadlineReminded}
+"""
+REFUSED = """
+  - scenario: It is due, and may not be
+    today: 2026-03-02
+    given: [{start: task, data: {due: 2026-03-04}}]
+    when: {wait: 2026-03-05}
+    then: {refused: plan is missing}
+"""
+
+
+def play(*scenarios):
+    definitions = [(load_definition(text, "x.yaml"), text) for text in (CALENDAR, REVIEW, TASK)]
+    text = BACKGROUND + "scenarios:" + "".join(scenarios)
+    file, source = load_scenarios(text, "x.scenarios.yaml")
+    return definitions[1][0], list(run(file, source, definitions, MemoryLog))
+
+
+@pytest.mark.parametrize("scenario", [LAPSES, IN_TIME, REMINDED, REFUSED])
+def test_while_a_scenario_waits_everything_that_falls_due_is_done(scenario):
+    _, (result,) = play(scenario)
+    assert result.failure == ""
+
+
+def test_a_scenario_that_expects_something_else_of_time_fails():
+    _, (early, refused) = play(
+        LAPSES.replace("2026-03-24", "2026-03-23"),
+        REFUSED.replace("{refused: plan is missing}", "{}"),
+    )
+    assert "state is 'waiting', should be 'lapsed'" in early.failure
+    assert "plan is missing" in refused.failure
+
+
+def test_deadlines_that_no_scenario_lets_fall_due_are_told():
+    review, results = play(IN_TIME)
+    assert unfired(review, results) == ["waiting -escalate->", "waiting -lapse->"]
+    review, results = play(IN_TIME, LAPSES)
+    assert unfired(review, results) == []
+
+
+def pmo(*words, home):
+    # No checking of stderr: warnings are no failure.
+    result = CliRunner().invoke(main, [*words, "--home", str(home)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def home(tmp_path):
+    """Something long overdue, and something overdue that the rules refuse."""
+    for name, text in (("calendar", CALENDAR), ("review", REVIEW), ("task", TASK)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    path = tmp_path / "home"
+    pmo("init", "--bare", home=path)
+    files = [str(tmp_path / f"{name}.yaml") for name in ("calendar", "review", "task")]
+    pmo("publish", *files, home=path)
+    with Home.open(path, HandClock("2026-03-02T09:00:00.000000Z")) as opened:
+        for number, (workflow, data) in enumerate(
+            [("calendar", {"name": "standard"}), ("review", {}), ("task", {"due": "2026-03-04"})]
+        ):
+            opened.service.handle(
+                StartCase(
+                    command_id=f"start-{number}", actor=SCHEDULER, workflow=workflow, data=data
+                )
+            )
+    return path
+
+
+def test_pmo_work_does_what_is_due_and_tells_what_is_refused(home):
+    assert "REV-0001" in pmo("deadlines", home=home)
+    said = json.loads(pmo("work", "--once", "--json", home=home))
+    assert (said["fired"], said["reminded"]) == (2, 3)
+    assert "plan is missing" in said["refused"][0]["reason"]
+    again = pmo("work", "--once", home=home)
+    assert "0 triggers pulled, 0 reminders recorded" in again
+    assert "TSK-0001: chase was due 2026-03-04 23:59:59 and is refused" in again
+    status = pmo("status", home=home)
+    assert "1 open, 1 due and refused" in status
+    assert "plan is missing" in status
+    everything = json.loads(pmo("deadlines", "REV-0001", "--all", "--json", home=home))
+    assert [row["outcome"] for row in everything["deadlines"]] == [
+        "reminded", "reminded", "fired", "kept", "fired",
+    ]  # fmt: skip
+    assert "every view" in pmo("status", home=home)
+    pmo("verify", home=home)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["GB", "-s", "ENG", "--years", "2026"], 0, "2026-12-28"),
+        (["de", "--years", "2026-2027"], 0, "2027-05-01"),
+        (["XX", "--years", "2026"], 2, "no holidays are known of 'XX'"),
+        (["GB", "-s", "ZZ", "--years", "2026"], 2, "GB has no part 'ZZ'"),
+        (["GB", "--years", "soon"], 2, "are no years"),
+        (["GB", "--years", "0001-9999"], 2, "are no years"),
+    ],
+)
+def test_pmo_holidays_lists_what_a_calendar_needs(words, code, told):
+    result = CliRunner().invoke(main, ["holidays", *words])
+    assert (result.exit_code, told in result.output) == (code, True), result.output
+
+
+def test_holidays_can_be_put_into_a_calendar_as_they_come():
+    result = CliRunner().invoke(main, ["holidays", "GB", "-s", "ENG", "--years", "2026", "--json"])
+    found = json.loads(result.output)
+    assert list(found) == ["holidays"]
+    assert "2026-04-03" in found["holidays"]
