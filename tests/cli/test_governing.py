@@ -1,4 +1,4 @@
-"""Deciding together, as people type it: sign, declare a conflict, override, and see what is missing."""
+"""Deciding together, as people type it: sign, declare a conflict, override, see what is missing."""
 
 from __future__ import annotations
 
