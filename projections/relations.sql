@@ -21,6 +21,13 @@ SELECT from_position AS position, key, signed_for, person, answer, from_at AS si
 FROM main.$signature
 WHERE from_position <= :known AND from_at <= :as_of
 
+-- name: deadlines
+SELECT position, case_key AS key, workflow, state, entered AS version, at, share, pulls,
+    CASE WHEN settled_position <= :known AND settled_on <= :as_of THEN settled_at END AS settled_at,
+    CASE WHEN settled_position <= :known AND settled_on <= :as_of THEN outcome END AS outcome
+FROM main.$deadlines
+WHERE position <= :known AND entered_at <= :as_of
+
 -- name: register
 SELECT {columns} FROM main.${table} WHERE {condition}
 
