@@ -10,8 +10,7 @@ from typing import Any
 from app.definitions import SCENARIOS, Loaded, find_definitions, load_definitions, read_file
 from engine.definition import Definition
 from engine.errors import BadInput, Problem
-from engine.scenario import Result, load_scenarios, run, unfired, untouched
-from engine.store.memory import MemoryLog
+from engine.scenario import Published, Result, load_scenarios, run, unfired, untouched
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +90,12 @@ def check(paths: Iterable[Path], published: Sequence[Definition] = ()) -> Report
         return Report((), error.problems)
     texts = {one.definition.workflow: (one.definition, one.text) for one in loaded}
     known = {definition.workflow: (definition, "") for definition in published} | texts
+    played = Published([*known.values()])
     checked: list[Checked] = []
     problems: list[Problem] = []
     for one in loaded:
         try:
-            checked.append(_play(one, [*known.values()]))
+            checked.append(_play(one, played))
         except BadInput as error:
             problems += error.problems
     if not loaded:
@@ -103,13 +103,13 @@ def check(paths: Iterable[Path], published: Sequence[Definition] = ()) -> Report
     return Report(tuple(checked), tuple(problems))
 
 
-def _play(one: Loaded, known: Sequence[tuple[Definition, str]]) -> Checked:
+def _play(one: Loaded, known: Published) -> Checked:
     """Every definition that is known is published first: cases refer to those of others."""
     file = one.path.with_suffix("").with_suffix(SCENARIOS)
     if not file.is_file():
         return _checked(one, ())
     scenarios, source = load_scenarios(read_file(file), str(file))
-    results = tuple(run(scenarios, source, known, MemoryLog))
+    results = tuple(run(scenarios, source, known))
     return _checked(one, results)
 
 

@@ -76,7 +76,9 @@ class Reactions:
         if body["name"] not in rules.names:
             return
         case = self._case(work.stream, body["version"], beside)
-        yield from rules.asks(from_body(body), case, lambda key: self._then(key, work.position))
+        yield from rules.asks(
+            from_body(body), work.position, case, lambda key: self._then(key, work.position)
+        )
 
     def _rules_of(self, ref: dict[str, Any]) -> Rules:
         rules = self._rules.get(ref["hash"])

@@ -38,7 +38,8 @@ class Aftermath:
         case = self._then(event.stream, recorded.position)
         assert case is not None
         rules = Rules(definition)
-        return [*rules.asks(event, case, lambda key: self._then(key, recorded.position))]
+        at = recorded.position
+        return [*rules.asks(event, at, case, lambda key: self._then(key, at))]
 
     def _then(self, key: str, position: int) -> Case | None:
         stream = self._service.log.stream(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.definition import Definition
@@ -26,10 +27,15 @@ def stream_of(name: str) -> str:
 class Catalog:
     """Workflows by name (the newest) and by hash (what a case is pinned to)."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, workflows: Mapping[str, Workflow] | None = None) -> None:
         self._log = log
-        self._by_hash: dict[str, Workflow] = {}
+        self._by_hash: dict[str, Workflow] = dict(workflows or {})
         self._newest: dict[str, Published] = {}
+
+    @property
+    def workflows(self) -> Mapping[str, Workflow]:
+        """What has been made ready so far, by hash: another service can use it, too."""
+        return self._by_hash
 
     def newest(self, name: str) -> Published:
         """Raises ``NotFound`` when nothing of that name was published."""

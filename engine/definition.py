@@ -236,12 +236,14 @@ class OnlyOne(Grammar):
 
 
 class Act(Grammar):
-    """What a reaction asks for: a trigger of this case, of another, of every child; or a case."""
+    """What a reaction asks for: a trigger of this case, of another, of every child; or a case, or
+    one ``for`` every item of a list."""
 
     trigger: Word | None = None
     of: Literal["case"] | DataPath | None = None
     each: WorkflowName | None = None
     start: WorkflowName | None = None
+    over: Annotated[DataPath | None, Constrained(alias="for")] = None
     values: Annotated[dict[Name, Expression], Constrained(alias="with")] = {}
 
 

@@ -50,8 +50,16 @@ def asks_for_one_thing(definition: Definition) -> Iterator[Problem]:
         elif act.start is not None and (act.of or act.each):
             mend = "leave `of` and `each` out; what belongs to the new case goes into `with`"
             yield Problem(f"{at}/do", "a start is asked of no case", mend)
+        elif act.over and not (act.start and _is_list(act.over, definition)):
+            what = f"{act.over} is no list" if act.start else "`for` goes with `start`"
+            yield Problem(f"{at}/do/for", what, "name a field of type list")
         elif act.of and act.each:
             yield Problem(f"{at}/do", "asks one case and each child", "leave one of the two out")
+
+
+def _is_list(path: str, definition: Definition) -> bool:
+    field = definition.data.get(path.removeprefix("data."))
+    return field is not None and field.type == "list"
 
 
 def knows_whom_it_asks(definition: Definition) -> Iterator[Problem]:
@@ -187,6 +195,10 @@ def _lets_in(step: Step) -> bool:
 
 def _misfit(said: str, definition: Definition, target: Field) -> str:
     """Why the field cannot take what is said; empty where it can, or where it depends."""
+    if said == "event.position":
+        return "" if target.type == "number" else "event.position is a number"
+    if said == "item":
+        return ""
     if said in ("key", "state", "event.name"):
         unfit = target.type in ("number", "money", "date", "document")
         return f"{said} is text" if unfit else ""

@@ -57,15 +57,17 @@ class Rules:
             self._rules.setdefault(reaction.on, []).append((number, reaction, condition))
         self.names = frozenset(self._rules)
 
-    def asks(self, event: Event, case: Case, read: Callable[[str], Case | None]) -> Iterator[Ask]:
-        """What the event asks for. ``case`` is as the event left it; ``read`` gives other cases,
-        as of then too, by key."""
+    def asks(
+        self, event: Event, position: int, case: Case, read: Callable[[str], Case | None]
+    ) -> Iterator[Ask]:
+        """What the event at a position asks for. ``case`` is as the event left it; ``read`` gives
+        other cases, as of then too, by key."""
         for number, reaction, condition in self._rules.get(event.name, ()):
             if condition:
                 held, _ = condition.evaluate(self._environment(event, case, condition, read))
                 if not held:
                     continue
-            yield from _asks(number, reaction.do, event, case)
+            yield from _asks(number, reaction.do, event, position, case)
 
     def _environment(
         self, event: Event, case: Case, condition: Condition, read: Callable[[str], Case | None]
@@ -94,11 +96,14 @@ def is_reacted_to(event: Mapping[str, Any]) -> bool:
     return bool(event["actor"].get("kind") != "import")
 
 
-def _asks(number: int, act: Act, event: Event, case: Case) -> Iterator[Ask]:
+def _asks(number: int, act: Act, event: Event, position: int, case: Case) -> Iterator[Ask]:
     depth = depth_of(event.command_id) + 1
-    data = {name: _value(said, event, case) for name, said in act.values.items()}
+    known: dict[str, Any] = {"key": case.key, "state": case.state}
+    known |= {"event.name": event.name, "event.position": position}
 
-    def ask(target: str, problem: str = "") -> Ask:
+    def ask(target: str, problem: str = "", item: Any = None) -> Ask:
+        of_item = known | {"item": item}
+        data = {name: _value(said, of_item, case) for name, said in act.values.items()}
         said: dict[str, Any] = {
             "command_id": f"reaction:{depth}:{event.event_id}:{number}:{target}",
             "actor": ACTOR,
@@ -118,7 +123,11 @@ def _asks(number: int, act: Act, event: Event, case: Case) -> Iterator[Ask]:
             command = PullTrigger(**said, case=target, trigger=trigger)
         return Ask(said["command_id"], what, command, depth, act.each is not None, problem)
 
-    if act.start is not None:
+    if act.start is not None and act.over is not None:
+        items = case.data.get(act.over.removeprefix("data."))
+        for place, item in enumerate(items if isinstance(items, list) else ()):
+            yield ask(f"{act.start}/{place}", item=item)
+    elif act.start is not None:
         yield ask(act.start)
     elif act.each is not None:
         for workflow, child in dict.fromkeys(case.children):
@@ -136,13 +145,8 @@ def _asks(number: int, act: Act, event: Event, case: Case) -> Iterator[Ask]:
             yield ask(key)
 
 
-def _value(said: str, event: Event, case: Case) -> Any:
-    """What ``with`` gives a field: ``key``, ``state``, ``event.name``, ``data.FIELD``, or text."""
-    match said:
-        case "key":
-            return case.key
-        case "state":
-            return case.state
-        case "event.name":
-            return event.name
+def _value(said: str, known: Mapping[str, Any], case: Case) -> Any:
+    """What ``with`` gives a field: a word of ``known``, ``data.FIELD``, or the text itself."""
+    if said in known:
+        return known[said]
     return case.data.get(said.removeprefix("data.")) if said.startswith("data.") else said

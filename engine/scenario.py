@@ -176,26 +176,59 @@ def load_scenarios(text: str | bytes, file: str) -> tuple[ScenarioFile, Text]:
     return validate(ScenarioFile, source), source
 
 
+class Published:
+    """Definitions as a log holds them, and made ready to decide with: done once for all scenarios
+    that are played with them."""
+
+    def __init__(self, definitions: Sequence[tuple[Definition, str]]) -> None:
+        log = MemoryLog()
+        service = Service(log, HandClock(_LONG_AGO))
+        operator = Requester(id="operator", kind="service")
+        commands = [
+            PublishDefinition(
+                command_id=f"publish-{number}", actor=operator, body=definition.body, text=text
+            )
+            for number, (definition, text) in enumerate(definitions)
+        ]
+        for answer in service.handle_many(commands):
+            if isinstance(answer, PmoError):
+                raise answer
+        self.appends = [
+            Append((r.event,), {r.event.stream: 0}, ids.marker(r.event.command_id), bytes(32))
+            for r in log.read(0, log.head())
+        ]
+        self.workflows = service.catalog.workflows
+        self._log = log
+
+    def on(self, new_log: Callable[[], Log] | None) -> Log:
+        """A log in which they are published, and nothing else; by default in memory."""
+        if new_log is None:
+            return self._log.copy()
+        log = new_log()
+        log.append(self.appends)
+        return log
+
+
 def run(
     file: ScenarioFile,
     source: Text,
-    definitions: Sequence[tuple[Definition, str]],
-    new_log: Callable[[], Log],
+    published: Published,
+    new_log: Callable[[], Log] | None = None,
 ) -> Iterator[Result]:
-    """Run every scenario on a fresh log in which the definitions are published."""
-    published = _published(definitions)
+    """Play every scenario on a fresh log in which the definitions are published."""
     for index, scenario in enumerate(file.scenarios):
-        log = new_log()
+        log = published.on(new_log)
+        begins = log.head()
         try:
-            log.append(published)
-            stage = _Stage(log, scenario, file.background)
+            stage = _Stage(log, scenario, file.background, published)
             failure = stage.play()
+            taken = [recorded.event for recorded in log.read(begins, log.head())]
             yield Result(
                 scenario.scenario,
                 source.where(f"/scenarios/{index}"),
                 failure,
-                frozenset(_taken(log)),
-                frozenset(_taken(log, by_timer=True)),
+                frozenset(_arrows(taken)),
+                frozenset(_arrows(e for e in taken if e.actor.kind == "timer")),
             )
         finally:
             log.close()
@@ -228,32 +261,17 @@ def unfired(definition: Definition, results: Iterable[Result]) -> list[str]:
     ]
 
 
-def _published(definitions: Sequence[tuple[Definition, str]]) -> list[Append]:
-    """What a log holds in which these are published; made once, for it takes a while."""
-    log = MemoryLog()
-    operator = Requester(id="operator", kind="service")
-    commands = [
-        PublishDefinition(
-            command_id=f"publish-{number}", actor=operator, body=definition.body, text=text
-        )
-        for number, (definition, text) in enumerate(definitions)
-    ]
-    for answer in Service(log, HandClock(_LONG_AGO)).handle_many(commands):
-        if isinstance(answer, PmoError):
-            raise answer
-    return [
-        Append((r.event,), {r.event.stream: 0}, ids.marker(r.event.command_id), bytes(32))
-        for r in log.read(0, log.head())
-    ]
-
-
 class _Stage:
-    def __init__(self, log: Log, scenario: Scenario, background: Sequence[Step]) -> None:
+    def __init__(
+        self, log: Log, scenario: Scenario, background: Sequence[Step], published: Published
+    ) -> None:
         self._scenario = scenario
         self._given = [*background, *scenario.given]
         self._clock = HandClock(instant(to_datetime(scenario.today)))
         ids = (f"00000000-0000-7000-8000-{number:012}" for number in range(10**9))
-        self._service = Service(log, self._clock, new_id=lambda: next(ids))
+        self._service = Service(
+            log, self._clock, new_id=lambda: next(ids), workflows=published.workflows
+        )
         self._aftermath = Aftermath(self._service)
         self._incidents: list[str] = []
         self._sent = 0
@@ -435,10 +453,9 @@ class _Stage:
         return f"command-{self._sent}"
 
 
-def _taken(log: Log, by_timer: bool = False) -> Iterator[str]:
-    for recorded in log.read(0, log.head()):
-        event = recorded.event
-        if isinstance(event, CaseTransitioned) and (event.actor.kind == "timer" or not by_timer):
+def _arrows(events: Iterable[AnyEvent]) -> Iterator[str]:
+    for event in events:
+        if isinstance(event, CaseTransitioned):
             yield f"{event.definition.name}: {_arrow(event.source, event.trigger, event.state)}"
 
 

@@ -93,6 +93,7 @@ ABOUT = {
     "Act.of": "Whose trigger: this `case`, or the one in a field, like data.plan.",
     "Act.each": "Of every child of this workflow.",
     "Act.start": "The workflow of which a case is begun.",
+    "Act.for": "A list field: one case is begun for every item of it, which is `item` in `with`.",
     "Act.with": "The data that goes along: data.FIELD, key, state, event.name, or plain text.",
     "EvidenceNeed.kind": "What kind of document, like business-case.",
     "EvidenceNeed.newer_than": "How old its date may be, like 90 days.",

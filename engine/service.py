@@ -43,6 +43,7 @@ from engine.events import (
 )
 from engine.keys import Keys
 from engine.lint import lint
+from engine.machine import Workflow
 from engine.store.log import Append, Appended, Conflict, Log, Marked, Recorded
 from engine.validation import explain
 
@@ -103,9 +104,11 @@ class Service:
         clock: Clock | None = None,
         new_id: Callable[[], str] = ids.new_id,
         cases_kept: int = CASES_KEPT,
+        workflows: Mapping[str, Workflow] | None = None,
     ) -> None:
+        """``workflows``: some that were made ready elsewhere, by the hash of their definition."""
         self.log = log
-        self.catalog = Catalog(log)
+        self.catalog = Catalog(log, workflows)
         self._clock = clock or SystemClock()
         self._new_id = new_id
         self._kept: OrderedDict[str, Case] = OrderedDict()

@@ -41,10 +41,10 @@ _CASE_COLUMNS = {
 
 _COSTLY = {"since": "state_since", "started": "started"}
 _CASES = ("key", "workflow", "state", "title", "version", "position", "changed", "final")
-_FIXED: dict[str, tuple[str, ...]] = {
+FIXED: dict[str, tuple[str, ...]] = {
     "appointments": ("key", "role", "unit", "person", "from", "until"),
     "cases": (*_CASES, "since", "started"),
-    "deadlines": ("position", "key", "workflow", "state", "version", "at", "share", "pulls",
+    "deadlines": ("key", "workflow", "state", "version", "since", "at", "share", "pulls",
                   "settled_at", "outcome"),
     "definitions": ("position", "workflow", "version", "title", "hash", "published_at",
                     "published_by"),
@@ -102,7 +102,7 @@ class Relations:
     @property
     def names(self) -> list[str]:
         made = (f"{name}{kind}" for name in self.workflows for kind in (_HISTORY, _CHANGES))
-        return sorted({*_FIXED, *self.workflows, *made})
+        return sorted({*FIXED, *self.workflows, *made})
 
     def missing(self, select: Select) -> list[str]:
         """The workflows that it needs and that are not published, each once."""
@@ -111,8 +111,8 @@ class Relations:
         return list(dict.fromkeys(_workflow_of(name) for name in needed))
 
     def columns(self, relation: str) -> list[str]:
-        if relation in _FIXED:
-            return list(_FIXED[relation])
+        if relation in FIXED:
+            return list(FIXED[relation])
         name = self._register(relation)
         if relation not in self.workflows and relation.endswith(_CHANGES):
             return list(_CHANGED)
@@ -122,7 +122,7 @@ class Relations:
     def fields(self, relation: str) -> list[Field]:
         """The data fields of a workflow's relation, or of its history; others have none."""
         name = self._register(relation)
-        if relation in _FIXED or name not in self.workflows:
+        if relation in FIXED or name not in self.workflows:
             return []
         sql = read_sql("register.sql")["fields"]
         return [Field(*row) for row in self._tables.run(sql, [self.workflows[name].name])]
@@ -138,6 +138,7 @@ class Relations:
         return {
             "known": known_position(self._tables, self._moments.known_at),
             "as_of": occurred_by(self._moments.as_of),
+            "known_at": occurred_by(self._moments.known_at),
             "now": self._moments.now,
             "today": self._moments.now[:10],
         }
@@ -161,9 +162,7 @@ class Relations:
                 return _united(self._offers(), "offers")
             case "appointments":
                 return _united(self._appointments(), "appointments")
-            case "deadlines" if not self._tables.columns("deadlines"):
-                return _united([], "deadlines")
-            case fixed if fixed in _FIXED:
+            case fixed if fixed in FIXED:
                 return _SQL[fixed]
         name = self._register(relation)
         if relation != name and relation.endswith(_CHANGES):
@@ -323,7 +322,7 @@ def _chosen(place: str, said: Iterable[str], fields: Collection[str]) -> str:
 
 
 def _united(parts: Iterable[str], relation: str) -> str:
-    nothing = ", ".join(f"NULL AS {quote(column)}" for column in _FIXED[relation])
+    nothing = ", ".join(f"NULL AS {quote(column)}" for column in FIXED[relation])
     return "UNION ALL\n".join(parts) or f"SELECT {nothing} WHERE 1 = 0"
 
 

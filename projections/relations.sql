@@ -22,7 +22,7 @@ FROM main.$signature
 WHERE from_position <= :known AND from_at <= :as_of
 
 -- name: deadlines
-SELECT position, case_key AS key, workflow, state, entered AS version, at, share, pulls,
+SELECT case_key AS key, workflow, state, entered AS version, entered_at AS since, at, share, pulls,
     CASE WHEN settled_position <= :known AND settled_on <= :as_of THEN settled_at END AS settled_at,
     CASE WHEN settled_position <= :known AND settled_on <= :as_of THEN outcome END AS outcome
 FROM main.$deadlines

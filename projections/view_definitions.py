@@ -20,7 +20,7 @@ from engine.validation import suggest, validate
 from engine.yaml_source import Source, read_yaml
 from projections.select_text import Select
 
-PROVIDED = ("as_of", "known", "now", "today")
+PROVIDED = ("as_of", "known", "known_at", "now", "today")
 """Parameters that every view may use: the moments it is asked for."""
 
 Sql = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]

@@ -13,7 +13,7 @@ from engine.case import fold
 from engine.definition import Definition, Transition
 from engine.events import CaseObserved, CommandRefused, Verdict
 from engine.loading import load_definition, load_definitions
-from engine.scenario import Scenario, ScenarioFile, load_scenarios, run, untouched
+from engine.scenario import Published, Scenario, ScenarioFile, load_scenarios, run, untouched
 from engine.store.log import Log
 from engine.store.memory import MemoryLog
 from engine.store.sqlite import SQLiteLog
@@ -28,28 +28,31 @@ SCENARIOS = {
     for path in shipped()
     for file in [path.with_suffix(".scenarios.yaml")]
 }
+PUBLISHED = Published([*DEFINITIONS.values()])
 EVERY = [
-    pytest.param(source, one, id=f"{workflow}: {one.scenario}")
+    pytest.param(file, source, one, id=f"{workflow}: {one.scenario}")
     for workflow, (file, source) in SCENARIOS.items()
     for one in file.scenarios
 ]
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def new_log(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Log]:
-    return MemoryLog if request.param == "memory" else lambda: SQLiteLog(tmp_path / "ledger.db")
+def new_log(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Log] | None:
+    return None if request.param == "memory" else lambda: SQLiteLog(tmp_path / "ledger.db")
 
 
-@pytest.mark.parametrize(("source", "scenario"), EVERY)
-def test_scenario(source: Source, scenario: Scenario, new_log: Callable[[], Log]) -> None:
-    alone = ScenarioFile(scenarios=[scenario])
-    (result,) = run(alone, source, [*DEFINITIONS.values()], new_log)
+@pytest.mark.parametrize(("file", "source", "scenario"), EVERY)
+def test_scenario(
+    file: ScenarioFile, source: Source, scenario: Scenario, new_log: Callable[[], Log] | None
+) -> None:
+    alone = ScenarioFile(background=file.background, scenarios=[scenario])
+    (result,) = run(alone, source, PUBLISHED, new_log)
     assert result.failure == ""
 
 
 @pytest.mark.parametrize("workflow", SCENARIOS)
 def test_every_transition_is_taken_by_some_scenario(workflow: str) -> None:
-    results = run(*SCENARIOS[workflow], [*DEFINITIONS.values()], MemoryLog)
+    results = run(*SCENARIOS[workflow], PUBLISHED)
     assert untouched(DEFINITIONS[workflow][0], results) == []
 
 
@@ -59,7 +62,7 @@ def test_a_transition_that_no_scenario_takes_is_told(workflow: str) -> None:
     trigger = definition.transitions[-1].trigger
     fewer = [one for one in file.scenarios if one.when.do != trigger]
     assert len(fewer) < len(file.scenarios)
-    results = run(ScenarioFile(scenarios=fewer), source, [*DEFINITIONS.values()], MemoryLog)
+    results = run(ScenarioFile(background=file.background, scenarios=fewer), source, PUBLISHED)
     told = untouched(definition, results)
     assert told
     assert all(f" -{trigger}-> " in arrow for arrow in told)
@@ -137,7 +140,7 @@ def test_a_wrong_expectation_is_told_with_its_line_and_column(
 ) -> None:
     text = WRONG.replace("ROLE", role).replace("THEN", then)
     file, source = load_scenarios(text, "wrong.scenarios.yaml")
-    right, wrong = run(file, source, [*DEFINITIONS.values()], MemoryLog)
+    right, wrong = run(file, source, PUBLISHED)
     assert right.failure == ""
     assert wrong.where == "wrong.scenarios.yaml:6:5"
     assert told in wrong.failure
@@ -146,7 +149,7 @@ def test_a_wrong_expectation_is_told_with_its_line_and_column(
 def test_a_step_that_was_only_to_prepare_and_fails_is_told_by_its_number() -> None:
     text = """{scenarios: [{scenario: It goes wrong early, given: [{start: objective,
       as: sam:visitor, data: {title: A}}], when: {do: baseline}, then: {state: baselined}}]}"""
-    (result,) = run(*load_scenarios(text, "x.yaml"), [*DEFINITIONS.values()], MemoryLog)
+    (result,) = run(*load_scenarios(text, "x.yaml"), PUBLISHED)
     assert result.failure.startswith("given, step 1: objective cannot start")
 
 
@@ -155,7 +158,7 @@ def test_the_scenarios_in_the_guide_hold() -> None:
     (text,) = [block for block in blocks if "\nworkflow: waiver\n" in block and "\nkey: " in block]
     (scenarios,) = [block for block in blocks if block.startswith("scenarios:")]
     waiver = load_definition(text, "waiver.yaml")
-    results = [*run(*load_scenarios(scenarios, "guide"), [(waiver, text)], MemoryLog)]
+    results = [*run(*load_scenarios(scenarios, "guide"), Published([(waiver, text)]))]
     assert [result.failure for result in results] == ["", "", ""]
 
 
@@ -172,7 +175,7 @@ def played(workflow: str) -> list[Log]:
         logs.append(MemoryLog())
         return logs[-1]
 
-    results = run(*SCENARIOS[workflow], definitions, new_log)
+    results = run(*SCENARIOS[workflow], Published(definitions), new_log)
     assert [result.failure for result in results if result.failure] == []
     return logs
 

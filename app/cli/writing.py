@@ -61,7 +61,7 @@ def start_command(workflow: str, home: Path, as_json: bool, **given: Any) -> Non
 @click.option(
     "--override",
     is_flag=True,
-    help="Go ahead although a guard does not hold: only where the workflow lets you, with --reason.",
+    help="Go ahead although a guard does not hold: where the workflow lets you, with --reason.",
 )
 @options.command_options
 @options.actor_option

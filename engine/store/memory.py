@@ -38,6 +38,15 @@ class Recorder(popo.POPOApplicationRecorder):
             self.chains.append(chain)
         return super()._update_table(stored_events, **kwargs)
 
+    def copy(self) -> Recorder:
+        other = Recorder()
+        other.chains = list(self.chains)
+        with self._database_lock:
+            other._stored_events = list(self._stored_events)
+            for stream, places in self._stored_events_index.items():
+                other._stored_events_index[stream] = dict(places)
+        return other
+
     def select_stream(self, stream: str, after: int) -> list[tuple[int, persistence.StoredEvent]]:
         """As ``select_events``, with positions."""
         with self._database_lock:
@@ -75,6 +84,15 @@ class MemoryLog:
         self._recorded_at = ""
         self._appending = threading.Lock()
         self._appended = threading.Condition()
+
+    def copy(self) -> MemoryLog:
+        """Another log that begins with what is in this one."""
+        other = MemoryLog()
+        with self._appending:
+            other._recorder = self._recorder.copy()
+            other._markers = dict(self._markers)
+            other._recorded_at = self._recorded_at
+        return other
 
     def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
         with self._appending:

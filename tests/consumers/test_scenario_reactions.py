@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.loading import load_definition
-from engine.scenario import load_scenarios, run
-from engine.store.memory import MemoryLog
+from engine.scenario import Published, load_scenarios, run
 from tests.consumers.conftest import DECISION, PLAN
 from tests.consumers.test_reactions import PING
 
@@ -28,7 +27,7 @@ def played(then: str, given: str = GIVEN) -> str:
         PING.format(name="pong", key="PONG", other="ping", emits="Pong"),
     ]
     definitions = [(load_definition(text, "d.yaml"), text) for text in texts]
-    (result,) = run(file, source, definitions, MemoryLog)
+    (result,) = run(file, source, Published(definitions))
     return result.failure
 
 

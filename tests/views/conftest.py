@@ -17,10 +17,12 @@ from engine.events import (
     CaseLinked,
     CaseObserved,
     CaseSigned,
+    CaseStarted,
     CaseTransitioned,
     Conformance,
     DefinitionPublished,
     DefinitionRef,
+    Due,
     Evidence,
     EvidenceAttached,
     Source,
@@ -94,9 +96,28 @@ class History:
             origin=Source(name="report"),
         )
 
-    def transitioned(self, key: str, trigger: str, before: str, after: str) -> AnyEvent:
+    def started(
+        self, key: str, state: str, at: str = NINE, deadlines: tuple[Due, ...] | None = None
+    ) -> AnyEvent:
+        return CaseStarted(
+            **self._envelope(key, "Started", at, NINE),
+            definition=DefinitionRef(name="plan", version=1, hash="0" * 64),
+            state=state,
+            data={},
+            deadlines=deadlines,
+        )
+
+    def transitioned(
+        self,
+        key: str,
+        trigger: str,
+        before: str,
+        after: str,
+        at: str = NINE,
+        recorded_at: str = NINE,
+    ) -> AnyEvent:
         return CaseTransitioned(
-            **self._envelope(key, "Moved", NINE, NINE),
+            **self._envelope(key, "Moved", at, recorded_at),
             definition=DefinitionRef(name="plan", version=1, hash="0" * 64),
             trigger=trigger,
             source=before,

@@ -76,5 +76,5 @@ def test_a_field_that_a_later_version_brings_gets_its_index(history, runner, loo
 
 
 def names(tables: Tables):
-    sql = "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE '%register\\_%' ESCAPE '\\'"
+    sql = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '%register_plan%'"
     return {name for (name,) in tables.run(sql)}

@@ -3,7 +3,8 @@
 import pytest
 
 from engine.errors import BadInput, NotFound, StoreFailed
-from tests.views.asking import rows
+from engine.events import Due
+from tests.views.asking import opened, rows
 
 MARCH, APRIL, MAY = "2026-03-31", "2026-04-30", "2026-05-31"
 PLAN_RULES = {
@@ -222,10 +223,6 @@ def test_the_trail_is_there_with_who_and_what_the_rules_say(history, runner, loo
     ]
 
 
-def test_without_deadlines_there_are_none(plans):
-    assert rows(plans, "SELECT key FROM deadlines WHERE settled_at IS NULL") == []
-
-
 def test_who_is_behind_is_handed_in(plans):
     sql = "SELECT name, head - reached AS behind, waiting FROM subscribers"
     assert rows(plans, sql) == [{"name": "views", "behind": 2, "waiting": 1}]
@@ -289,3 +286,33 @@ def test_two_columns_of_one_name_are_refused(plans):
 def test_nothing_can_be_written_through_the_views(plans):
     with pytest.raises(StoreFailed, match="readonly"):
         plans.select("DELETE FROM audit", {}, 1)
+
+
+@pytest.fixture
+def dated(history, runner, look):
+    """A plan that was to be closed by the end of April, and was closed in May."""
+    due = Due(at=recorded(APRIL), share="100%", then="close")
+    half = Due(at="2026-04-15T09:00:00.000000Z", share="50%", then=None)
+    history.write(
+        history.definition(**PLAN_RULES),
+        history.started("P-1", "open", MARCH, deadlines=(half, due)),
+        history.transitioned("P-1", "close", "open", "closed", at=MAY, recorded_at=recorded(MAY)),
+    )
+    runner.catch_up()
+    return look()
+
+
+def test_deadlines_are_open_until_they_are_settled(dated):
+    sql = "SELECT key, state, at, pulls, outcome FROM deadlines WHERE pulls IS NOT NULL"
+    then = {"key": "P-1", "state": "open", "at": recorded(APRIL), "pulls": "close"}
+    assert rows(dated, sql, as_of=APRIL) == [then | {"outcome": None}]
+    (settled,) = rows(dated, sql)
+    assert settled["outcome"] is not None
+    assert rows(dated, sql, as_of="2026-03-30") == []
+
+
+def test_what_waits_says_until_when(dated):
+    (waiting,) = opened(dated, "waiting", {"role": "owner"}, as_of="2026-04-20")
+    assert (waiting["until"], waiting["late"]) == (recorded(APRIL), None)
+    (late,) = opened(dated, "waiting", {"role": "owner"}, as_of="2026-05-01")
+    assert late["late"] == "overdue"

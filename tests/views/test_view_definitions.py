@@ -1,9 +1,17 @@
 """Views and metrics are files: what is wrong with one is told with line and column."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from engine.errors import BadInput
+from projections.functions import AGGREGATES, SCALARS
+from projections.relations import FIXED as RELATIONS
 from projections.view_definitions import in_force, load_metrics, load_view, read_parameters
+
+FUNCTIONS = {**SCALARS, **AGGREGATES}
+GUIDE = (Path(__file__).parents[2] / "docs" / "views.md").read_text(encoding="utf-8")
 
 VIEW = """id: R1
 title: Projects
@@ -109,3 +117,20 @@ def test_one_version_of_a_metric_is_defined_once():
 def test_every_wrong_metric_is_told():
     text = METRICS.replace("SELECT 1", "DROP 1").replace("SELECT 2", "DROP 2")
     assert len(problems(text, lambda text: load_metrics(text, "m.yaml"))) == 2
+
+
+def test_the_examples_of_the_guide_are_what_they_say():
+    view, metrics = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    assert load_view(view, "late-tasks.yaml", "late-tasks").title == "Late tasks"
+    assert [metric.id for metric in load_metrics(metrics, "metrics.yaml")] == ["tasks-late"]
+
+
+@pytest.mark.parametrize("relation", sorted(RELATIONS))
+def test_the_guide_names_every_relation_with_its_columns(relation):
+    (row,) = re.findall(rf"^\| `{relation}` \| (.*) \|$", GUIDE, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", row)) >= set(RELATIONS[relation])
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS])
+def test_the_guide_names_every_function(name):
+    assert f"`{name}(" in GUIDE or name == "ground_of"
