@@ -33,6 +33,7 @@ from engine.definition import Definition
 from engine.errors import BadInput, PmoError, Refused
 from engine.events import (
     Answer,
+    AnyEvent,
     CaseStarted,
     CaseTransitioned,
     Evidence,
