@@ -13,8 +13,7 @@ from engine.clock import HandClock
 from engine.commands import StartCase
 from engine.deadlines import SCHEDULER
 from engine.loading import load_definition
-from engine.scenario import load_scenarios, run, unfired
-from engine.store.memory import MemoryLog
+from engine.scenario import Published, load_scenarios, run, unfired
 from tests.time.conftest import CALENDAR, REVIEW, TASK
 
 BACKGROUND = """
@@ -59,7 +58,7 @@ def play(*scenarios):
     definitions = [(load_definition(text, "x.yaml"), text) for text in (CALENDAR, REVIEW, TASK)]
     text = BACKGROUND + "scenarios:" + "".join(scenarios)
     file, source = load_scenarios(text, "x.scenarios.yaml")
-    return definitions[1][0], list(run(file, source, definitions, MemoryLog))
+    return definitions[1][0], list(run(file, source, Published(definitions)))
 
 
 @pytest.mark.parametrize("scenario", [LAPSES, IN_TIME, REMINDED, REFUSED])
