@@ -40,6 +40,7 @@ class Deadlines:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._position = 0  # of the event that is taken in
 
     def create(self) -> None:
         self._tables.run_script(_SQL["tables"])
@@ -48,7 +49,8 @@ class Deadlines:
         self._tables.run_script(_SQL["indexes"])
 
     def apply(self, batch: Batch) -> None:
-        for _, event in batch:
+        for position, event in batch:
+            self._position = position
             kind = event["type"]
             if kind in _ENTERS:
                 self._enter(event)
@@ -79,7 +81,8 @@ class Deadlines:
         about = [event["stream"], entered, event["definition"]["name"], event["state"], since]
         for each in dues or ():
             due = [each["at"], each["of"], each["share"], each.get("then")]
-            self._tables.run(_SQL["insert"], about + due)
+            said = [self._position, event["occurred_at"]]
+            self._tables.run(_SQL["insert"], about + due + said)
 
     def _settle(self, event: dict[str, Any], rows: list[tuple[Any, ...]]) -> None:
         """Of what was open: what fired, what goes on, and what is over."""
@@ -121,8 +124,9 @@ class Deadlines:
 
     def _close(self, event: dict[str, Any], row: tuple[Any, ...], outcome: str) -> None:
         entered, _, _, at, of, share, _ = row
+        when = [event["recorded_at"], event["occurred_at"], self._position]
         key = [event["stream"], entered, of, share, at]
-        self._tables.run(_SQL["settle"], [event["recorded_at"], outcome, *key])
+        self._tables.run(_SQL["settle"], [*when, outcome, *key])
 
 
 def _named(due: dict[str, Any]) -> tuple[Any, ...]:

@@ -9,7 +9,11 @@ CREATE TABLE $deadlines (
     of INTEGER NOT NULL,
     share TEXT NOT NULL,
     pulls TEXT,
+    position INTEGER NOT NULL,
+    entered_at TEXT NOT NULL,
     settled_at TEXT,
+    settled_on TEXT,
+    settled_position INTEGER,
     outcome TEXT,
     PRIMARY KEY (case_key, entered, of, share, at)
 ) WITHOUT ROWID;
@@ -20,9 +24,10 @@ CREATE INDEX $deadlines_of_workflow ON $deadlines (workflow, at) WHERE settled_a
 
 -- name: insert
 INSERT INTO $deadlines
-    (case_key, entered, workflow, state, since, at, of, share, pulls)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (case_key, entered, of, share, at) DO UPDATE SET settled_at = NULL, outcome = NULL
+    (case_key, entered, workflow, state, since, at, of, share, pulls, position, entered_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (case_key, entered, of, share, at) DO UPDATE SET
+    settled_at = NULL, settled_on = NULL, settled_position = NULL, outcome = NULL
 
 -- name: of_case
 SELECT entered, state, since, at, of, share, pulls
@@ -31,7 +36,7 @@ WHERE case_key = ? AND settled_at IS NULL
 ORDER BY at, of, share
 
 -- name: settle
-UPDATE $deadlines SET settled_at = ?, outcome = ?
+UPDATE $deadlines SET settled_at = ?, settled_on = ?, settled_position = ?, outcome = ?
 WHERE case_key = ? AND entered = ? AND of = ? AND share = ? AND at = ?
 
 -- name: stay

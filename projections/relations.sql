@@ -22,12 +22,11 @@ FROM main.$signature
 WHERE from_position <= :known AND from_at <= :as_of
 
 -- name: deadlines
-SELECT d.case_key AS key, d.workflow, d.state, d.entered AS version, d.since, d.at, d.share, d.pulls,
-    CASE WHEN d.settled_at <= :as_of AND d.settled_at <= :known_at THEN d.settled_at END AS settled_at,
-    CASE WHEN d.settled_at <= :as_of AND d.settled_at <= :known_at THEN d.outcome END AS outcome
-FROM main.$deadlines AS d
-JOIN main.$audit AS entry ON entry.stream = d.case_key AND entry.version = d.entered
-WHERE entry.position <= :known AND entry.occurred_at <= :as_of
+SELECT case_key AS key, workflow, state, entered AS version, entered_at AS since, at, share, pulls,
+    CASE WHEN settled_position <= :known AND settled_on <= :as_of THEN settled_at END AS settled_at,
+    CASE WHEN settled_position <= :known AND settled_on <= :as_of THEN outcome END AS outcome
+FROM main.$deadlines
+WHERE position <= :known AND entered_at <= :as_of
 
 -- name: register
 SELECT {columns} FROM main.${table} WHERE {condition}
