@@ -37,7 +37,7 @@ def test_what_it_says_to_try_works(demo):
     pmo, answer = demo
     lines = answer.out.split("Try next\n")[1].splitlines()
     commands = [shlex.split(line) for line in lines if line.startswith("  pmo ")]
-    assert len(commands) == 5
+    assert len(commands) == 6
     for _, *words in commands:
         if "-o" in words:
             words[words.index("-o") + 1] = str(pmo.home / "picture.svg")
