@@ -171,9 +171,8 @@ def _print_next(home: Home) -> None:
         "pmo list major-project --where 'rating=Red' --sort -whole_life_cost",
         "pmo list major-project --where 'whole_life_cost is withheld' --columns key,name,rating",
         f"pmo diagram {key} -o project.svg",
-        "pmo start appointment role=sponsor unit=transport person=sam from=2026-01-01"
-        " --as pat:registrar",
-        "pmo start objective title='Client satisfaction' unit=transport --as sam",
+        "pmo start appointment role=sponsor unit=pmo person=sam from=2026-01-01 --as pat:registrar",
+        "pmo start objective title='Client satisfaction' unit=pmo --as sam",
     ):
         click.echo(f"  {command}")
 
