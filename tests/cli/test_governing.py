@@ -76,9 +76,7 @@ def board(pmo: Pmo, tmp_path: Path) -> Pmo:
         *("holder=board", "held_by=body", "rule=simple"),
     )
     pmo.done("start", "appointment", "role=finance", "unit=transport", "person=fin")
-    pmo.done(
-        "start", "matter", "title=Bridge", "category=funding", "unit=transport", "amount=0.5m"
-    )
+    pmo.done("start", "matter", "title=Bridge", "category=funding", "unit=transport", "amount=0.5m")
     return pmo
 
 
