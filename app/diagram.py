@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.drawing import Arrow, Node, Row, clean, draw, wrap
+from app.tooltips import tooltip
 from engine.definition import ByAuthority, ByPerson, Deadline, Definition, Step, Transition
 from engine.errors import BadInput
 
@@ -18,6 +19,10 @@ MOST_ARROWS = 1_000
 
 _LEGEND = (
     Row("by", "has a condition", ("condition",)),
+    Row("by", "others vote or agree", ("people",)),
+    Row("by", "asks something of children", ("children",)),
+    Row("by", "may be overridden", ("pass",)),
+    Row("by", "only one at a time", ("lone",)),
     Row("by", "deadline", ("clock",)),
     Row("by", "stays in the state", ("loop",)),
 )
@@ -138,6 +143,11 @@ def _state(definition: Definition, name: str, current: str | None, moved: Sequen
         later = "".join(f"; at {step.at} {step.then}" for step in due.later)
         tip = f"Due {_when(due)}{remind}; then {due.then}{later}"
         rows += [Row("deadline", _span(due), ("clock",), tip)]
+    for one in definition.only_one:
+        if name in one.inside:
+            what = " and ".join(one.per)
+            tip = f"Only one case at a time for each {what} is in {' or '.join(one.inside)}"
+            rows += [Row("deadline", f"one for each {what}", ("lone",), tip)]
     inner = [step for step in definition.transitions_from(name) if step.target(name) == name]
     rows += [Row("rule")] if inner else []
     rows += [row for step in inner for row in _words(definition, step, "loop")]
@@ -149,8 +159,17 @@ def _words(definition: Definition, step: Step, *icons: str) -> tuple[Row, ...]:
     shown = [*icons]
     shown += ["clock"] if isinstance(step, Transition) and _is_due(definition, step) else []
     shown += ["condition"] if step.when else []
-    trigger = Row("trigger", _trigger(step), tuple(shown), _rules(step))
+    shown += ["people"] if _is_shared(step) else []
+    shown += ["children"] if step.children else []
+    shown += ["pass"] if step.override else []
+    trigger = Row("trigger", _trigger(step), tuple(shown), tooltip(step, definition))
     return (trigger, *(Row("by", line) for line in wrap(_who(definition, step), 30)))
+
+
+def _is_shared(step: Step) -> bool:
+    """Whether others have to sign before somebody takes the step (or a body may have to vote)."""
+    by_authority = any(isinstance(who, ByAuthority) for who in step.by)
+    return by_authority or step.quorum is not None or bool(step.agreed_by)
 
 
 def _is_due(definition: Definition, step: Transition) -> bool:
@@ -176,21 +195,6 @@ def _taken(step: Transition, source: str, visited: Sequence[Move]) -> tuple[str,
 def _took(move: Move, step: Transition) -> bool:
     allowed = move.source in step.sources and move.to == step.target(move.source)
     return allowed and move.trigger in ("", step.trigger)
-
-
-def _rules(step: Step) -> str:
-    """Everything that has to hold, a line each: shown when a pointer rests on the trigger."""
-    lines = [step.about]
-    lines += [f"Condition: {check.check}" for check in step.when]
-    lines += [f"Evidence: {need.kind}" for need in step.evidence if not need.newer_than]
-    lines += [
-        f"Evidence: {need.kind}, newer than {need.newer_than}"
-        for need in step.evidence
-        if need.newer_than
-    ]
-    lines += [f"Needs: {', '.join(step.needs)}"] if step.needs else []
-    lines += [f"Not by: {', '.join(step.not_by)}"] if step.not_by else []
-    return "\n".join(filter(None, lines))
 
 
 def _trigger(step: Step) -> str:

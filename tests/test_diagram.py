@@ -13,6 +13,7 @@ from app.drawing import clean
 from engine import canonical
 from engine.definition import Definition
 from engine.errors import BadInput
+from engine.loading import load_definition
 from workflows import shipped
 
 HOSTILE = (
@@ -369,3 +370,59 @@ def contrast(one, other):
 
     high, low = sorted((light(one), light(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
+
+
+GOVERNED = """
+workflow: matter
+version: 1
+title: Matter
+key: MAT
+only_one: {per: unit, in: decided}
+roles: {finance: , sponsor: }
+data:
+  unit: {type: text}
+  amount: {type: money, currency: GBP}
+  chief: {type: person}
+states: {open: {initial: true}, decided: {final: true}}
+transitions:
+  - trigger: decide
+    from: open
+    to: decided
+    by: {authority: {category: funding, value: data.amount, unit: data.unit}}
+    agreed_by: finance
+    quorum: {body: board, rule: two thirds, veto: finance, casting: true, without: chief}
+    evidence: {kind: case, newer_than: 90 days, unchanged: true}
+    children:
+      - {workflow: condition, in: [met, waived]}
+      - {workflow: factor, where: {kind: internal}, least: 1}
+    should: {needs: amount}
+    override: {by: sponsor, of: [evidence, quorum]}
+"""
+
+
+def test_who_decides_and_what_others_have_to_do_first_are_marks_and_a_tooltip():
+    root = parsed(svg(load_definition(GOVERNED, "matter.yaml")))
+    label = next(label for label in groups(root, "label") if "decide" in words(label))
+    marks = [path.get("class") for path in label.iter("path")]
+    assert marks == ["icon people", "icon children", "icon pass"]
+    (tip,) = tips(label)
+    assert tip.splitlines() == [
+        "Authority: for funding in the unit, worth the amount",
+        "Evidence: case, newer than 90 days, unchanged in this state",
+        "Agreed by: finance",
+        "Vote: board is for it, by two thirds majority, veto of finance, without chief,"
+        " the chair breaks a tie",
+        "Children: every condition is met or waived",
+        "Children: at least 1 factor of kind internal",
+        "Only one at a time for each unit",
+        "Warns only: Needs: amount",
+        "May be overridden by sponsor, with a reason: evidence, quorum",
+    ]
+
+
+def test_a_state_that_only_one_case_is_in_says_so():
+    root = parsed(svg(load_definition(GOVERNED, "matter.yaml")))
+    (decided,) = [state for state in groups(root, "state") if "Decided" in words(state)]
+    assert "one for each unit" in words(decided)
+    legend = [path.get("class") for path in root.findall("g/path")]
+    assert {"icon people", "icon children", "icon pass", "icon lone"} <= {*legend}
