@@ -21,7 +21,7 @@ def tooltip(step: Step, definition: Definition) -> str:
     claims = claimed(step, definition)
     lines += [f"Only one at a time {' and '.join(claims)}"] if claims else []
     if step.should:
-        lines += [f"Warns only: {line}" for line in _asked(step.should)]
+        lines += [f"Warns only: {line}" for line in _asked(step.should) if line]
     if step.override:
         by, of = " or ".join(step.override.by), ", ".join(step.override.of)
         lines.append(f"May be overridden by {by}, with a reason: {of}")

@@ -410,8 +410,10 @@ def test_who_decides_and_what_others_have_to_do_first_are_marks_and_a_tooltip():
         "Authority: for funding in the unit, worth the amount",
         "Evidence: case, newer than 90 days, unchanged in this state",
         "Agreed by: finance",
-        "Vote: board is for it, by two thirds majority, veto of finance, without chief,"
-        " the chair breaks a tie",
+        (
+            "Vote: board is for it, by two thirds majority, veto of finance, without chief,"
+            " the chair breaks a tie"
+        ),
         "Children: every condition is met or waived",
         "Children: at least 1 factor of kind internal",
         "Only one at a time for each unit",
