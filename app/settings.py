@@ -1,0 +1,40 @@
+"""What a home is told of the world around it: ``settings.yaml``, checked like a definition.
+
+One section for each thing that touches the outside; what is left out is off. A secret never stands
+in the file: the file names the environment variable that holds it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from engine.errors import BadInput
+from engine.validation import validate
+from engine.yaml_source import read_yaml
+
+FILE = "settings.yaml"
+NAMED_BY = "PMO_SETTINGS"
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def read_settings(home: Path | None) -> Settings:
+    """The settings named by ``PMO_SETTINGS``, else those in the home; none are all left out.
+
+    Raises ``BadInput`` with the ``file:line:column`` of everything that does not fit.
+    """
+    named = os.environ.get(NAMED_BY)
+    path = Path(named) if named else home / FILE if home else None
+    if path is None or not (named or path.exists()):
+        return Settings()
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+        raise BadInput.one(str(path), what, f"see {NAMED_BY}" if named else "") from None
+    return validate(Settings, read_yaml(text or b"{}", str(path)))
