@@ -85,9 +85,7 @@ class Recorder(stock.PostgresApplicationRecorder):
         """Whatever table is asked for: there is one ledger in a database."""
         super().__init__(datastore, events_table_name="events")
         self.channel_name = CHANNEL
-
-    def create_table(self) -> None:
-        """The migrations have been run when the ledger was opened."""
+        self.sql_create_statements.clear()  # the migrations have been run already
 
     def insert_events(
         self, stored_events: Sequence[persistence.StoredEvent], **kwargs: Any
@@ -170,9 +168,6 @@ class Recorder(stock.PostgresApplicationRecorder):
 
 class ProcessRecorder(stock.PostgresProcessRecorder, Recorder):
     """With a downstream position kept in the same transaction."""
-
-    def create_table(self) -> None:
-        stock.PostgresTrackingRecorder.create_table(self)
 
 
 class Factory(stock.PostgresFactory):

@@ -85,7 +85,7 @@ class OnPostgres(TestCase):
             }
         )
         self.factory = InfrastructureFactory.construct(self.env)
-        self.addCleanup(self.factory.close)
+        self.addCleanup(lambda: self.factory.close())  # some suites construct another
         super().setUp()
 
 
