@@ -88,9 +88,7 @@ class Program:
             )
 
     def kill(self) -> None:
-        assert self.process
-        self.process.kill()
-        self.process.wait(PATIENCE)
+        self.end(signal.SIGKILL)
         self.start()
 
     def pause(self, seconds: float) -> None:
@@ -101,11 +99,15 @@ class Program:
         self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
+        """Our own programs end with their standard input, ``pmo`` at Ctrl-C."""
+        self.end(signal.SIGINT if self.words[0] == PMO else None)
+
+    def end(self, how: signal.Signals | None) -> None:
         assert self.process
         assert self.process.stdin
         self.process.stdin.close()
-        if self.words[0] == PMO:
-            self.process.send_signal(signal.SIGINT)
+        if how:
+            self.process.send_signal(how)
         self.process.wait(PATIENCE)
 
 
@@ -218,7 +220,7 @@ def run(kind: str, seed: int, seconds: float, folder: Path) -> tuple[Storm, list
         finally:
             for program in storm.programs:
                 if program.process and program.process.poll() is None:
-                    program.process.kill()
+                    program.end(signal.SIGKILL)
 
 
 def main() -> int:
@@ -231,9 +233,8 @@ def main() -> int:
         print(f"{kind}: seed {said.seed}, {said.seconds:.0f} seconds", flush=True)
         folder = Path(tempfile.mkdtemp(prefix=f"pmo-chaos-{kind}-"))
         storm, rows, wrong = run(kind, said.seed, said.seconds, folder)
-        print(
-            f"  {len(rows):,} events; {sum(storm.blown.values())} blows: {dict(sorted(storm.blown.items()))}"
-        )
+        blows = ", ".join(f"{count} x {name}" for name, count in sorted(storm.blown.items()))
+        print(f"  {len(rows):,} events; {blows}")
         for fault in wrong[:20]:
             print(f"  WRONG: {fault}")
         if wrong:

@@ -1,4 +1,4 @@
-"""Two services on one log: whatever one has decided on, and the other has brought about meanwhile."""
+"""Two services on one log: what one has decided, and the other has brought about meanwhile."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_an_append_may_expect_what_an_earlier_one_of_the_same_call_brings_about(
 
 
 def test_who_goes_on_from_what_was_refused_is_refused_though_another_has_brought_that_version(log):
-    """Decided on a version 2 of ours that was never written, on a log with a version 2 of others'."""
+    """Decided on a version 2 of ours that was never written; that of the log is another's."""
     log.append([append("A", count=2)])
     answers = log.append([append("A", 2), append("A", 3), append("B", reads={"A": 2}), append("C")])
     assert answers[:3] == [Conflict("A", 2)] * 3
