@@ -131,7 +131,7 @@ class Relations:
         """The view's SELECT with the relations it needs before it."""
         named = dict.fromkeys(name for token in select.relations if (name := token.name))
         parts = [f"{quote(name)} AS (\n{self._selection(name, select)})" for name in named]
-        return select.after(",\n".join(parts).replace("$", self._tables.prefix))
+        return select.after(self._tables.located(",\n".join(parts)))
 
     def given(self) -> dict[str, Any]:
         """The parameters that every view may use."""
