@@ -56,6 +56,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "holidays": ("app.cli.holidays",),
     "kafka": ("consumers.kafka_*",),
     "orjson": ("*",),
+    "psycopg": ("engine.store.*", "projections.store*", "consumers.store*"),
+    "psycopg_pool": ("engine.store.*", "projections.store*", "consumers.store*"),
     "pydantic": ("*",),
     "pydantic_core": ("*",),
     "rfc8785": ("engine.canonical",),
