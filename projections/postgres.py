@@ -13,7 +13,7 @@ Advisory locks of two numbers each, so that they meet no others: whoever writes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -217,17 +217,18 @@ class PostgresTables:
     def select(
         self, sql: str, parameters: Mapping[str, Any], most: int
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
-        with self._within(), self._session.told(), self._session.cursor() as cursor:
-            # A cursor of the server's: what is not shown need not be sent.
-            opening = f"DECLARE answer NO SCROLL CURSOR FOR {translate_view(sql)}"
+        # A cursor of the server's: what is not shown need not be sent. A savepoint, because whoever
+        # is told what is wrong with a view is told more, from the same transaction.
+        opening = f"DECLARE answer NO SCROLL CURSOR FOR {translate_view(sql)}"
+        with self._within(), self.attempt(), self._session.cursor() as cursor:
             try:
                 cursor.execute(opening, parameters)
                 cursor.execute(f"FETCH {most:d} FROM answer")
                 names = [column.name for column in cursor.description or ()]
                 rows = cursor.fetchall()
+                cursor.execute("CLOSE answer")
             except psycopg.Error as error:
                 raise _as_asked(error, self._session.name) from error
-            cursor.execute("CLOSE answer")
             return names, rows
 
     def each(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
@@ -284,7 +285,7 @@ class PostgresTables:
 
     def shadow(self) -> PostgresTables:
         for (number,) in self._session.ask(_SQL["builds"]):
-            self._remove(number)
+            self._clear(number)
         ((number,),) = self._session.ask(_SQL["next_build"])
         self._session.begin(
             f"SELECT pg_advisory_lock_shared({_USES}, {number}); CREATE SCHEMA {_schema(number)}"
@@ -293,8 +294,12 @@ class PostgresTables:
 
     def promote(self) -> None:
         assert self._number is not None
+        ((before,),) = self._session.ask(_SQL["standing"])
         self._session.ask(_SQL["stand"], [self._number])
         self._session.ask(f"SELECT pg_advisory_unlock_shared({_USES}, {self._number})")
+        with suppress(StoreFailed), self.attempt():  # else the next build removes it
+            self._session.ask("SET LOCAL lock_timeout = 500")
+            self._drop(before)
 
     def close(self) -> None:
         self._session.close()
@@ -344,21 +349,21 @@ class PostgresTables:
             self._session.end("ROLLBACK")
             raise
 
-    def _remove(self, number: int) -> None:
-        """Unless it stands, or somebody uses it."""
-        free = f"BEGIN; SELECT pg_try_advisory_xact_lock({_USES}, {number})"
-        try:
-            if self._session.begin(free)[-1][0] and (number,) not in self._session.ask(
-                _SQL["standing"]
-            ):
-                self._session.ask(f"DROP SCHEMA IF EXISTS {_schema(number)} CASCADE")
-        except BaseException:
-            self._session.end("ROLLBACK")
-            raise
-        self._session.end("COMMIT")
+    def _clear(self, number: int) -> None:
+        """Remove a set, unless it is the one that stands."""
+        self._session.begin("BEGIN")
+        with self._ended():
+            if (number,) not in self._session.ask(_SQL["standing"]):
+                self._drop(number)
+
+    def _drop(self, number: int) -> None:
+        """Remove a set, unless somebody uses it."""
+        ((is_free,),) = self._session.ask(f"SELECT pg_try_advisory_xact_lock({_USES}, {number})")
+        if is_free:
+            self._session.ask(f"DROP SCHEMA IF EXISTS {_schema(number)} CASCADE")
 
     def _placed(self, sql: str) -> str:
-        return translate(sql.replace("$", ""))
+        return translate(self.located(sql))
 
 
 class _BoolAsInt(Loader):
