@@ -223,7 +223,7 @@ class Relations:
         parts = [
             _SQL["changes"]
             .replace("{field}", field.name)
-            .replace("{column}", quote(field.name))
+            .replace("{text}", _as_text(field))
             .replace("{table}", table)
             for field in self.fields(name)
         ]
@@ -319,6 +319,11 @@ def _chosen(place: str, said: Iterable[str], fields: Collection[str]) -> str:
     ]
     given = f"nullif({place}, '')"
     return f"CASE {place} {' '.join(cases)} ELSE {given} END" if cases else given
+
+
+def _as_text(field: Field) -> str:
+    column = quote(field.name)
+    return f"number_as_text({column})" if field.type in ("number", "money") else column
 
 
 def _united(parts: Iterable[str], relation: str) -> str:
