@@ -112,7 +112,7 @@ IMPURE_NAMES = (
 IMPURE_CALLS = ("breakpoint", "input", "open", "print")
 
 # Where an import may stand inside a function: only where it buys a quick start of the command line.
-LATE_IMPORTS = ("app.*",)
+LATE_IMPORTS = ("app.*", "engine.store.opening")
 DYNAMIC_IMPORTS = ("__import__", "importlib.import_module")
 
 

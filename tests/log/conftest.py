@@ -14,7 +14,7 @@ import pytest
 from engine import ids
 from engine.events import Actor, CaseTransitioned, DefinitionRef
 from engine.store.log import Append, Log
-from engine.store.memory import MemoryLog
+from engine.store.opening import open_log
 from engine.store.sqlite import SQLiteLog
 
 NINE = "2026-01-01T09:00:00.000000Z"
@@ -63,9 +63,11 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.db"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def log(request: pytest.FixtureRequest, path: Path) -> Iterator[Log]:
-    log: Log = MemoryLog() if request.param == "memory" else SQLiteLog(path)
+    if request.param == "postgres":
+        path = request.getfixturevalue("database")
+    log = open_log(":memory:" if request.param == "memory" else path)
     yield log
     log.close()
 
