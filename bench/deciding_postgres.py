@@ -10,14 +10,7 @@ transaction a command.
 from __future__ import annotations
 
 import json
-import statistics
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable
-from itertools import count
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import psycopg
@@ -26,18 +19,12 @@ from psycopg.conninfo import conninfo_to_dict
 from bench.deciding import (
     DEFINITION,
     MANAGER,
-    run_case,
-    task_rate,
-    thread_rate,
-    tune,
 )
-from bench.peers import STEPS, StockDecisions, stock_case
-from bench.report import Row, write
+from bench.peers import STEPS, StockDecisions
 from engine.commands import PublishDefinition
 from engine.loading import load_definition
 from engine.service import Service
 from engine.store.opening import open_log
-from tests.postgres import CHOSEN, OwnServer, Server, programs
 
 CALLERS = 32
 

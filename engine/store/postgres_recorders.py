@@ -160,10 +160,33 @@ class Recorder(stock.PostgresApplicationRecorder):
         last: int | None = row["max"]
         return last
 
+    def subscribe(
+        self, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> persistence.Subscription[persistence.ApplicationRecorder]:
+        return Subscription(recorder=self, gt=gt, topics=topics)
+
     def _select(self, statement: str, params: list[Any]) -> list[DictRow]:
         with self.datastore.get_connection() as connection, connection.cursor(binary=True) as c:
             c.execute(SQL(statement), params, prepare=True)
             return c.fetchall()
+
+
+class Subscription(stock.PostgresSubscription):
+    """Looks once more when it has begun to listen: the stock one misses what was committed just
+    before, until something else is."""
+
+    def _listen(self) -> None:
+        try:
+            with self._recorder.datastore.get_connection() as connection:
+                connection.execute("LISTEN pmo_log")
+                self._has_been_notified.set()
+                while not self._has_been_stopped and not self._thread_error:
+                    for _ in connection.notifies(timeout=0.1, stop_after=1):
+                        self._has_been_notified.set()
+                connection.execute("UNLISTEN *")
+        except BaseException as error:  # noqa: BLE001  raised again by the thread that iterates
+            self._thread_error = self._thread_error or error
+            self.stop()
 
 
 class ProcessRecorder(stock.PostgresProcessRecorder, Recorder):

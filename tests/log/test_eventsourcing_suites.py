@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from pathlib import Path
 from unittest import TestCase
 from uuid import uuid4
@@ -16,7 +17,7 @@ from eventsourcing import popo
 from eventsourcing import postgres as stock_postgres
 from eventsourcing import sqlite as stock
 from eventsourcing.application import Application
-from eventsourcing.persistence import EventStore, InfrastructureFactory, Mapper
+from eventsourcing.persistence import EventStore, InfrastructureFactory, Mapper, StoredEvent
 from eventsourcing.tests import application as applications
 from eventsourcing.tests import persistence as suites
 from eventsourcing.utils import Environment, get_topic
@@ -85,8 +86,11 @@ class OnPostgres(TestCase):
             }
         )
         self.factory = InfrastructureFactory.construct(self.env)
-        self.addCleanup(lambda: self.factory.close())  # some suites construct another
         super().setUp()
+
+    def tearDown(self) -> None:
+        self.factory.close()
+        super().tearDown()
 
 
 class OnPostgresWithTextIds(OnPostgres):
@@ -139,6 +143,28 @@ class TestSubscriptionsOnPostgres(OnPostgres, suites.ApplicationRecorderTestCase
 
     def test_insert_subscribe(self):
         self.optional_test_insert_subscribe()
+
+    def test_what_was_committed_before_it_listened_is_delivered(self):
+        """The stock subscription waits for ever when its LISTEN comes after the commit."""
+        looked, committed = threading.Event(), threading.Event()
+
+        class Recorder(postgres_recorders.Recorder):
+            def select_notifications(self, *args, **kwargs):
+                found = super().select_notifications(*args, **kwargs)
+                looked.set()
+                return found
+
+        class Late(postgres_recorders.Subscription):
+            def _listen(self):
+                committed.wait(60)
+                super()._listen()
+
+        recorder = Recorder(self.factory.datastore)
+        with Late(recorder, gt=0) as subscription:
+            assert looked.wait(60)
+            recorder.insert_events([StoredEvent(self.new_originator_id(), 1, "topic", b"state")])
+            committed.set()
+            assert next(subscription).state == b"state"
 
 
 class TestFactoryInMemory(InMemory, suites.InfrastructureFactoryTestCase):
