@@ -14,11 +14,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from engine.events import AnyEvent
+from engine.store.chain import Row
 from engine.upcasts import Body
 
 
@@ -64,6 +65,13 @@ class Marked:
     fingerprint: bytes
 
 
+class Page(NamedTuple):
+    """A part of a log as it lies in a store: events in order, and markers with them."""
+
+    rows: list[Row]
+    markers: dict[bytes, Marked]
+
+
 class Log(Protocol):
     def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
         """Write a group in one durable transaction; one answer for each append, in order.
@@ -105,6 +113,18 @@ class Log(Protocol):
         """Recompute the hash chain from the bytes; the number of events checked.
 
         Raises ``LogDamaged`` naming the first position that is not what was written.
+        """
+
+    def page(self, after: int, until: int) -> Page:
+        """The events with positions above ``after`` and up to ``until``, and the markers of those
+        commands whose first position is among them: for who copies a log (``engine.store.copy``).
+        """
+
+    def restore(self, pages: Iterable[Page]) -> None:
+        """Fill an empty log with what another holds: positions, bytes, hashes and all.
+
+        It is one transaction: if the pages end in an error, nothing of them is there. They are
+        taken for sound. Raises ``BadInput`` when the log is not empty.
         """
 
     def close(self) -> None: ...
