@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,11 +11,15 @@ import click
 from app.cli import options
 from app.cli.tables import MISSING, clean, print_json, print_rows, show_moment
 from app.home import Home
+from app.places import Address
 from engine.errors import Contended, LogDamaged, StoreFailed
 
 if TYPE_CHECKING:
     from consumers.runner import Runner
     from consumers.scheduler import Report, Waiting
+
+SCHEDULER = "scheduler"
+"""The lease of whoever does what is due."""
 
 _SECONDS = 1.0
 """Between two looks at the clock, which may jump meanwhile: then it is seen at the next one."""
@@ -26,12 +29,12 @@ _SECONDS = 1.0
 @click.option("--once", is_flag=True, help="Do what is due now, and stop.")
 @options.home_option
 @options.json_option
-def work_command(once: bool, home: Path, as_json: bool) -> None:
+def work_command(once: bool, home: Address, as_json: bool) -> None:
     """Do what is due: pull the triggers of deadlines, record reminders, react to events. Ctrl-C
     ends it.
 
-    Any number of these may run at once, here or elsewhere: everything is done once. What is due and
-    the rules refuse is listed with the reason, and tried again when the case has changed, and from
+    Any number of these may run at once, here or elsewhere: everything is done once, by one of them;
+    the others stand by and take over within seconds when that one ends. What is due and the rules refuse is listed with the reason, and tried again when the case has changed, and from
     time to time. Reactions that are refused are for pmo incidents.
     """
     import threading
@@ -41,6 +44,7 @@ def work_command(once: bool, home: Path, as_json: bool) -> None:
     with Home.open(home) as opened:
         at_work = runners(opened)
         told: set[tuple[object, ...]] = set()
+        others: dict[str, str] = {}
         stop = threading.Event()
         try:
             while True:
@@ -48,6 +52,7 @@ def work_command(once: bool, home: Path, as_json: bool) -> None:
                 if report is not None:
                     incidents = sum(opened.consumers.counts().values())
                     _tell(report, incidents, told, once, as_json)
+                others = _tell_others(opened, others)
                 if once or stop.wait(_SECONDS):
                     return
         except KeyboardInterrupt:
@@ -57,8 +62,11 @@ def work_command(once: bool, home: Path, as_json: bool) -> None:
 
 def _work(home: Home, at_work: Sequence[Runner], once: bool) -> Report | None:
     """What was done; ``None`` where the store failed, which is told, and may be better soon."""
+    from consumers.scheduler import Report
+
     try:
-        report = home.scheduler.work()
+        # Whoever does what is due keeps the views up, too.
+        report = home.scheduler.work() if home.leases.take(SCHEDULER) else Report()
         for runner in at_work:
             runner.catch_up()
         return report
@@ -92,6 +100,19 @@ def _tell(
         click.echo(f"incidents: {incidents:,} (pmo incidents tells why)")
 
 
+def _tell_others(home: Home, told: dict[str, str]) -> dict[str, str]:
+    """Who else is at work on what; said once."""
+    try:
+        leaders = home.consumers.leaders()
+    except StoreFailed:
+        return told  # it has been told why
+    others = {name: who for name, who in leaders.items() if who != home.leases.holder}
+    for name, who in others.items():
+        if told.get(name) != who:
+            click.echo(f"standing by: {name} is at work in {who}", err=True)
+    return others
+
+
 def tell_waiting(waiting: Sequence[Waiting]) -> None:
     for one in waiting:
         click.echo(
@@ -114,7 +135,7 @@ def deadlines_command(
     until: str | None,
     settled: bool,
     limit: int,
-    home: Path,
+    home: Address,
     as_json: bool,
 ) -> None:
     """List what is due when, the earliest first: of a CASE, a workflow, or everything."""
