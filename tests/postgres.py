@@ -39,6 +39,11 @@ HOW_TO_GET_IT = (
     "PostgreSQL is missing: `make test` installs one, or PMO_TEST_POSTGRES names a server or the"
     " folder of its programs"
 )
+# Set before any process is started that needs it.
+if "://" not in CHOSEN:
+    os.environ.setdefault("PGPASSWORD", secrets.token_urlsafe())
+elif told := conninfo.conninfo_to_dict(CHOSEN).get("password"):
+    os.environ["PGPASSWORD"] = str(told)
 
 # Keeps the server for as long as somebody holds the other end of its standard input.
 _KEEPER = '"$@" </dev/null & trap "" INT TERM; read -r _; kill -INT $!; wait $!'
@@ -49,8 +54,6 @@ class Server:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        if password := conninfo.conninfo_to_dict(address).get("password"):
-            os.environ["PGPASSWORD"] = str(password)
 
     @functools.cached_property
     def version(self) -> str:
@@ -92,7 +95,6 @@ class OwnServer(Server):
         self._port = _free_port()
         self._fsync = fsync
         self._keeper: subprocess.Popen[bytes] | None = None
-        os.environ["PGPASSWORD"] = os.environ.get("PGPASSWORD") or secrets.token_urlsafe()
         super().__init__(f"postgresql://postgres@127.0.0.1:{self._port}/postgres")
         self._make()
         self.start()
