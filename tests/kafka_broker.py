@@ -37,7 +37,6 @@ _PATIENCE = 60.0
 class Broker:
     """A broker at ``bootstrap``; ``kind`` says what it is."""
 
-    kind = NAMED
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
 
@@ -152,7 +151,7 @@ class ApacheKafka(OwnBroker):
 
     def command(self) -> list[str]:
         options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-        return self._java("kafka.Kafka", *options) + [str(self.folder / "server.properties")]
+        return [*self._java("kafka.Kafka", *options), str(self.folder / "server.properties")]
 
     def run_java(self, program: str, *words: str) -> str:
         """What one of Apache's own programs prints."""
@@ -178,7 +177,8 @@ class LikeKafka(OwnBroker):
 
     def command(self) -> list[str]:
         spec = importlib.util.find_spec("noida_db")
-        assert spec is not None and spec.origin is not None
+        assert spec is not None
+        assert spec.origin is not None
         program = Path(spec.origin).with_name("noida-db")
         program.chmod(0o755)
         return [
