@@ -144,11 +144,6 @@ class Delivery:
             # It would go on trying, and what it sends late would come after what is sent anew.
             producer._sender.force_close()
 
-    def close(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close(timeout=1)
-
     def _open(self) -> Any:
         if self._producer is None:
             wait = self.settings.answers_within * 1_000

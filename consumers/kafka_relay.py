@@ -38,6 +38,7 @@ class KafkaRelay:
     name = NAME
     ordered = True
     from_head = False
+    batch = BATCH
 
     def __init__(self, log: Log, store: Store, settings: KafkaSettings, source: str) -> None:
         """``source`` is the ledger's name for others: a URI reference, the same for ever."""
@@ -87,7 +88,7 @@ class KafkaRelay:
         return find_lost(self._log, self._store, self.name, self._delivery, self._topic, _SEQUENCE)
 
     def close(self) -> None:
-        self._delivery.close()
+        self._delivery.give_up()
 
     def _mend(self) -> None:
         for works in read_works(self._log, self.find_lost(), BATCH):

@@ -33,6 +33,7 @@ class KafkaStates:
     name = NAME
     ordered = True
     from_head = False
+    batch = BATCH
 
     def __init__(self, log: Log, store: Store, settings: KafkaSettings) -> None:
         self._log = log
@@ -72,7 +73,7 @@ class KafkaStates:
         return find_lost(self._log, self._store, self.name, self._delivery, self._topic, _POSITION)
 
     def close(self) -> None:
-        self._delivery.close()
+        self._delivery.give_up()
 
     def _mend(self) -> None:
         for works in read_works(self._log, self.find_lost(), BATCH):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from consumers.cases import Cases
-from consumers.runner import Work
+from consumers.runner import BATCH, Work
 from consumers.store import Trouble
 from engine.case import Case, fold
 from engine.errors import BadInput, Contended, Faulty, PmoError, Refused, StoreFailed
@@ -40,6 +40,7 @@ class Reactions:
     name = "reactions"
     ordered = False
     from_head = True
+    batch = BATCH
 
     def __init__(self, log: Log, service: Service, most_of_one: int = MOST_OF_ONE) -> None:
         self._log = log
