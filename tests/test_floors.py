@@ -378,7 +378,7 @@ SOUND = {
     "engine/store/sqlite.py": "import sqlite3, eventsourcing.sqlite\nfrom engine import events",
     "engine/service.py": "import time\nfrom engine.store import sqlite\nimport engine.decide",
     "workflows/__init__.py": "from engine.events import Event",
-    "projections/store.py": "import sqlite3\nimport engine.events",
+    "projections/sqlite.py": "import sqlite3\nimport engine.events",
     "consumers/kafka_relay.py": "from kafka import KafkaProducer\nfrom projections import store",
     "app/cli.py": "import click\ndef main():\n    from rich import print\n    import app.serve",
     "app/serve.py": "import engine.service, consumers.kafka_relay, workflows",
