@@ -28,20 +28,23 @@ def copy_log(source: Log, target: Log, progress: Callable[[int, int], None]) -> 
 
 def _pages(source: Log, head: int, progress: Callable[[int, int], None]) -> Iterator[Page]:
     chain = GENESIS
-    spans: list[tuple[int, int]] = []
     for after in range(0, head, _PAGE):
         until = min(after + _PAGE, head)
-        page = source.page(after, until)
-        if [*verified(page.rows, after, chain)][-1:] != [until]:
-            raise LogDamaged(after + len(page.rows) + 1, "missing")
-        chain = page.rows[-1].chain
-        spans += [(marked.first_position, marked.count) for marked in page.markers.values()]
-        yield page
+        rows = source.rows(after, until - after)
+        if [*verified(rows, after, chain)][-1:] != [until]:
+            raise LogDamaged(after + len(rows) + 1, "missing")
+        chain = rows[-1].chain
+        yield Page(rows, {})
         progress(until, head)
+    spans: list[tuple[int, int]] = []
+    last = b""
+    while markers := source.markers(last, _PAGE):
+        last = max(markers)
+        # Commands that wrote nothing stand at the position of the next that did.
+        old = {m: at for m, at in markers.items() if at.first_position + at.count <= head + 1}
+        spans += [(at.first_position, at.count) for at in old.values()]
+        yield Page([], old)
     check_markers(sorted(spans), head)
-    # Commands that wrote nothing, after the last that did; not those that have come since.
-    rest = source.page(head, head + 1).markers
-    yield Page([], {marker: marked for marker, marked in rest.items() if marked.count == 0})
 
 
 def stored_event(row: Row) -> StoredEvent:

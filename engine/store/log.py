@@ -66,7 +66,7 @@ class Marked:
 
 
 class Page(NamedTuple):
-    """A part of a log as it lies in a store: events in order, and markers with them."""
+    """A part of a log as it lies in a store: events in order, and some markers."""
 
     rows: list[Row]
     markers: dict[bytes, Marked]
@@ -115,10 +115,13 @@ class Log(Protocol):
         Raises ``LogDamaged`` naming the first position that is not what was written.
         """
 
-    def page(self, after: int, until: int) -> Page:
-        """The events with positions above ``after`` and up to ``until``, and the markers of those
-        commands whose first position is among them: for who copies a log (``engine.store.copy``).
-        """
+    def rows(self, after: int, limit: int) -> list[Row]:
+        """As ``read``, but each event as it lies in the store: for who copies a log
+        (``engine.store.copy``)."""
+
+    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
+        """Up to ``limit`` commands that had their effect, in the order of their markers, from the
+        one after ``after``."""
 
     def restore(self, pages: Iterable[Page]) -> None:
         """Fill an empty log with what another holds: positions, bytes, hashes and all.

@@ -148,7 +148,7 @@ class MemoryLog:
         return chains[position - 1] if position <= len(chains) else None
 
     def check(self, after: int = 0) -> int:
-        rows = map(self._row, self._select(after, self.head()))
+        rows = self.rows(after, self.head())
         chain = self._recorder.chains[after - 1] if after else GENESIS
         count = sum(1 for _ in verified(rows, after, chain))
         if after == 0:
@@ -156,14 +156,12 @@ class MemoryLog:
             check_markers(sorted(spans), count)
         return count
 
-    def page(self, after: int, until: int) -> Page:
-        rows = [self._row(stored) for stored in self._select(after, until - after)]
-        markers = {
-            marker: marked
-            for marker, marked in self._markers.items()
-            if after < marked.first_position <= until
-        }
-        return Page(rows, markers)
+    def rows(self, after: int, limit: int) -> list[Row]:
+        return [self._row(stored) for stored in self._select(after, limit)]
+
+    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
+        some = sorted(marker for marker in self._markers if marker > after)[:limit]
+        return {marker: self._markers[marker] for marker in some}
 
     def restore(self, pages: Iterable[Page]) -> None:
         other = MemoryLog()

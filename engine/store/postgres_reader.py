@@ -15,7 +15,7 @@ from engine import canonical
 from engine.errors import LogDamaged
 from engine.store import postgres_errors, postgres_schema
 from engine.store.chain import GENESIS, Row, check_markers, verified
-from engine.store.log import Marked, Page, Recorded
+from engine.store.log import Marked, Recorded
 from engine.store.mapper import Mapper
 from engine.store.postgres_pool import Connection
 from engine.store.postgres_recorders import Datastore
@@ -121,20 +121,23 @@ class PostgresReader:
             raise LogDamaged(position + 1, str(failure)) from error
         return position - after
 
-    def page(self, after: int, until: int) -> Page:
+    def rows(self, after: int, limit: int) -> list[Row]:
         with self._reading() as c:
             c.execute(
-                f"{_ROWS} WHERE position > %b AND position <= %b ORDER BY position",
-                (after, until),
+                f"{_ROWS} WHERE position > %b ORDER BY position LIMIT %b",
+                (after, limit),
                 prepare=True,
             )
-            rows = [Row(*row) for row in c]
+            return [Row(*row) for row in c]
+
+    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
+        with self._reading() as c:
             c.execute(
-                f"{_MARKERS} WHERE first_position > %b AND first_position <= %b",
-                (after, until),
+                f"{_MARKERS} WHERE marker > %b ORDER BY marker LIMIT %b",
+                (after, limit),
                 prepare=True,
             )
-            return Page(rows, {marker: Marked(*rest) for marker, *rest in c})
+            return {marker: Marked(*rest) for marker, *rest in c}
 
     def _recorded(self, rows: list[TupleRow]) -> list[Recorded]:
         found = []

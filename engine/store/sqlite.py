@@ -166,18 +166,20 @@ class SQLiteLog:
             raise LogDamaged(position + 1, str(failure)) from error
         return position - after
 
-    def page(self, after: int, until: int) -> Page:
+    def rows(self, after: int, limit: int) -> list[Row]:
         with self._reading() as c:
             c.execute(
-                "SELECT * FROM events WHERE position > ? AND position <= ? ORDER BY position",
-                (after, until),
+                "SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?", (after, limit)
             )
-            rows = [Row(*row) for row in c.fetchall()]
+            return [Row(*row) for row in c.fetchall()]
+
+    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
+        with self._reading() as c:
             c.execute(
-                "SELECT * FROM command_markers WHERE first_position > ? AND first_position <= ?",
-                (after, until),
+                "SELECT * FROM command_markers WHERE marker > ? ORDER BY marker LIMIT ?",
+                (after, limit),
             )
-            return Page(rows, {marker: Marked(*rest) for marker, *rest in c.fetchall()})
+            return {marker: Marked(*rest) for marker, *rest in c.fetchall()}
 
     def restore(self, pages: Iterable[Page]) -> None:
         with self._plainly(), self._datastore.transaction(commit=True) as c:

@@ -50,11 +50,12 @@ def source():
 
 
 def contents(log):
-    head = log.head()
-    pages = [log.page(after, after + 100) for after in range(0, head + 1, 100)]
-    rows = [row for page in pages for row in page.rows]
-    markers = {marker: marked for page in pages for marker, marked in page.markers.items()}
-    return rows, markers
+    markers, last = {}, b""
+    while some := log.markers(last, 100):
+        assert len(some) <= 100
+        markers |= some
+        last = max(some)
+    return log.rows(0, log.head()), markers
 
 
 def quietly(done, total):
