@@ -223,6 +223,11 @@ def server() -> Server:
     return OwnServer(_found())
 
 
+def own_server() -> OwnServer:
+    """A server for whoever asks, to break and to remove."""
+    return OwnServer(_found())
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Server:
     return server()
@@ -233,7 +238,7 @@ def own_postgres() -> Iterator[OwnServer]:
     """A server for one test, which may kill it."""
     if "://" in CHOSEN:
         pytest.skip("only a server that the tests started themselves can be killed")
-    own = OwnServer(_found())
+    own = own_server()
     yield own
     own.remove()
 
