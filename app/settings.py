@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from app.http.settings import ServeSettings
+from consumers.cloud_events import SOURCE
 from engine.errors import BadInput
 from engine.validation import validate
 from engine.yaml_source import read_yaml
@@ -20,7 +23,12 @@ NAMED_BY = "PMO_SETTINGS"
 
 
 class Settings(BaseModel):
+    """``source``: the ledger's name for those outside, the same over every door."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Annotated[str, Field(min_length=1, max_length=200)] = SOURCE
+    serve: ServeSettings | None = None
 
 
 def read_settings(home: Path | None) -> Settings:
