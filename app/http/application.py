@@ -161,7 +161,7 @@ def _add_commands(app: FastAPI, served: Served) -> None:
     )
     async def submit(
         request: Request,
-        idempotency_key: Annotated[str, Header(max_length=202)],
+        idempotency_key: Annotated[str, Header(max_length=202)] = "",
         caller: Caller = writer,
     ) -> Response:
         command = await commands.read_command(request, caller, idempotency_key)
