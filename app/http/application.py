@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Depends, FastAPI, Header, Path, Query, Request
 from pydantic import StringConstraints
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.home import Home
@@ -239,13 +239,29 @@ def _add_cases(app: FastAPI, served: Served) -> None:
         return _json(orjson.dumps(page | {"views_position": position}))
 
 
+_AS_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": answers.FeedAnswer,
+        "content": {
+            _BATCH: {
+                "schema": {
+                    "type": "array",
+                    "items": {"$ref": "#/components/schemas/CloudEventAnswer"},
+                }
+            },
+            _STREAM: {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
 def _add_feed(app: FastAPI, served: Served) -> None:
     reader = Depends(_may(served, "read"))
 
     @app.get(
         "/v1/events",
         response_model=None,
-        responses=_told(answers.FeedAnswer, 409),
+        responses=_told(answers.FeedAnswer, 409) | _AS_STREAM,
         dependencies=[reader],
         summary="Every event after a position, in order: a page, or (Accept: text/event-stream) "
         "a stream that goes on.",
@@ -314,7 +330,13 @@ def _add_standing(app: FastAPI, served: Served) -> None:
             raise Refusal(503, "views-behind", f"the views are {head - position:,} events behind")
         return {"status": "ready"}
 
-    @app.get("/metrics", response_model=None, dependencies=[reader], summary="For Prometheus.")
+    @app.get(
+        "/metrics",
+        response_model=None,
+        response_class=PlainTextResponse,
+        dependencies=[reader],
+        summary="For Prometheus.",
+    )
     async def measure() -> Response:
         lines = await served.reading.run(lambda: [*metrics.read_home(served.home)])
         text = "\n".join([*lines, *served.measured.lines(), ""])
