@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.http.settings import ServeSettings
 from consumers.cloud_events import SOURCE
+from consumers.kafka_settings import KafkaSettings
 from engine.errors import BadInput
 from engine.validation import validate
 from engine.yaml_source import read_yaml
@@ -23,11 +24,13 @@ NAMED_BY = "PMO_SETTINGS"
 
 
 class Settings(BaseModel):
-    """``source``: the ledger's name for those outside, the same over every door."""
+    """``source`` is the ledger's name for outsiders, a URI reference (RFC 3986): part of what
+    identifies an event there, so it stays the same for ever."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: Annotated[str, Field(min_length=1, max_length=200)] = SOURCE
+    source: Annotated[str, Field(pattern=r"^[!-~]+$", max_length=200)] = SOURCE
+    kafka: KafkaSettings | None = None
     serve: ServeSettings | None = None
 
 
