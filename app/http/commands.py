@@ -14,24 +14,20 @@ from starlette.responses import Response
 from app.http.bodies import read_json
 from app.http.keys import Caller
 from app.http.problems import Refusal, unreadable
-from engine.commands import (
-    AttachEvidence,
-    Command,
-    DeclareConflict,
-    Fact,
-    Observe,
-    PullTrigger,
-    Requester,
-    Sign,
-    StartCase,
-)
+from consumers.kafka_commands import MODELS, RESERVED
+from engine.commands import Command, Fact, Requester
 from engine.errors import Problem
-from engine.events import Answer, Evidence, Source
+from engine.events import ActorKind, Answer, Evidence, Source
+from engine.reactions import ACTOR
 from engine.service import Receipt
 
 _KEY = re.compile(r'"(?P<quoted>[\x20\x21\x23-\x7e]{1,200})"|(?P<bare>[\x21\x23-\x7e]{1,200})')
 """A string of RFC 9651, as draft-ietf-httpapi-idempotency-key-header has it; and, since most send
 it so, the same without quotes."""
+
+
+_STATED: tuple[ActorKind, ...] = ("human", "service")
+"""What somebody can be by saying so. Timers are the scheduler's, imports those of `pmo import`."""
 
 
 class _Asked(BaseModel):
@@ -113,16 +109,6 @@ Asked = Annotated[
 ]
 ASKED: TypeAdapter[Asked] = TypeAdapter(Asked)
 
-_COMMANDS: dict[str, type[Command]] = {
-    "start-case": StartCase,
-    "pull-trigger": PullTrigger,
-    "attach-evidence": AttachEvidence,
-    "sign": Sign,
-    "declare-conflict": DeclareConflict,
-    "observe": Observe,
-}
-"""Definitions are published by operators, and reminders come from the scheduler alone."""
-
 
 async def read_command(request: Request, caller: Caller, idempotency_key: str) -> Command:
     """The command in a request. Raises ``Refusal`` with every problem it has."""
@@ -134,7 +120,7 @@ async def read_command(request: Request, caller: Caller, idempotency_key: str) -
         said |= {"actor": _actor(asked.actor, caller), "command_id": command_id}
         if traceparent := request.headers.get("traceparent"):
             said["traceparent"] = traceparent[:100]
-        return _COMMANDS[asked.kind](**said)
+        return MODELS[asked.kind](**said)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
         raise unreadable(Problem(_pointer(one["loc"]), one["msg"]) for one in problems) from None
@@ -149,7 +135,11 @@ def _command_id(header: str) -> str:
     if not match:
         told = 'the Idempotency-Key is "1 to 200 printable ASCII characters", an id like a UUID'
         raise Refusal(400, "malformed", told)
-    return match["quoted"] or match["bare"]
+    command_id = str(match["quoted"] or match["bare"])
+    if command_id.startswith(RESERVED):
+        # Whoever could use one first would keep the engine's own command from having its effect.
+        raise Refusal(400, "malformed", f"{command_id!r} is the engine's own; use a UUID")
+    return command_id
 
 
 def _actor(said: Requester | None, caller: Caller) -> Requester:
@@ -158,10 +148,13 @@ def _actor(said: Requester | None, caller: Caller) -> Requester:
     if caller.actor is not None and said is not None:
         told = "the API key says who asks"
         raise unreadable([Problem("/actor", told, "leave the actor out")])
+    if said is not None and (said.id == ACTOR.id or said.kind not in _STATED):
+        told = f"nobody can be {said.id!r}, a {said.kind}, by saying so"
+        raise unreadable([Problem("/actor", told, f"kind is one of {', '.join(_STATED)}")])
     return said or caller.actor  # type: ignore[return-value]  # one of them there is
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
     """A JSON pointer; the first step may name the alternative that was meant."""
-    steps = [str(step) for step in location if step not in _COMMANDS]
+    steps = [str(step) for step in location if step not in MODELS]
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)

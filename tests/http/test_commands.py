@@ -103,6 +103,22 @@ def test_without_an_actor_it_is_not_known_who_asks(service):
     assert answer.json()["problems"][0]["where"] == "/actor"
 
 
+@pytest.mark.parametrize(
+    "actor", [{"id": "reactions", "kind": "service"}, {"id": "clock", "kind": "timer"},
+              {"id": "x", "kind": "import"}],
+)  # fmt: skip
+def test_nobody_can_say_that_they_are_the_engine(shared, actor):
+    answer = shared.command(kind="start-case", workflow="note", data={"text": "x"}, actor=actor)
+    assert answer.status_code == 422
+    assert answer.json()["problems"][0]["where"] == "/actor"
+
+
+@pytest.mark.parametrize("key", ["reaction:x:0", "deadline:NOTE-0001:1", '"reaction:x"'])
+def test_the_ids_of_the_engines_own_commands_are_not_taken(shared, key):
+    answer = shared.command(key, kind="start-case", workflow="note", data={"text": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
 def test_every_kind_of_command_has_its_effect(service):
     key = service.write()["stream"]
     paper = {"kind": "memo", "sha256": "0" * 64, "as_of": "2026-01-01"}
