@@ -41,20 +41,21 @@ def resolve(host: str, port: int, allow_internal: bool) -> list[tuple[int, str]]
 def is_public(text: str) -> bool:
     """Whether an address is for the whole world, also by what it holds of another one."""
     address: Address = ip_address(text.partition("%")[0])
-    return all(
-        one.is_global and not (one.is_multicast or one.is_reserved or one.is_unspecified)
-        for one in [address, *_inside(address)]
-        if not (one is address and address in _NAT64)
-    )
+    inside = _inside(address)
+    if isinstance(address, IPv6Address) and (address.ipv4_mapped or address in _NAT64):
+        return all(map(is_public, inside))  # these are nothing but another way to write those
+    unfit = address.is_multicast or address.is_reserved or address.is_unspecified
+    local = isinstance(address, IPv6Address) and address.is_site_local
+    return address.is_global and not unfit and not local and all(map(is_public, inside))
 
 
-def _inside(address: Address) -> list[Address]:
+def _inside(address: Address) -> list[str]:
     """The IPv4 addresses that an IPv6 address stands for."""
     if isinstance(address, IPv4Address):
         return []
-    found: list[Address | None] = [address.ipv4_mapped, address.sixtofour]
+    found: list[IPv4Address | None] = [address.ipv4_mapped, address.sixtofour]
     if address.teredo:
         found += address.teredo
     if address in _NAT64 or address in _COMPATIBLE:
         found.append(IPv4Address(int(address) & 0xFFFFFFFF))
-    return [one for one in found if one is not None]
+    return [str(one) for one in found if one is not None]

@@ -98,6 +98,8 @@ class Sender:
         try:
             connection.request("POST", self._path, body, dict(headers))
             answer = connection.getresponse()
+            if connection.was_cut:  # the client takes the end of a connection for that of a head
+                raise TimeoutError
             text = self._read(answer)
             return Answer(
                 answer.status,
@@ -119,6 +121,7 @@ class _Connection(http.client.HTTPConnection):
     def __init__(self, host: str, port: int, endpoint: Endpoint) -> None:
         super().__init__(host, port, timeout=endpoint.answers_within)
         self._endpoint = endpoint
+        self.was_cut = False
 
     def connect(self) -> None:
         found = resolve(self.host, self.port, self._endpoint.allow_internal)
@@ -140,6 +143,7 @@ class _Connection(http.client.HTTPConnection):
 
     def cut(self) -> None:
         """End whatever is under way; from another thread."""
+        self.was_cut = True
         if self.sock:
             try:
                 self.sock.shutdown(socket.SHUT_RDWR)
