@@ -29,6 +29,10 @@ STREAMED = 100
 HEARTBEAT = 15.0
 """Seconds after which a stream says that it is still there."""
 
+_AT_ONCE = 200
+"""Events decoded before they are written: more at a moment cost the garbage collector more than
+they save the database."""
+
 CloudEvent = dict[str, Any]
 
 
@@ -53,9 +57,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``reached``: everything up to there is in ``events``, or was not asked for."""
+    """Positions and CloudEvents as JSON; ``reached``: everything up to there is in ``events``, or was not asked for."""
 
-    events: list[tuple[int, CloudEvent]]
+    events: list[tuple[int, bytes]]
     reached: int
 
 
@@ -71,14 +75,13 @@ class Encoded:
 
 def read_page(log: Log, after: int, limit: int, wanted: Wanted, source: str) -> Page:
     """The next events after a position. Raises ``LogDamaged`` rather than pass over one."""
-    events: list[tuple[int, CloudEvent]] = []
+    events: list[tuple[int, bytes]] = []
     last = min(log.head(), after + MOST_SCANNED)
-    # Unfiltered, what is read is what is wanted; else as much as a reader does not wait long for.
-    batch = limit if wanted == Wanted() else max(limit, 500)
+    batch = min(limit, _AT_ONCE) if wanted == Wanted() else _AT_ONCE
     for bodies in tail(log, after, batch=batch, until=last):
         for position, body in bodies:
             if wanted.takes(body):
-                events.append((position, describe(position, body, source)))
+                events.append((position, orjson.dumps(describe(position, body, source))))
                 if len(events) == limit:
                     return Page(events, position)
         after = bodies[-1][0]
@@ -143,7 +146,7 @@ class Feed:
 
     def _encoded(self, after: int, limit: int, wanted: Wanted) -> Encoded:
         page = read_page(self._log, after, limit, wanted, self._source)
-        events = orjson.dumps([event for _, event in page.events])
+        events = b"[" + b",".join(event for _, event in page.events) + b"]"
         head = max(page.reached, self._head.position)
         return Encoded(events, len(page.events), page.reached, head)
 
@@ -154,7 +157,7 @@ class Feed:
         told = after
         lines = []
         for told, event in page.events:
-            lines.append(b"id: %d\ndata: %b\n\n" % (told, orjson.dumps(event)))
+            lines.append(b"id: %d\ndata: %b\n\n" % (told, event))
         if told < page.reached:
             lines.append(b"id: %d\n\n" % page.reached)
         return b"".join(lines), page.reached
