@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from app.cli import options
 from app.cli.tables import print_json
 from app.home import Home
+from app.places import Address
 
 
 @click.command("serve")
@@ -16,7 +15,7 @@ from app.home import Home
 @click.option("--port", type=click.IntRange(0, 65535), help="Else the settings', else 8750.")
 @options.home_option
 @options.json_option
-def serve_command(host: str | None, port: int | None, home: Path, as_json: bool) -> None:
+def serve_command(host: str | None, port: int | None, home: Address, as_json: bool) -> None:
     """Serve commands, cases and the feed over HTTP, until Ctrl-C.
 
     Only this machine can reach it, unless the settings name API keys (docs/http.md). Any number of
@@ -30,20 +29,20 @@ def serve_command(host: str | None, port: int | None, home: Path, as_json: bool)
     from app.settings import read_settings
     from engine.errors import StoreFailed
 
-    told = read_settings(home)
-    given = {"host": host, "port": port}
-    changed = {name: value for name, value in given.items() if value is not None}
-    settings = (told.serve or ServeSettings()).model_copy(update=changed)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
 
     def announce(address: str) -> None:
         if as_json:
-            print_json({"home": str(home), "serving": address})
+            print_json({"home": str(opened), "serving": address})
         else:
-            click.echo(f"serving {home} at {address}")
+            click.echo(f"serving {opened} at {address}")
         sys.stdout.flush()
 
     with Home.open(home) as opened:
+        told = read_settings(opened.path)
+        given = {"host": host, "port": port}
+        changed = {name: value for name, value in given.items() if value is not None}
+        settings = (told.serve or ServeSettings()).model_copy(update=changed)
         server = Server(opened, settings, told.source, announce)
         try:
             server.run()

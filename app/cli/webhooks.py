@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -11,6 +10,7 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.tables import MISSING, clean, print_json, print_rows
 from app.home import Home
+from app.places import Address
 
 
 @click.command("webhooks")
@@ -20,7 +20,7 @@ from app.home import Home
 @options.home_option
 @options.json_option
 def webhooks_command(
-    action: str | None, name: str | None, first: int | None, home: Path, as_json: bool
+    action: str | None, name: str | None, first: int | None, home: Address, as_json: bool
 ) -> None:
     """List where events are posted to, and how far each has come; try one, or post again.
 

@@ -115,12 +115,15 @@ def serve(home: Home) -> Iterator[Callable[..., Running]]:
     running: list[Running] = []
 
     def start(**settings: Any) -> Running:
-        running.append(Running(home, ServeSettings(port=0, **settings)))
+        """Each with the home opened for itself, as a process of its own would."""
+        own = Home.open(home.place.folder)
+        running.append(Running(own, ServeSettings(port=0, **settings)))
         return running[-1]
 
     yield start
     for one in running:
         one.stop()
+        one.home.close()
 
 
 @pytest.fixture
