@@ -57,7 +57,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Positions and CloudEvents as JSON; ``reached``: everything up to there is in ``events``, or was not asked for."""
+    """Positions and CloudEvents as JSON. ``reached``: everything up to there is in ``events``, or
+    was not asked for."""
 
     events: list[tuple[int, bytes]]
     reached: int
