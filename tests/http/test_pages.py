@@ -50,7 +50,8 @@ def test_every_line_of_curl_works_as_the_page_goes_on(shipped):
     need("curl")
     script = "\n".join(["set -eu", *blocks(HTTP, "sh")])
     done = subprocess.run(
-        ["bash", "-c", script], check=False, env={**os.environ, "PMO": shipped.address, "no_proxy": "*"},
+        ["bash", "-c", script], check=False,
+        env={**os.environ, "PMO": shipped.address, "no_proxy": "*"},
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -115,6 +116,10 @@ console.log("checked");
 """
     )
     done = subprocess.run(
-        [node, "-e", script], check=False, capture_output=True, text=True, timeout=60
+        [node, "-e", script],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (done.returncode, done.stdout) == (0, "checked\n"), done.stderr
