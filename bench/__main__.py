@@ -8,6 +8,7 @@ from importlib import import_module
 ALL = (
     "deciding",
     "deciding_postgres",
+    "feeding",
     "governing",
     "listing",
     "observing",

@@ -45,6 +45,8 @@ VERBS = {
     "work": ("work", "Do what is due, and keep doing it."),
     "kafka": ("kafka", "Check the broker, tell it again, take commands from it."),
     "holidays": ("holidays", "The public holidays of a country, for a calendar."),
+    "webhooks": ("webhooks", "Where events are posted to; try an endpoint, or post again."),
+    "serve": ("serve", "Serve commands, cases and the feed over HTTP."),
     "log": ("feed", "Print the log, or follow it."),
 }
 """Verb -> the module it lives in, and what ``pmo --help`` says of it."""
