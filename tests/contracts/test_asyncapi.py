@@ -1,0 +1,138 @@
+"""The AsyncAPI document: valid to the reference parser, and true of what is published."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator, FormatChecker
+
+from app.contracts.asyncapi import Document, as_headers, document
+from app.contracts.forms import forms
+from app.contracts.schema import event_schema
+from consumers.cloud_events import attributes
+from engine.definition import Definition
+from engine.upcasts import Body
+from tests.contracts.conftest import Shipped
+from tests.contracts.reference_parser import HERE, ReferenceParser, install
+
+FEW = ("decision", "objective", "authority")
+
+pytestmark = pytest.mark.timeout(1_200)
+
+
+@pytest.fixture(scope="session")
+def parser(request: pytest.FixtureRequest) -> ReferenceParser:
+    assert request.config.cache is not None
+    return install(request.config.cache.mkdir("asyncapi-parser"))
+
+
+@pytest.fixture(scope="module")
+def few(definitions: Shipped) -> list[Definition]:
+    return [definitions[name] for name in FEW]
+
+
+@pytest.fixture(scope="module")
+def small(few: list[Definition]) -> Document:
+    return document(few, seen={"decision": ["DecisionReported"]})
+
+
+def errors(told: dict[str, Any]) -> list[Any]:
+    return [one for one in told["diagnostics"] if one["severity"] < 2]
+
+
+def test_the_whole_library_is_a_valid_document(
+    definitions: Shipped, parser: ReferenceParser
+) -> None:
+    told = parser.ask(document(definitions.values()))
+    assert errors(told) == []
+    assert told["document"]["version"] == "3.0.0"
+    assert ["events", "pmo.events"] in told["document"]["channels"]
+    wanted = {
+        f"pmo.{workflow}.{name}" for workflow, one in definitions.items() for name in forms(one)
+    }
+    assert wanted <= set(told["document"]["messages"])
+
+
+def test_the_parser_finds_what_is_wrong(small: Document, parser: ReferenceParser) -> None:
+    assert errors(parser.ask(small)) == []
+    for spoil in (
+        lambda wrong: wrong["channels"]["events"].update(messages={"x": {"$ref": "#/nowhere"}}),
+        lambda wrong: wrong["operations"]["publishEvents"].update(action="shout"),
+        lambda wrong: wrong["components"]["schemas"]["Actor"].update(type="person"),
+    ):
+        wrong = copy.deepcopy(small)
+        spoil(wrong)
+        assert errors(parser.ask(wrong)) != []
+
+
+def resolver(whole: Document, schema: Any) -> Draft7Validator:
+    """A validator in AsyncAPI's dialect of a schema that refers to the document's components."""
+    own = {"components": whole["components"]}
+    return Draft7Validator({"allOf": [schema], **own}, format_checker=FormatChecker())
+
+
+def test_every_message_has_an_example_that_fits_headers_and_payload(small: Document) -> None:
+    for key, message in small["components"]["messages"].items():
+        (made,) = message["examples"]
+        resolver(small, message["payload"]).validate(made["payload"])
+        resolver(small, message["headers"]).validate(made["headers"])
+        assert made["headers"]["ce_type"] == message["name"], key
+
+
+def test_a_message_is_told_from_its_neighbours_by_headers_and_payload(small: Document) -> None:
+    taken = small["components"]["messages"]["decision.2.DecisionTaken"]
+    closed = small["components"]["messages"]["decision.2.DecisionClosed"]
+    assert not resolver(small, taken["payload"]).is_valid(closed["examples"][0]["payload"])
+    assert not resolver(small, taken["headers"]).is_valid(closed["examples"][0]["headers"])
+
+
+def test_played_events_fit_the_document_as_they_fit_their_own_schemas(
+    played: list[Body], small: Document
+) -> None:
+    checked = 0
+    validators: dict[str, tuple[Draft7Validator, Draft7Validator]] = {}
+    for position, body in enumerate(played, 1):
+        key = f"{body['definition']['name']}.{body['definition']['version']}.{body['name']}"
+        message = small["components"]["messages"].get(key)
+        if message is None or checked > 3_000:
+            continue
+        if key not in validators:
+            validators[key] = (
+                resolver(small, message["payload"]),
+                resolver(small, message["headers"]),
+            )
+        payload, headers = validators[key]
+        payload.validate(body)
+        headers.validate(as_headers(attributes(position, body)))
+        checked += 1
+    assert checked > 1_000
+
+
+def test_the_dataschema_of_an_event_is_the_id_of_its_schema(
+    played: list[Body], definitions: Shipped
+) -> None:
+    one_of_each = {(body["definition"]["name"], body["name"]): body for body in played}
+    for (workflow, name), body in one_of_each.items():
+        told = attributes(1, body)["dataschema"]
+        assert told == event_schema(definitions[workflow], name)["$id"]
+
+
+def test_facts_that_were_seen_are_messages_too(small: Document) -> None:
+    message = small["components"]["messages"]["decision.2.DecisionReported"]
+    assert message["examples"][0]["payload"]["type"] == "pmo.case.observed.v2"
+
+
+def test_a_break_is_told_to_subscribers(few: list[Definition]) -> None:
+    body = few[0].body | {"version": 3, "breaks": {"DecisionTaken": "It has no date any more."}}
+    told = document([Definition.from_body(body)])["components"]["messages"]
+    broken = told["decision.3.DecisionTaken"]["description"]
+    assert broken == "Broken by version 3: It has no date any more."
+    assert "description" not in told["decision.3.DecisionClosed"]
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    lock = (HERE / "package-lock.json").read_text(encoding="utf-8")
+    assert '"resolved"' not in lock
+    assert lock.count('"integrity"') > 100
