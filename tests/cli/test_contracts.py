@@ -150,5 +150,9 @@ def test_a_check_without_a_home_compares_with_files_from_before(
     assert (broken["workflow"], broken["subject"]) == ("decision", "DecisionTaken")
 
 
-def test_the_shipped_workflows_are_not_compared_with_a_home_of_other_ones(pmo: Pmo) -> None:
+def test_the_shipped_workflows_are_not_compared_with_what_a_home_made_of_them(
+    pmo: Pmo, renamed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.shipped", lambda: [Path(renamed)])
     assert pmo("check").code == 0
+    assert pmo("check", "--against", str(WORKFLOWS)).code == 1
