@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from engine.errors import BadInput, LogDamaged, NotFound, StoreFailed
 
@@ -30,6 +30,13 @@ VIEWS = "views.db"
 SCHEDULER = "scheduler.db"
 """What is due and was refused: without it, it is tried anew."""
 CONSUMERS = "consumers.db"
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=Closable)
 
 
 class Home:
@@ -119,6 +126,17 @@ class Home:
 
         return Store(self.consumers_file)
 
+    def another_store(self) -> Store:
+        """What consumers remember, for another thread; closed with the home."""
+        from consumers.store import Store
+
+        return self.keep(Store(self.consumers_file))
+
+    def keep(self, part: C) -> C:
+        """Close it when the home is closed."""
+        self._elsewhere.callback(part.close)
+        return part
+
     @cached_property
     def views(self) -> Tables:
         """The views for reading, brought up first if the log is ahead of them.
@@ -163,10 +181,10 @@ class Home:
 
     def close(self) -> None:
         self.__dict__.pop("scheduler", None)
+        self._elsewhere.close()
         for part in ("refusals", "consumers", "views", "runner", "log"):
             if opened := self.__dict__.pop(part, None):
                 opened.close()
-        self._elsewhere.close()
 
     def __enter__(self) -> Home:
         return self

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from consumers.runner import BEHIND, LONGEST_WAIT, PATIENCE, MayPass, Runner, Work
+from consumers.runner import BATCH, BEHIND, LONGEST_WAIT, PATIENCE, MayPass, Runner, Work
 from consumers.store import Checkpoint, Store, Trouble
 from engine.errors import LogDamaged, StoreFailed
 from tests.consumers.conftest import House
@@ -19,6 +19,7 @@ class Herald:
     name = "herald"
     ordered = True
     from_head = False
+    batch = BATCH
 
     def __init__(self) -> None:
         self.told: list[str] = []
