@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.http.settings import ServeSettings
 from consumers.cloud_events import SOURCE
 from consumers.kafka_settings import KafkaSettings
 from engine.errors import BadInput
@@ -30,6 +31,7 @@ class Settings(BaseModel):
 
     source: Annotated[str, Field(pattern=r"^[!-~]+$", max_length=200)] = SOURCE
     kafka: KafkaSettings | None = None
+    serve: ServeSettings | None = None
 
 
 def read_settings(home: Path | None) -> Settings:

@@ -53,6 +53,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "click": ("app.cli*",),
     "dateutil": ("engine.calendars",),
     "eventsourcing": ("engine.store.*",),
+    "fastapi": ("app.http.*",),
+    "h11": ("app.http.server",),
     "holidays": ("app.cli.holidays",),
     "kafka": ("consumers.kafka_*",),
     "orjson": ("*",),
@@ -62,8 +64,10 @@ HOMES: dict[str, tuple[str, ...]] = {
     "rich": ("app.*",),
     "ruamel": ("engine.yaml_source",),
     "sqlite3": ("engine.store.*", "projections.store", "consumers.store"),
+    "starlette": ("app.http.*",),
     "subprocess": ("app.*",),
     "transitions": ("engine.machine",),
+    "uvicorn": ("app.http.server",),
 }
 
 # What a pure module must not import, must not name even to pass it on (`default_factory=uuid4`),

@@ -44,6 +44,7 @@ VERBS = {
     "deadlines": ("work", "What falls due when, and what became of it."),
     "work": ("work", "Do what is due, and keep doing it."),
     "holidays": ("holidays", "The public holidays of a country, for a calendar."),
+    "serve": ("serve", "Serve commands, cases and the feed over HTTP."),
     "log": ("feed", "Print the log, or follow it."),
 }
 """Verb -> the module it lives in, and what ``pmo --help`` says of it."""

@@ -7,7 +7,7 @@ take are the reason why an event of that step can never hold it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from engine.definition import ByAuthority, Definition, Start, Step, Transition
 from engine.events import (
@@ -50,7 +50,7 @@ class Form:
     @property
     def type(self) -> str:
         """The stored type, like ``pmo.case.transitioned.v1``."""
-        return str(self.model.model_fields["type"].default)
+        return next(str(field.default) for field in fields(self.model) if field.name == "type")
 
 
 def observed(definition: Definition) -> Form:

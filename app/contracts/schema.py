@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from app.contracts.fields import DATE, SHA256, WITHHELD, Schema, value_schema
 from app.contracts.forms import Form, forms, observed
 from engine.definition import Definition
@@ -121,7 +123,7 @@ def _data(form: Form, definition: Definition, at: str) -> Schema:
 @cache
 def _envelope(model: type[Event], at: str) -> dict[str, Schema]:
     """The model's own schema and those of its parts, in plain words and open to additions."""
-    whole = model.model_json_schema(ref_template=f"{at}{{model}}")
+    whole = TypeAdapter(model).json_schema(ref_template=f"{at}{{model}}")
     inner = whole.pop("$defs", {})
     named = {model.__name__: whole, **inner}
     return {name: _part(name, part, name == model.__name__) for name, part in named.items()}
@@ -129,9 +131,10 @@ def _envelope(model: type[Event], at: str) -> dict[str, Schema]:
 
 def _part(name: str, said: dict[str, Any], outer: bool) -> Schema:
     required = said.get("required", [])
+    about = _plain(name, said.get("description", ""))
     return {
         "title": name,
-        "description": _plain(said.get("description", "")),
+        **({"description": about} if about else {}),
         "type": "object",
         "properties": {key: _property(key, one, outer) for key, one in said["properties"].items()},
         "required": ["type", *required] if outer else required,
@@ -148,5 +151,8 @@ def _property(name: str, said: dict[str, Any], outer: bool) -> Schema:
     return schema | _SAID.get(name, {})
 
 
-def _plain(text: str) -> str:
+def _plain(name: str, text: str) -> str:
+    """A docstring in one line; a class without one has been given its signature instead."""
+    if text.startswith(f"{name}("):
+        return ""
     return " ".join(text.replace("``", "").split())
