@@ -89,14 +89,18 @@ def schema_command(
 def asyncapi_command(newest: bool, output: Path | None, home: Path) -> None:
     """Print the AsyncAPI 3.0 document of everything that is published, as JSON.
 
-    All versions of a workflow are in it, because cases go on under the one they began with.
+    All versions of a workflow are in it, because cases go on under the one they began with. Topics
+    are called as the section kafka: of the settings says; without one, as usual.
     """
-    from app.contracts.asyncapi import document
+    from app.contracts.asyncapi import USUAL, document
     from app.contracts.published import Contracts
+    from app.settings import read_settings
 
+    told = read_settings(home)
     with Home.open(home) as opened:
         contracts = Contracts.of(opened, newest=newest)
-    _write(document(contracts.definitions, seen=contracts.seen), output)
+    kafka = told.kafka or USUAL
+    _write(document(contracts.definitions, kafka, told.source, contracts.seen), output)
 
 
 @contract_command.command("diff")

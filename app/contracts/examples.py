@@ -67,6 +67,11 @@ def case_key(definition: Definition) -> str:
     return key
 
 
+def example_data(definition: Definition) -> dict[str, Any]:
+    """A value for every field."""
+    return {name: _value(field) for name, field in definition.data.items()}
+
+
 def _own(definition: Definition, form: Form) -> Body:
     """What an event has beside the envelope."""
     data = {name: _value(definition.data[name]) for name in form.carries or ()}

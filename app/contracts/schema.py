@@ -93,6 +93,15 @@ def parts(definition: Definition, name: str, at: str = LOCAL) -> dict[str, Schem
     return found
 
 
+def data_schema(definition: Definition, at: str = LOCAL) -> Schema:
+    """What a case can hold: every field that it has, which is never null."""
+    held = {
+        name: {"anyOf": [{"$ref": f"{at}{_part_of(definition, name)}"}, {"$ref": f"{at}Withheld"}]}
+        for name in definition.data
+    }
+    return {"type": "object", "properties": held, "additionalProperties": False}
+
+
 def _part_of(definition: Definition, field: str) -> str:
     return f"{definition.workflow}.{definition.version}.{field}"
 

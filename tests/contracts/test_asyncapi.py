@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator, FormatChecker
 
-from app.contracts.asyncapi import Document, as_headers, document
+from app.contracts.asyncapi import Document, document
 from app.contracts.forms import forms
+from app.contracts.messages import MODELS, as_headers
 from app.contracts.schema import event_schema
 from consumers.cloud_events import attributes
+from consumers.kafka_settings import Door, Intake, KafkaSettings, Topics
+from engine.case import Case, fold
 from engine.definition import Definition
+from engine.events import CaseStarted, from_body
 from engine.upcasts import Body
 from tests.contracts.conftest import Shipped
 from tests.contracts.reference_parser import HERE, ReferenceParser, install
@@ -48,7 +52,17 @@ def test_the_whole_library_is_a_valid_document(
     told = parser.ask(document(definitions.values()))
     assert errors(told) == []
     assert told["document"]["version"] == "3.0.0"
-    assert ["events", "pmo.events"] in told["document"]["channels"]
+    assert told["document"]["channels"] == [
+        ["events", "pmo.events"],
+        ["states", "pmo.state.{workflow}"],
+        ["replies", "pmo.replies"],
+        ["commands", "pmo.commands"],
+    ]
+    assert told["document"]["operations"] == [
+        ["publishEvents", "send"],
+        ["publishStates", "send"],
+        ["takeCommands", "receive"],
+    ]
     wanted = {
         f"pmo.{workflow}.{name}" for workflow, one in definitions.items() for name in forms(one)
     }
@@ -75,10 +89,12 @@ def resolver(whole: Document, schema: Any) -> Draft7Validator:
 
 def test_every_message_has_an_example_that_fits_headers_and_payload(small: Document) -> None:
     for key, message in small["components"]["messages"].items():
-        (made,) = message["examples"]
-        resolver(small, message["payload"]).validate(made["payload"])
-        resolver(small, message["headers"]).validate(made["headers"])
-        assert made["headers"]["ce_type"] == message["name"], key
+        assert message["examples"], key
+        for made in message["examples"]:
+            resolver(small, message["payload"]).validate(made["payload"])
+            resolver(small, message.get("headers", {})).validate(made.get("headers", {}))
+            if "ce_type" in made.get("headers", {}):
+                assert made["headers"]["ce_type"] == message["name"], key
 
 
 def test_a_message_is_told_from_its_neighbours_by_headers_and_payload(small: Document) -> None:
@@ -130,6 +146,62 @@ def test_a_break_is_told_to_subscribers(few: list[Definition]) -> None:
     broken = told["decision.3.DecisionTaken"]["description"]
     assert broken == "Broken by version 3: It has no date any more."
     assert "description" not in told["decision.3.DecisionClosed"]
+
+
+def test_topics_are_called_as_the_settings_say(few: list[Definition]) -> None:
+    doors = {"asked.planning": Door(actors={}, commands=("observe",)), "asked": Door(actors={})}
+    settings = KafkaSettings(
+        bootstrap=["broker:9092"],
+        topics=Topics(events="ledger.{workflow}", states=None),
+        intake=Intake(topics=doors, replies="answered"),
+    )
+    made = document(few, settings)
+    addresses = {name: channel["address"] for name, channel in made["channels"].items()}
+    assert addresses == {
+        "events": "ledger.{workflow}",
+        "replies": "answered",
+        "commands1": "asked.planning",
+        "commands2": "asked",
+    }
+    assert made["channels"]["events"]["parameters"]["workflow"]["enum"] == [*FEW]
+    assert [*made["channels"]["commands1"]["messages"]] == ["command.observe"]
+    assert len(made["channels"]["commands2"]["messages"]) == 6
+    assert "commands" not in document(few, KafkaSettings(bootstrap=["broker:9092"]))["channels"]
+
+
+def test_an_example_of_a_command_is_one_that_the_engine_takes(small: Document) -> None:
+    for kind, model in MODELS.items():
+        (made,) = small["components"]["messages"][f"command.{kind}"]["examples"]
+        said = {name: value for name, value in made["payload"].items() if name != "kind"}
+        assert model.model_validate(said).command_id
+
+
+def test_what_a_case_is_fits_what_its_topic_is_said_to_hold(
+    played: list[Body], small: Document
+) -> None:
+    schema = resolver(small, small["components"]["messages"]["decision.2"]["payload"])
+    events = [from_body(body) for body in played if body["definition"]["name"] == "decision"]
+    cases: dict[str, Case | None] = {}
+    for event in events:
+        if isinstance(event, CaseStarted):
+            cases.pop(event.stream, None)  # another scenario, in another log
+        if "/" in event.stream or (event.version > 1 and event.stream not in cases):
+            continue
+        case = cases[event.stream] = fold([event], cases.get(event.stream))
+        assert case is not None
+        schema.validate(
+            {
+                "key": case.key,
+                "workflow": case.definition.name,
+                "definition": case.definition.version,
+                "state": case.state,
+                "data": dict(case.data),
+                "version": case.version,
+                "position": 1,
+                "recorded_at": event.recorded_at,
+            }
+        )
+    assert len(cases) > 3
 
 
 def test_the_lock_file_names_no_registry() -> None:
