@@ -19,17 +19,11 @@ from engine.definition import Definition
 from engine.events import CaseStarted, from_body
 from engine.upcasts import Body
 from tests.contracts.conftest import Shipped
-from tests.contracts.reference_parser import HERE, ReferenceParser, install
+from tests.npm import HERE, Npm
 
 FEW = ("decision", "objective", "authority")
 
 pytestmark = pytest.mark.timeout(1_200)
-
-
-@pytest.fixture(scope="session")
-def parser(request: pytest.FixtureRequest) -> ReferenceParser:
-    assert request.config.cache is not None
-    return install(request.config.cache.mkdir("asyncapi-parser"))
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +40,8 @@ def errors(told: dict[str, Any]) -> list[Any]:
     return [one for one in told["diagnostics"] if one["severity"] < 2]
 
 
-def test_the_whole_library_is_a_valid_document(
-    definitions: Shipped, parser: ReferenceParser
-) -> None:
-    told = parser.ask(document(definitions.values()))
+def test_the_whole_library_is_a_valid_document(definitions: Shipped, npm: Npm) -> None:
+    told = npm.parse(document(definitions.values()))
     assert errors(told) == []
     assert told["document"]["version"] == "3.0.0"
     assert told["document"]["channels"] == [
@@ -69,8 +61,8 @@ def test_the_whole_library_is_a_valid_document(
     assert wanted <= set(told["document"]["messages"])
 
 
-def test_the_parser_finds_what_is_wrong(small: Document, parser: ReferenceParser) -> None:
-    assert errors(parser.ask(small)) == []
+def test_the_parser_finds_what_is_wrong(small: Document, npm: Npm) -> None:
+    assert errors(npm.parse(small)) == []
     for spoil in (
         lambda wrong: wrong["channels"]["events"].update(messages={"x": {"$ref": "#/nowhere"}}),
         lambda wrong: wrong["operations"]["publishEvents"].update(action="shout"),
@@ -78,7 +70,7 @@ def test_the_parser_finds_what_is_wrong(small: Document, parser: ReferenceParser
     ):
         wrong = copy.deepcopy(small)
         spoil(wrong)
-        assert errors(parser.ask(wrong)) != []
+        assert errors(npm.parse(wrong)) != []
 
 
 def resolver(whole: Document, schema: Any) -> Draft7Validator:
