@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.definition import Definition
+from engine.definition import ByAuthority, ByPerson, Definition
 from engine.loading import load_definitions
 from workflows import shipped
 
@@ -115,6 +115,28 @@ def test_every_step_that_somebody_takes_stands_beside_the_states_it_leads_from(
         if step.trigger not in beside.get(state, set()) | said
     ]
     assert lacking == []
+
+
+@pytest.mark.parametrize("workflow", DEFINITIONS)
+def test_beside_a_trigger_stands_who_may(workflow: str) -> None:
+    definition, lacking = DEFINITIONS[workflow], []
+    for states, others in rows_of(workflow):
+        if not states or len(others) < 2 or "| by whom |" not in sections()[workflow]:
+            continue  # another form: who acts is told in the text
+        for step in definition.transitions:
+            if step.trigger in code_in(others[0]) and states & set(step.sources):
+                told = others[1].lower().replace("-", " ")
+                lacking += [(step.trigger, who) for who in map(_told, step.by) if who not in told]
+    assert lacking == []
+
+
+def _told(who: str | ByPerson | ByAuthority) -> str:
+    """How a page says it."""
+    if isinstance(who, ByPerson):
+        return f"`{who.person}`"
+    if isinstance(who, ByAuthority):
+        return "authority"
+    return {"service": "by itself", "pmo-analyst": "analyst"}.get(who, who.replace("-", " "))
 
 
 @pytest.mark.parametrize("workflow", DEFINITIONS)
