@@ -46,11 +46,11 @@ def stored(cls: type[T]) -> type[T]:
         elif each.default is not MISSING:
             plain[each.name] = each.default
 
-    def __init__(self: Any, **said: Any) -> None:
+    def make(self: Any, **said: Any) -> None:
         self.__dict__.update(plain)
         self.__dict__.update(said)
 
-    made.__init__ = __init__  # type: ignore[method-assign]
+    made.__init__ = make  # type: ignore[method-assign]
     return made
 
 

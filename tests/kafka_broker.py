@@ -7,6 +7,7 @@ of the run say so, and what it cannot do is skipped. With ``CI=true`` there is n
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib.util
 import os
@@ -17,6 +18,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -213,21 +215,29 @@ def kafka() -> Iterator[Broker]:
             yield broker
         finally:
             broker.close()
+            _collect()
 
 
 @pytest.fixture
-def own_kafka(kafka: Broker) -> OwnBroker:
+def own_kafka(kafka: Broker) -> Iterator[OwnBroker]:
     """A broker that this test may stop and kill."""
     if not isinstance(kafka, OwnBroker):
         pytest.skip("this breaks the broker, and it is not ours")
-    return kafka
+    yield kafka
+    _collect()
 
 
 @pytest.fixture
-def apache_kafka(kafka: Broker) -> ApacheKafka:
-    if not isinstance(kafka, ApacheKafka):
+def apache_kafka(own_kafka: OwnBroker) -> ApacheKafka:
+    if not isinstance(own_kafka, ApacheKafka):
         pytest.skip("only Apache Kafka does what this test needs")
-    return kafka
+    return own_kafka
+
+
+def _collect() -> None:
+    """kafka-python leaves every socket that could not connect to the garbage collector."""
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()
 
 
 def _open(folder: Path) -> Broker:

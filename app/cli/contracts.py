@@ -13,6 +13,7 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.tables import MISSING, dim, print_json, print_rows
 from app.home import Home
+from app.places import Address, is_database, read_address
 from engine.errors import BadInput
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def contract_command() -> None:
 @click.option("--newest", is_flag=True, help="Only the newest version of each workflow.")
 @options.home_option
 @options.json_option
-def list_command(workflows: tuple[str, ...], newest: bool, home: Path, as_json: bool) -> None:
+def list_command(workflows: tuple[str, ...], newest: bool, home: Address, as_json: bool) -> None:
     """List the events of the published workflows: what brings each about, and what it carries."""
     from app.contracts.published import Contracts, listed
 
@@ -66,7 +67,7 @@ def list_command(workflows: tuple[str, ...], newest: bool, home: Path, as_json: 
 @click.option("--output", "-o", type=_PATHS, help="Write it to this file.")
 @options.home_option
 def schema_command(
-    workflow: str, event: str, version: int | None, output: Path | None, home: Path
+    workflow: str, event: str, version: int | None, output: Path | None, home: Address
 ) -> None:
     """Print the JSON Schema (2020-12) of an event, like: pmo contract schema decision DecisionTaken
 
@@ -86,7 +87,7 @@ def schema_command(
 @click.option("--newest", is_flag=True, help="Only the newest version of each workflow.")
 @click.option("--output", "-o", type=_PATHS, help="Write it to this file.")
 @options.home_option
-def asyncapi_command(newest: bool, output: Path | None, home: Path) -> None:
+def asyncapi_command(newest: bool, output: Path | None, home: Address) -> None:
     """Print the AsyncAPI 3.0 document of everything that is published, as JSON.
 
     All versions of a workflow are in it, because cases go on under the one they began with. Topics
@@ -96,18 +97,18 @@ def asyncapi_command(newest: bool, output: Path | None, home: Path) -> None:
     from app.contracts.published import Contracts
     from app.settings import read_settings
 
-    told = read_settings(home)
     with Home.open(home) as opened:
+        told = read_settings(opened.path)
         contracts = Contracts.of(opened, newest=newest)
     kafka = told.kafka or USUAL
     _write(document(contracts.definitions, kafka, told.source, contracts.seen), output)
 
 
 @contract_command.command("diff")
-@click.argument("places", metavar="[OLD] NEW", type=_PATHS, nargs=-1, required=True)
+@click.argument("places", metavar="[OLD] NEW", type=read_address, nargs=-1, required=True)
 @options.home_option
 @options.json_option
-def diff_command(places: tuple[Path, ...], home: Path, as_json: bool) -> None:
+def diff_command(places: tuple[Address, ...], home: Address, as_json: bool) -> None:
     """Say what changes for those who read the events, and what breaks them.
 
     OLD and NEW are definition files, folders of them, or homes. Without OLD, NEW is compared with
@@ -123,7 +124,7 @@ def diff_command(places: tuple[Path, ...], home: Path, as_json: bool) -> None:
     before, after = read_definitions(old), read_definitions(new)
     compared = [*compare(after, [one.definition for one in before])]
     gone = sorted({o.definition.workflow for o in before} - {a.definition.workflow for a in after})
-    gone = gone if new.is_dir() else []
+    gone = gone if is_database(new) or Path(new).is_dir() else []
     if as_json:
         print_json({"compared": [_as_data(one) for one in compared], "gone": gone})
     else:

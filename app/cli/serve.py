@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from app.cli import options
 from app.cli.tables import print_json
 from app.home import Home
+from app.places import Address, place_of
 
 
 @click.command("serve")
@@ -16,7 +15,7 @@ from app.home import Home
 @click.option("--port", type=click.IntRange(0, 65535), help="Else the settings', else 8750.")
 @options.home_option
 @options.json_option
-def serve_command(host: str | None, port: int | None, home: Path, as_json: bool) -> None:
+def serve_command(host: str | None, port: int | None, home: Address, as_json: bool) -> None:
     """Serve commands, cases and the feed over HTTP, until Ctrl-C.
 
     Only this machine can reach it, unless the settings name API keys (docs/http.md). Any number of
@@ -30,7 +29,7 @@ def serve_command(host: str | None, port: int | None, home: Path, as_json: bool)
     from app.settings import read_settings
     from engine.errors import StoreFailed
 
-    told = read_settings(home)
+    told = read_settings(place_of(home).folder)
     given = {"host": host, "port": port}
     changed = {name: value for name, value in given.items() if value is not None}
     settings = (told.serve or ServeSettings()).model_copy(update=changed)
@@ -38,9 +37,9 @@ def serve_command(host: str | None, port: int | None, home: Path, as_json: bool)
 
     def announce(address: str) -> None:
         if as_json:
-            print_json({"home": str(home), "serving": address})
+            print_json({"home": str(place_of(home)), "serving": address})
         else:
-            click.echo(f"serving {home} at {address}")
+            click.echo(f"serving {place_of(home)} at {address}")
         sys.stdout.flush()
 
     with Home.open(home) as opened:

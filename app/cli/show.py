@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -27,7 +26,7 @@ from app.cli.tables import (
 )
 from app.home import Home
 from app.offers import Offer, offers
-from engine.store.glance import read_stream
+from app.places import Address
 from projections import register_pages
 from projections.cases import case as case_now
 from projections.definitions import definition
@@ -39,7 +38,7 @@ from projections.definitions import definition
 @options.home_option
 @options.json_option
 def show_command(
-    case: str, as_of: str | None, known_at: str | None, home: Path, as_json: bool
+    case: str, as_of: str | None, known_at: str | None, home: Address, as_json: bool
 ) -> None:
     """Show a CASE: its state and data, evidence, who acted and has signed, what can come next.
 
@@ -49,7 +48,7 @@ def show_command(
         about = case_now(opened.views, case)
         if about is None:
             raise no_case(opened, case)
-        events = read_stream(opened.ledger, case)
+        events = opened.stream(case)
         described = describe(opened.views, case, events, as_of, known_at)
         if described is None:
             raise nothing_yet(case, events)

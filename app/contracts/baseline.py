@@ -8,7 +8,8 @@ from pathlib import Path
 
 from app.contracts.changes import Change, changes, unfounded
 from app.definitions import Loaded, find_definitions, in_force, read_file
-from app.home import LEDGER, Home
+from app.home import Home
+from app.places import Address, is_database, place_of
 from engine.catalog import succeeds
 from engine.definition import Definition
 from engine.errors import BadInput, Problem
@@ -27,17 +28,17 @@ class Compared:
     """What keeps it from being published: breaks it does not own up to, and the like."""
 
 
-def read_definitions(place: Path) -> list[Loaded]:
+def read_definitions(address: Address) -> list[Loaded]:
     """The definitions in a file, in a folder of files, or in force in a home.
 
     Each is looked at by itself: what it refers to need not be there. Raises ``BadInput``.
     """
-    if (place / LEDGER).is_file():
-        with Home.open(place) as home:
-            return [Loaded(place, "", definition) for definition in in_force(home)]
-    files = [(path, read_file(path)) for path in find_definitions([place])]
+    if is_database(address) or place_of(address).exists():
+        with Home.open(address) as home:
+            return [Loaded(Path(str(home)), "", definition) for definition in in_force(home)]
+    files = [(path, read_file(path)) for path in find_definitions([Path(address)])]
     if not files:
-        raise BadInput.one(str(place), "there are no definitions here", "name a file or a home")
+        raise BadInput.one(str(address), "there are no definitions here", "name a file or a home")
     return [
         Loaded(path, text.decode("utf-8-sig"), load_definition(text, str(path)))
         for path, text in files

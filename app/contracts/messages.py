@@ -13,16 +13,8 @@ from app.contracts.examples import case_key, example, example_data
 from app.contracts.fields import Schema
 from app.contracts.schema import body_schema, data_schema, parts, urn
 from consumers.cloud_events import CONTENT_TYPE, attributes
+from consumers.kafka_commands import MODELS
 from consumers.kafka_settings import CommandKind
-from engine.commands import (
-    AttachEvidence,
-    Command,
-    DeclareConflict,
-    Observe,
-    PullTrigger,
-    Sign,
-    StartCase,
-)
 from engine.definition import Definition
 from engine.service import Receipt
 
@@ -32,14 +24,6 @@ SCHEMAS = "#/components/schemas/"
 _POSITION = 41
 """Of the examples; where an event stands is no part of it."""
 
-MODELS: Mapping[CommandKind, type[Command]] = {
-    "start-case": StartCase,
-    "pull-trigger": PullTrigger,
-    "attach-evidence": AttachEvidence,
-    "sign": Sign,
-    "declare-conflict": DeclareConflict,
-    "observe": Observe,
-}
 _TEXT: Schema = {"type": "string", "minLength": 1}
 
 

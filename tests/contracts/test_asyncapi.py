@@ -10,9 +10,10 @@ from jsonschema import Draft7Validator, FormatChecker
 
 from app.contracts.asyncapi import Document, document
 from app.contracts.forms import forms
-from app.contracts.messages import MODELS, as_headers
+from app.contracts.messages import as_headers
 from app.contracts.schema import event_schema
 from consumers.cloud_events import attributes
+from consumers.kafka_commands import MODELS
 from consumers.kafka_settings import Door, Intake, KafkaSettings, Topics
 from engine.case import Case, fold
 from engine.definition import Definition

@@ -38,6 +38,23 @@ def settings(kafka: Broker, prefix: str) -> KafkaSettings:
     return settings_at(kafka.bootstrap, prefix)
 
 
+@pytest.fixture
+def open_settings(kafka: Broker, prefix: str) -> KafkaSettings:
+    """With an intake from a topic on which pat is known as a requester."""
+    return settings_at(kafka.bootstrap, prefix, intake=intake_of(prefix))
+
+
+def intake_of(prefix: str, **door: Any) -> dict[str, Any]:
+    door = {"actors": {"pat": ["requester"]}, "kinds": ["human", "service"]} | door
+    return {
+        "topics": {f"{prefix}.commands": door},
+        "replies": f"{prefix}.replies",
+        "dead_letters": f"{prefix}.dead-letters",
+        "group": f"{prefix}-intake",
+        "largest": 10_000,
+    }
+
+
 def settings_at(bootstrap: str, prefix: str, **more: Any) -> KafkaSettings:
     topics = {
         "events": f"{prefix}.events",
