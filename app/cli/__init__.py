@@ -28,6 +28,7 @@ VERBS = {
     "check": ("definitions", "Check definitions and run their scenarios."),
     "publish": ("definitions", "Put definitions in force."),
     "workflows": ("definitions", "List the published definitions."),
+    "contract": ("contracts", "What subscribers may rely on, and what a change would break."),
     "diagram": ("definitions", "Draw a workflow, or where a case is in it."),
     "start": ("writing", "Start a case."),
     "do": ("writing", "Ask for a transition; without a trigger, say what can be asked for."),
