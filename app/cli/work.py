@@ -34,8 +34,9 @@ def work_command(once: bool, home: Address, as_json: bool) -> None:
     ends it.
 
     Any number of these may run at once, here or elsewhere: everything is done once, by one of them;
-    the others stand by and take over within seconds when that one ends. What is due and the rules refuse is listed with the reason, and tried again when the case has changed, and from
-    time to time. Reactions that are refused are for pmo incidents.
+    the others stand by and take over within seconds when that one ends. What is due and the rules
+    refuse is listed with the reason, and tried again when the case has changed, and from time to
+    time. Reactions that are refused are for pmo incidents.
     """
     import threading
 
