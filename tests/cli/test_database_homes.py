@@ -76,7 +76,8 @@ def test_init_publishes_the_shipped_workflows_and_doing_it_again_changes_nothing
 
 # What differs from one home to another, whatever keeps it.
 _OF_ITS_OWN = re.compile(
-    r"\d{4}-\d\d-\d\dT[\d:.]+Z|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|"
+    r"\d{4}-\d\d-\d\dT[\d:.]+Z|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|"
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|"
     r"[0-9a-f]{64}|ledger [\d,]+ bytes, views [\d,]+ bytes|\"(ledger|views)_bytes\": \d+|"
     r"(?<=\"days_waiting\": )[\d.e-]+"
 )
@@ -130,7 +131,7 @@ def test_what_is_done_is_seen_and_verified_and_outlives_a_rebuild(decision, tmp_
     decision.done("do", "DEC-0001", "submit", "category=funding", "-e", evidence)
     before = decision.done("show", "DEC-0001", "--json").json()
     assert before["state"] == "in_review"
-    decision.done("observe", "project", "PRJ-0001", "--source", "a report", "--state", "running")
+    decision.done("observe", "OBJ-0001", "Reported", "--source", "a report")
     assert "are built anew from 8 events" in decision.done("rebuild").out
     assert decision.done("show", "DEC-0001", "--json").json() == before
     assert "say what the log says" in decision.done("verify").out
