@@ -76,6 +76,7 @@ def _work(home: Home, at_work: Sequence[Runner], once: bool) -> Report | None:
     except (StoreFailed, Contended) as error:
         if once:
             raise
+        home.leases.leave(SCHEDULER)  # another process may be able to
         click.echo(f"warning: {error}", err=True)
         return None
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,15 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.home import Home
+from engine.commands import PullTrigger, Requester, StartCase
+from engine.errors import PmoError
 from engine.store.opening import open_log
 from engine.store.postgres_pool import plain_address
 from tests.cli.conftest import WORKFLOWS, Pmo
 from tests.postgres import server
 
+PAT = Requester(id="pat", roles=("requester",))
 FILES = [str(WORKFLOWS / f"{name}.yaml") for name in ("objective", "decision", "project")]
 
 
@@ -230,3 +235,60 @@ def test_an_import_is_the_same_in_a_database(empty, tmp_path: Any):
     assert found[0] == found[1]
     views = [pmo.done("view", "portfolio-reported", "--json").json() for pmo in homes]
     assert views[0]["rows"] == views[1]["rows"]
+
+
+def test_two_versions_of_a_definition_are_lived_by_in_two_processes_at_once(decision, tmp_path):
+    """A rolling upgrade: one process has been running since before, another begins after."""
+    text = Path(FILES[1]).read_text(encoding="utf-8")
+    renewed = tmp_path / "decision.yaml"
+    renewed.write_text(
+        text.replace("version: 1", "version: 2", 1).replace("submit", "hand-in"), encoding="utf-8"
+    )
+    with Home.open(decision.home) as old:
+        assert old.service.case("DEC-0001").definition.version == 1  # it knows the rules by now
+        decision.run("publish", str(renewed), "--reason", "a better word")
+        begun = decision.run("start", "decision", "title=New rules", "--json")
+        new = begun.json()["stream"]
+        mine = old.service.handle(
+            StartCase(command_id="old", actor=PAT, workflow="decision", data={"title": "Mine"})
+        )
+        versions = {key: old.service.case(key).definition.version for key in (new, mine.stream)}
+        assert versions == {new: 2, mine.stream: 2}
+        with pytest.raises(PmoError, match="hand-in"):
+            old.service.handle(
+                PullTrigger(command_id="no", actor=PAT, case=mine.stream, trigger="submit")
+            )
+        refused = decision.run("do", "DEC-0001", "hand-in")
+        assert refused.code != 0
+        assert "submit" in refused.err
+        offered = decision.run("show", "DEC-0001", "--json").json()["next"]
+        assert "submit" in {offer["trigger"] for offer in offered}
+        offered = decision.run("show", mine.stream, "--json").json()["next"]
+        assert "hand-in" in {offer["trigger"] for offer in offered}
+    assert "say what the log says" in decision.done("verify").out
+
+
+def test_of_two_processes_at_work_one_stands_by_until_the_other_is_killed(decision):
+    def lead(process: subprocess.Popen[str]) -> bool:
+        leaders = {c["leader"] for c in decision.done("status", "--json").json()["consumers"]}
+        return any(leader and f" {process.pid} " in leader for leader in leaders)
+
+    def wait_until(process: subprocess.Popen[str]) -> None:
+        give_up = time.monotonic() + 60
+        while not lead(process):
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+
+    first = decision.start("work")
+    second = None
+    try:
+        wait_until(first)
+        second = decision.start("work")
+        assert second.stderr
+        assert "standing by: reactions is at work in" in second.stderr.readline()
+        first.kill()
+        wait_until(second)
+    finally:
+        for process in filter(None, (first, second)):
+            process.kill()
+            process.communicate()
