@@ -13,7 +13,7 @@ from engine.clock import SystemClock
 from engine.errors import BadInput, NotFound, PmoError
 
 if TYPE_CHECKING:
-    from consumers.runner import Retried, Runner
+    from consumers.runner import Consumer, Retried, Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,31 @@ class Standing:
 
 
 def runners(home: Home, told: Callable[[PmoError, float], object] | None = None) -> list[Runner]:
-    """A runner of every consumer; ``told`` hears why one waits, and for how many seconds.
+    """A runner of every consumer that the settings switch on, each for a thread of its own.
 
-    For one thread: they share what they remember. To add a consumer, add it here.
+    ``told`` hears why one waits, and for how many seconds. To add a consumer, add it here. Raises
+    ``BadInput`` for settings that make no sense.
     """
+    from app.settings import read_settings
     from consumers.reactions import Reactions
     from consumers.runner import Runner
 
-    consumers = [Reactions(home.log, home.service)]
+    settings = read_settings(home.place.folder)
+    found: list[tuple[Store, Consumer]] = [
+        (home.another_store(), Reactions(home.log, home.service))
+    ]
+    if kafka := settings.kafka:
+        from consumers import kafka_relay, kafka_states
+
+        store = home.another_store()
+        relay = kafka_relay.KafkaRelay(home.log, store, kafka, settings.source)
+        found.append((store, home.keep(relay)))
+        if kafka.topics.states:
+            store = home.another_store()
+            found.append((store, home.keep(kafka_states.KafkaStates(home.log, store, kafka))))
     return [
-        Runner(home.log, home.consumers, consumer, told=told, leases=home.leases)
-        for consumer in consumers
+        Runner(home.log, store, consumer, told=told, leases=home.leases)
+        for store, consumer in found
     ]
 
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from app.places import VIEWS, Address, place_of
 from engine.errors import LogDamaged, NotFound
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from engine.upcasts import Body
     from projections.runner import Progress, Runner
     from projections.store import Place, Tables
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=Closable)
 
 
 class Home:
@@ -118,6 +125,17 @@ class Home:
 
         return Leases(self.place.memories)
 
+    def another_store(self) -> Store:
+        """What consumers remember, for another thread; closed with the home."""
+        from consumers.store import Store
+
+        return self.keep(Store(self.place.memories))
+
+    def keep(self, part: C) -> C:
+        """Close it when the home is closed."""
+        self._elsewhere.callback(part.close)
+        return part
+
     @cached_property
     def views(self) -> Tables:
         """The views for reading, brought up first if the log is ahead of them.
@@ -157,11 +175,11 @@ class Home:
 
     def close(self) -> None:
         self.__dict__.pop("scheduler", None)
+        self._elsewhere.close()
         for part in ("refusals", "leases", "consumers", "views", "runner", "log"):
             if opened := self.__dict__.pop(part, None):
                 opened.close()
         self.place.close()
-        self._elsewhere.close()
 
     def __enter__(self) -> Home:
         return self

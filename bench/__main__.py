@@ -7,6 +7,7 @@ from importlib import import_module
 
 ALL = (
     "deciding",
+    "deciding_postgres",
     "governing",
     "listing",
     "observing",

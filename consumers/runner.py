@@ -53,12 +53,13 @@ class Consumer(Protocol):
 
     ``ordered``: those who are told must never be told out of order within a stream, so what follows
     parked work in its stream is parked behind it. ``from_head``: switched on, it acts on what comes
-    from then on; else on the whole log.
+    from then on; else on the whole log. ``batch``: how many events it takes at once.
     """
 
     name: str
     ordered: bool
     from_head: bool
+    batch: int
 
     def consume(self, batch: Sequence[Work]) -> list[Trouble]:
         """Act on every event; what could not be done and will not pass.
@@ -92,7 +93,7 @@ class Runner:
         clock: Clock | None = None,
         pause: Callable[[float], object] | None = None,
         chance: Callable[[], float] = random.random,
-        batch: int = BATCH,
+        batch: int | None = None,
         told: Callable[[PmoError, float], object] | None = None,
         leases: Leases | None = None,
     ) -> None:
@@ -104,7 +105,7 @@ class Runner:
         self._clock = clock or SystemClock()
         self._pause = pause
         self._chance = chance
-        self._batch = batch
+        self._batch = batch or consumer.batch
         self._told = told
         self._leases = leases
         self._lease: Lease | None = None

@@ -39,6 +39,11 @@ HOW_TO_GET_IT = (
     "PostgreSQL is missing: `make test` installs one, or PMO_TEST_POSTGRES names a server or the"
     " folder of its programs"
 )
+# Set before any process is started that needs it.
+if "://" not in CHOSEN:
+    os.environ.setdefault("PGPASSWORD", secrets.token_urlsafe())
+elif told := conninfo.conninfo_to_dict(CHOSEN).get("password"):
+    os.environ["PGPASSWORD"] = str(told)
 
 # Keeps the server for as long as somebody holds the other end of its standard input.
 _KEEPER = '"$@" </dev/null & trap "" INT TERM; read -r _; kill -INT $!; wait $!'
@@ -49,8 +54,6 @@ class Server:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        if password := conninfo.conninfo_to_dict(address).get("password"):
-            os.environ["PGPASSWORD"] = str(password)
 
     @functools.cached_property
     def version(self) -> str:
@@ -92,7 +95,6 @@ class OwnServer(Server):
         self._port = _free_port()
         self._fsync = fsync
         self._keeper: subprocess.Popen[bytes] | None = None
-        os.environ["PGPASSWORD"] = os.environ.get("PGPASSWORD") or secrets.token_urlsafe()
         super().__init__(f"postgresql://postgres@127.0.0.1:{self._port}/postgres")
         self._make()
         self.start()
@@ -221,6 +223,11 @@ def server() -> Server:
     return OwnServer(_found())
 
 
+def own_server() -> OwnServer:
+    """A server for whoever asks, to break and to remove."""
+    return OwnServer(_found())
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Server:
     return server()
@@ -231,7 +238,7 @@ def own_postgres() -> Iterator[OwnServer]:
     """A server for one test, which may kill it."""
     if "://" in CHOSEN:
         pytest.skip("only a server that the tests started themselves can be killed")
-    own = OwnServer(_found())
+    own = own_server()
     yield own
     own.remove()
 

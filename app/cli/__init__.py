@@ -23,6 +23,7 @@ VERBS = {
     "status": ("homes", "How far the log and its views are, and what they hold."),
     "verify": ("homes", "Check the log's chain, and every view against the log."),
     "rebuild": ("homes", "Build the views anew from the log."),
+    "copy": ("copying", "Copy a ledger into another home, in a folder or a database."),
     "incidents": ("incidents", "What consumers could not do; try it again, or dismiss it."),
     "check": ("definitions", "Check definitions and run their scenarios."),
     "publish": ("definitions", "Put definitions in force."),
@@ -42,6 +43,7 @@ VERBS = {
     "history": ("history", "The trail of a case: who changed what, when, in which role."),
     "deadlines": ("work", "What falls due when, and what became of it."),
     "work": ("work", "Do what is due, and keep doing it."),
+    "kafka": ("kafka", "Check the broker, tell it again, take commands from it."),
     "holidays": ("holidays", "The public holidays of a country, for a calendar."),
     "log": ("feed", "Print the log, or follow it."),
 }

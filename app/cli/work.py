@@ -15,7 +15,6 @@ from app.places import Address
 from engine.errors import Contended, LogDamaged, StoreFailed
 
 if TYPE_CHECKING:
-    from consumers.runner import Runner
     from consumers.scheduler import Report, Waiting
 
 SCHEDULER = "scheduler"
@@ -30,54 +29,64 @@ _SECONDS = 1.0
 @options.home_option
 @options.json_option
 def work_command(once: bool, home: Address, as_json: bool) -> None:
-    """Do what is due: pull the triggers of deadlines, record reminders, react to events. Ctrl-C
-    ends it.
+    """Do what is due: pull the triggers of deadlines, record reminders, react to events, and tell
+    Kafka of them where settings.yaml says so. Ctrl-C ends it.
 
     Any number of these may run at once, here or elsewhere: everything is done once, by one of them;
     the others stand by and take over within seconds when that one ends. What is due and the rules
     refuse is listed with the reason, and tried again when the case has changed, and from time to
     time. Reactions that are refused are for pmo incidents.
     """
-    import threading
+    with Home.open(home) as opened:
+        if once:
+            _work_once(opened, as_json)
+        else:
+            _work_on(opened, as_json)
 
+
+def _work_once(home: Home, as_json: bool) -> None:
     from app.consuming import runners
 
-    with Home.open(home) as opened:
-        at_work = runners(opened)
-        told: set[tuple[object, ...]] = set()
-        others: dict[str, str] = {}
-        stop = threading.Event()
+    at_work = runners(home)
+    report = _do_what_is_due(home)
+    for runner in at_work:
+        runner.catch_up()
+    _tell(report, sum(home.consumers.counts().values()), set(), True, as_json)
+
+
+def _work_on(home: Home, as_json: bool) -> None:
+    """The scheduler looks at the clock now and then; consumers are woken by what is recorded."""
+    from app.following import Followers
+
+    told: set[tuple[object, ...]] = set()
+    others: dict[str, str] = {}
+    with Followers(home, _warn) as followers:
         try:
             while True:
-                report = _work(opened, at_work, once)
+                report = _work(home)
                 if report is not None:
-                    incidents = sum(opened.consumers.counts().values())
-                    _tell(report, incidents, told, once, as_json)
-                others = _tell_others(opened, others)
-                if once or stop.wait(_SECONDS):
+                    incidents = sum(home.consumers.counts().values())
+                    _tell(report, incidents, told, False, as_json)
+                others = _tell_others(home, others)
+                if followers.wait(_SECONDS):
                     return
         except KeyboardInterrupt:
-            if once:
-                raise
+            return
 
 
-def _work(home: Home, at_work: Sequence[Runner], once: bool) -> Report | None:
+def _warn(words: str) -> None:
+    click.echo(f"warning: {words}", err=True)
+
+
+def _work(home: Home) -> Report | None:
     """What was done; ``None`` where the store failed, which is told, and may be better soon."""
-    from consumers.scheduler import Report
-
     try:
-        # Whoever does what is due keeps the views up, too.
-        report = home.scheduler.work() if home.leases.take(SCHEDULER) else Report()
-        for runner in at_work:
-            runner.catch_up()
-        return report
+        return _do_what_is_due(home)
     except LogDamaged:
         raise
     except (StoreFailed, Contended) as error:
-        if once:
-            raise
         home.leases.leave(SCHEDULER)  # another process may be able to
-        click.echo(f"warning: {error}", err=True)
+        _warn(str(error))
         return None
 
 
@@ -100,6 +109,13 @@ def _tell(
     tell_waiting(news)
     if incidents:
         click.echo(f"incidents: {incidents:,} (pmo incidents tells why)")
+
+
+def _do_what_is_due(home: Home) -> Report:
+    """If nobody else is at it; whoever is keeps the views up, too."""
+    from consumers.scheduler import Report
+
+    return home.scheduler.work() if home.leases.take(SCHEDULER) else Report()
 
 
 def _tell_others(home: Home, told: dict[str, str]) -> dict[str, str]:

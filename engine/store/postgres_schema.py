@@ -54,8 +54,12 @@ def prepare(connection: Connection) -> None:
 def version(connection: Connection) -> int:
     """The schema's version, 0 where there is no ledger."""
     with connection.cursor(row_factory=tuple_row) as c:
-        c.execute("SELECT to_regclass('pmo_log.schema_version')")
-        if c.fetchone() == (None,):
+        # By the catalogue's rows: to_regclass() answers from a cache that has not heard yet of what
+        # was committed while this transaction waited for the lock.
+        c.execute(
+            "SELECT FROM pg_tables WHERE schemaname = 'pmo_log' AND tablename = 'schema_version'"
+        )
+        if not c.fetchall():
             return 0
         c.execute("SELECT coalesce(max(version), 0) FROM pmo_log.schema_version")
         (number,) = c.fetchone() or (0,)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.runner import BEHIND, LONGEST_WAIT, PATIENCE, MayPass, Runner, Work
+from consumers.runner import BATCH, BEHIND, LONGEST_WAIT, PATIENCE, MayPass, Runner, Work
 from consumers.store import Checkpoint, Store, Trouble
 from engine.errors import LogDamaged, StoreFailed
 from tests.consumers.conftest import House
@@ -20,6 +20,7 @@ class Herald:
     name = "herald"
     ordered = True
     from_head = False
+    batch = BATCH
 
     def __init__(self) -> None:
         self.told: list[str] = []
