@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.tables import clean, dim, print_json, print_rows, show_moment
 from app.home import Home
+from app.places import Address
 from engine.errors import BadInput
 
 if TYPE_CHECKING:
