@@ -37,13 +37,13 @@ ledger, told, name, lasts = sys.argv[1], Path(sys.argv[2]), sys.argv[3], float(s
 memories = PostgresMemories(ledger) if "://" in ledger else Path(ledger).with_name("consumers.db")
 
 class Teller:
-    name, ordered, from_head = "teller", True, False
+    name, ordered, from_head, batch = "teller", True, False, 1
     def consume(self, batch):
         with told.open("a") as file:
             file.write("".join(f"{work.position} {name}\\n" for work in batch))
         return []
 
-runner = Runner(open_log(ledger), Store(memories), Teller(), batch=1,
+runner = Runner(open_log(ledger), Store(memories), Teller(),
                 leases=Leases(memories, lasts), told=lambda error, _: print(error, flush=True))
 print("ready", flush=True)
 runner.follow(threading.Event())
@@ -56,6 +56,7 @@ class Nothing:
     name = "teller"
     ordered = False
     from_head = False
+    batch = 100
 
     def __init__(self) -> None:
         self.seen: list[int] = []
