@@ -13,7 +13,7 @@ from time import monotonic, sleep
 
 import psycopg
 from eventsourcing import persistence
-from psycopg import Cursor
+from psycopg import Cursor, Pipeline
 from psycopg.rows import TupleRow
 
 from engine import canonical
@@ -121,19 +121,20 @@ class PostgresLog(PostgresReader):
 
     def _add_under_lock(self, connection: Connection, group: _Group) -> None:
         """Where others append at the same time, the first way would mostly be in vain."""
-        with connection.pipeline(), cursor(connection) as c:
+        with connection.pipeline() as pipeline, cursor(connection) as c:
             c.execute("BEGIN")
             c.execute(LOCK)
             before = self._last[0]
-            wanted = self._judge(c, group)
+            wanted = self._judge(c, group, pipeline)
             self._alone = group.chain_before == before
             if wanted:
                 self._write(c, group)
             c.execute("COMMIT")
 
-    def _judge(self, c: Cursor[TupleRow], group: _Group) -> bool:
+    def _judge(self, c: Cursor[TupleRow], group: _Group, pipeline: Pipeline | None = None) -> bool:
         """Whether there is anything to be written."""
-        position, group.chain_before, recorded_at, markers, versions = self._look(c, group.appends)
+        known = self._look(c, group.appends, pipeline)
+        position, group.chain_before, recorded_at, markers, versions = known
         group.judgement = judge(group.appends, markers, versions, position, recorded_at)
         group.events = list(group.judgement.events())
         group.head = position + len(group.events)
@@ -152,12 +153,14 @@ class PostgresLog(PostgresReader):
             self._last = (group.chain_after, group.events[-1].recorded_at)
 
     def _look(
-        self, c: Cursor[TupleRow], appends: Sequence[Append]
+        self, c: Cursor[TupleRow], appends: Sequence[Append], pipeline: Pipeline | None
     ) -> tuple[int, bytes, str, dict[bytes, Marked], dict[str, int]]:
         """What a group is judged by: the log's end, and the markers and versions that are there."""
         last = self._last  # another thread may exchange it meanwhile
         sought = ([append.marker for append in appends], list(streams_of(appends)))
         c.execute(_KNOWN, (last[0], *sought), prepare=True)
+        if pipeline:
+            pipeline.sync()  # else the server, if we stop here, does not count us as idle
         position, chain = 0, GENESIS
         markers: dict[bytes, Marked] = {}
         versions: dict[str, int] = {}
