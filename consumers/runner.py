@@ -150,8 +150,10 @@ class Runner:
         Raises what may pass if it has not after many tries.
         """
         stop = threading.Event()
-        while (reached := self.switch_on()) < (head := self._log.head()) and self.leads():
+        reached = self.switch_on()
+        while self.leads() and reached < (head := self._log.head()):
             self._run(head, stop, PATIENCE)
+            reached = self.switch_on()
         return reached
 
     def follow(self, stop: threading.Event) -> None:

@@ -92,6 +92,7 @@ def _work(home: Home) -> Report | None:
     except LogDamaged:
         raise
     except (StoreFailed, Contended) as error:
+        home.leases.leave(SCHEDULER)  # another process may be able to
         _warn(str(error))
         return None
 
