@@ -129,14 +129,16 @@ def test_a_reader_that_is_killed_again_and_again_hands_everything_over_once(
     fill(house, 30)
     relaying(settings).catch_up()
     words = [settings.bootstrap[0], settings.topics.events, str(tmp_path / "mine.db")]
-    for more in (1, 20, 40):
+    for more in (1, 30):
         before = len(told(mine))
         with subprocess.Popen(
             [sys.executable, "-c", READING, *words],
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         ) as process:
-            wait_until(lambda so_far=before + more: len(told(mine)) >= so_far)
-            process.send_signal(signal.SIGKILL)
+            try:
+                wait_until(lambda so_far=before + more: len(told(mine)) >= so_far)
+            finally:
+                process.send_signal(signal.SIGKILL)
     read(note, settings.bootstrap, settings.topics.events, "r", mine, idle_for=15)
     check(house, mine)
 
