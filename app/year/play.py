@@ -35,6 +35,7 @@ class Player:
         self._runners = runners(home)
         self._names: dict[str, str] = {}
         self._cases: dict[str, str] = {}
+        self._looked_at = clock.at
 
     def play(
         self, year: Year, progress: Callable[[int, int], object] = lambda _n, _of: None
@@ -90,20 +91,30 @@ class Player:
         if act.observe is not None:
             workflow = act.workflow or self._service.case(case).definition.name
         (answer,) = self._service.handle_many([command_of(act, command_id, case, workflow, "year")])
-        self._react()
+        if isinstance(answer, Receipt) and self._is_reacted_to(answer):
+            self._react()
         return answer
 
     def _pass_time(self, until: str) -> None:
-        """Do what falls due, day by day, until then."""
-        self._home.catch_up()
-        while at := next_due(self._home.views, self._clock.at):
-            if at > until:
-                break
-            self._clock.at = min(until, last_instant(at[:10]))
-            self._home.scheduler.work()
-            self._react()
-            self._home.catch_up()
+        """Do what falls due until then. The scheduler looks in the evening of each day, and in the
+        morning before somebody acts."""
+        if self._clock.at[:10] != until[:10] or until == last_instant(until[:10]):
+            while look := self._next_look(until):
+                self._clock.at = self._looked_at = look
+                self._home.scheduler.work()
+                self._react()
         self._clock.at = max(self._clock.at, until)
+
+    def _next_look(self, until: str) -> str | None:
+        """When the scheduler next finds something that is due by then."""
+        self._home.catch_up()
+        due = next_due(self._home.views, self._looked_at)
+        return min(until, last_instant(due[:10])) if due and due <= until else None
+
+    def _is_reacted_to(self, receipt: Receipt) -> bool:
+        """What nobody reacts to can wait until the evening."""
+        pinned = self._service.catalog.pinned(self._service.case(receipt.stream).definition)
+        return any(reaction.on in receipt.names for reaction in pinned.definition.reactions)
 
     def _react(self) -> None:
         for runner in self._runners:
