@@ -17,12 +17,10 @@ from app.cli.tables import bold, clean, dim, print_rows, show_value
 if TYPE_CHECKING:
     from app.demo import Share
     from app.home import Home
-    from app.importing.report import Report
 
 _BEFORE = "2018-07-31"
 """Three years before the last report was published."""
-_REPORTS = 8
-_BAR = 24
+_BAR = 20
 
 
 @click.command("demo")
@@ -33,36 +31,45 @@ _BAR = 24
     show_default=True,
     help="The demo's own folder.",
 )
-def demo_command(home: Path) -> None:
-    """Eight years of the UK Government Major Projects Portfolio, on the screen in seconds.
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the year into this file (SVG) instead.",
+)
+def demo_command(home: Path, picture: Path | None) -> None:
+    """Eight years of a real portfolio and a year of one PMO, on the screen in seconds.
 
-    Makes a home of its own and shows the portfolio now, its most re-baselined projects, the trail
-    of one, the portfolio as it was known three years before, and the verification of all of it.
-    The ledger is a re-enactment: reports are recorded as if on the days they were published.
+    Makes a home of its own. Shows the UK Government Major Projects Portfolio now, its most
+    re-baselined projects, the trail of one, and the portfolio as it was known three years before;
+    then a year of one PMO that is made up, played through real commands: what was decided, refused
+    and late, the objectives, a decision with its votes, how the plan was revised, what waits; and
+    the verification of all of it. The ledger is a re-enactment: what it holds is recorded as if on
+    the days on which it was so.
     """
     from app import demo
+    from app.cli.year import print_year
+    from app.year.tale import tell
 
-    with bar("loading") as progress:
-        loaded = 0
-
-        def advance(_report: Report, _differing: int) -> None:
-            nonlocal loaded
-            loaded += 1
-            progress(loaded, _REPORTS)
-
-        opened, recorded = demo.enact(home, advance)
+    with bar("playing eight years and one more") as progress:
+        opened, recorded = demo.enact(home, progress)
+    if picture is not None:
+        with opened:
+            _draw(opened, picture)
+        return
     with opened:
         click.echo(bold("The UK Government Major Projects Portfolio, as reported 2014 to 2021"))
         told = f"{recorded:,} events recorded" if recorded else "nothing new, it was all there"
         click.echo(
-            f"{told} in {home}. A re-enactment: each report is recorded as if on the day\n"
-            "it was published. "
+            f"{told} in {home}. A re-enactment: each report is\n"
+            "recorded as if on the day it was published.\n"
             + dim("Contains public sector information licensed under the OGL v3.0.")
         )
         _print_now(opened)
         _print_rebaselined(opened)
         _print_trail(opened)
         _print_before(opened)
+        click.echo()
+        print_year(tell(opened, demo.ENDS_ON))
         sound = _print_verification(opened)
         _print_next(opened)
     if not sound:
@@ -169,10 +176,14 @@ def _print_next(home: Home) -> None:
     for command in (
         f"pmo show {key} --known-at {_BEFORE}",
         "pmo list major-project --where 'rating=Red' --sort -whole_life_cost",
-        "pmo list major-project --where 'whole_life_cost is withheld' --columns key,name,rating",
-        f"pmo diagram {key} -o project.svg",
-        "pmo start appointment role=sponsor unit=pmo person=sam from=2026-01-01 --as pat:registrar",
-        "pmo start objective title='Client satisfaction' unit=pmo --as sam",
+        "pmo view decisions --as-of 2022-12-31",
+        "pmo view waiting person=sponsor.transport --as-of 2022-12-31",
+        "pmo view delegations --as-of 2022-08-15",
+        "pmo view objectives --known-at 2022-07-31",
+        "pmo history OBJ-0001",
+        "pmo diagram DEC-0003 -o decision.svg",
+        "pmo metrics V1 --as-of 2022-12-31",
+        "pmo demo --picture year.svg",
     ):
         click.echo(f"  {command}")
 
