@@ -85,7 +85,9 @@ def enact(path: Path, progress: Callable[[int, int], object]) -> tuple[Home, int
 def _check(home: Home) -> None:
     first = home.log.bodies(0, 1)
     if not first or first[0][1]["recorded_at"] != BEGINS_AT:
-        raise BadInput.one(str(home.path), "is a home of yours, not of a demo", "name another: --home")
+        raise BadInput.one(
+            str(home.path), "is a home of yours, not of a demo", "name another: --home"
+        )
     if not home.log.version(_PLAYED):
         raise BadInput.one(
             str(home.path), "is a demo of an earlier version", f"remove it: rm -r {home.path}"

@@ -13,6 +13,7 @@ from app.cli.failures import CheckFailed
 from app.cli.history import print_entry
 from app.cli.progress import bar
 from app.cli.tables import bold, clean, dim, print_rows, show_value
+from engine.errors import BadInput
 
 if TYPE_CHECKING:
     from app.demo import Share
@@ -74,6 +75,18 @@ def demo_command(home: Path, picture: Path | None) -> None:
         _print_next(opened)
     if not sound:
         raise CheckFailed
+
+
+def _draw(home: Home, file: Path) -> None:
+    from app.demo import ENDS_ON
+    from app.year.picture import draw_year
+
+    drawn = draw_year(home, ENDS_ON)
+    try:
+        file.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise BadInput.one(str(file), f"cannot be written: {error.strerror}") from None
+    click.echo(f"the year is in {file}")
 
 
 def _print_now(home: Home) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.tables import MISSING, bold, clean, dim, print_rows, show_in, show_number, show_value
+from app.cli.tables import MISSING, bold, clean, dim, print_rows, show_in, show_value
 
 if TYPE_CHECKING:
     from app.trail import Entry
-    from app.year.tale import Row, Tale
+    from app.year.tale import Tale
 
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_BAR = 16
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_BAR = 12
 _WIDTH = 79
 
 
@@ -22,8 +22,8 @@ def print_year(tale: Tale) -> None:
     year = tale.day[:4]
     click.echo(bold(f"A year of one PMO, {year}, played day by day through real commands"))
     click.echo(
-        f"{tale.total('events'):,} events, all made up: units are called “example”, people go by their\n"
-        "offices. What falls due is done by the scheduler; reactions answer what happens."
+        f"{tale.total('events'):,} events, all made up: units are called “example”, people go by\n"
+        "their offices. What falls due is done by the scheduler, and reactions answer."
     )
     _print_months(tale)
     _print_objectives(tale)
@@ -35,10 +35,8 @@ def print_year(tale: Tale) -> None:
 
 
 def _print_months(tale: Tale) -> None:
-    _head(
-        f"Month by month: {tale.total('decided')} decisions, {tale.total('refused')} refused attempts, "
-        f"{tale.total('late')} times late"
-    )
+    decided, refused, late = map(tale.total, ("decided", "refused", "late"))
+    _head(f"Month by month: {decided} decisions, {refused} refused attempts, {late} times late")
     most = max(month["events"] for month in tale.months)
     counted = ["decided", "refused", "late", "escalated", "lapsed", "baselines", "packs"]
     headed = ["decided", "refused", "late", "up", "lapsed", "re-based", "packs"]
@@ -85,8 +83,8 @@ def _print_decisions(tale: Tale) -> None:
         [
             [
                 row["key"],
-                _short(row["title"], 33),
-                show_number(row["amount"]) if row["amount"] is None else f"{row['amount']:,.0f}",
+                _short(row["title"], 24),
+                MISSING if row["amount"] is None else f"{row['amount']:,.0f}",
                 _short(row["decider"] or MISSING, 18),
                 row["state"].replace("_", " "),
             ]
@@ -97,12 +95,14 @@ def _print_decisions(tale: Tale) -> None:
 
 
 def _print_trail(tale: Tale) -> None:
-    _head(f"One of them, {tale.decision}, in full: who, when, by which votes and authority")
+    _head(f"One of them in full, {tale.decision}: who, by which votes and authority")
     for entry in tale.trail:
         mark = "refused" if entry.refused else entry.state if _moves(entry) else ""
         who = entry.actor + (f" ({entry.role})" if entry.role and entry.role != "timer" else "")
         name = "attempt" if entry.refused else entry.name
-        click.echo(f"  {entry.occurred_at[5:10]}  {name:<22} {_short(who, 32):<32}  {mark}".rstrip())
+        click.echo(
+            f"  {entry.occurred_at[5:10]}  {name:<21} {_short(who, 31):<31}  {mark}".rstrip()
+        )
         for line in _said(entry):
             for part in _wrapped(clean(line)):
                 click.echo(dim(f"         {part}"))
@@ -127,7 +127,7 @@ def _said(entry: Entry) -> Iterator[str]:
 
 
 def _print_plan(tale: Tale) -> None:
-    _head("The plan: what version 2 changed, and what the first one said stays in the record")
+    _head("The plan: what version 2 changed; version 1 stays in the record")
     for row in tale.changes:
         field = row["field"].replace("_", " ")
         click.echo(f"  {row['changed_at'][5:10]}  {field} ({row['event']})")

@@ -23,7 +23,7 @@ from engine.clock import instant, last_instant, to_datetime
 from engine.errors import BadInput, Problem
 from engine.steps import Outcome, Part, Step
 from engine.validation import suggest, validate
-from engine.yaml_source import LARGEST_FILE, Source, read_yaml
+from engine.yaml_source import LARGEST_FILE, Mark, Source, read_yaml
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
 Word = str | int
@@ -74,15 +74,15 @@ class Look(Part):
 class Scene(Part):
     scene: str
     on: str | None = None
-    rows: Annotated[list[dict[str, Word]], Field(alias="for", min_length=1)] = [{}]
+    rows: Annotated[tuple[dict[str, Word], ...], Field(alias="for", min_length=1)] = ({},)
     steps: Annotated[list[dict[str, Any]], Field(min_length=1)]
 
 
 class Chapter(Part):
     chapter: str
     about: str = ""
-    scenes: list[Scene] = []
-    afterwards: list[Look] = []
+    scenes: tuple[Scene, ...] = ()
+    afterwards: tuple[Look, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +178,12 @@ def _read(file: Path) -> bytes:
 
 def _moments(file: str, chapter: Chapter, source: Source) -> Iterator[Moment]:
     for number, scene in enumerate(chapter.scenes):
+        here = _part(source, f"/scenes/{number}", None)
         for row, words in enumerate(scene.rows):
-            yield from _played(f"{file}:{number}:{row}", number, scene, words, source)
+            yield from _played(f"{file}:{number}:{row}", scene, words, here)
 
 
-def _played(
-    name: str, number: int, scene: Scene, words: dict[str, Word], source: Source
-) -> Iterator[Moment]:
+def _played(name: str, scene: Scene, words: dict[str, Word], source: Source) -> Iterator[Moment]:
     """A scene for one of its rows."""
 
     def word(name: str, field: str) -> Word | None:
@@ -193,7 +192,7 @@ def _played(
     day: str | None = replace(scene.on, word)
     reached = ""
     for step, raw in enumerate(scene.steps):
-        place = f"/scenes/{number}/steps/{step}"
+        place = f"/steps/{step}"
         where = source.where(place)
         act = validate(Act, _part(source, place, replace(raw, word)))
         day = act.wait or act.at or day
@@ -214,12 +213,12 @@ def _begin(day: str) -> str:
 
 def _part(source: Source, place: str, value: Any) -> Source:
     """A part of a file as a file of its own, which knows where it stands."""
-    begin = len(place)
-    marks = {p[begin:]: mark for p, mark in source.marks.items() if f"{p}/".startswith(f"{place}/")}
-    keys = {
-        p[begin:]: mark for p, mark in source.key_marks.items() if f"{p}/".startswith(f"{place}/")
-    }
-    return Source(source.file, value, marks, keys)
+    begin, deeper = len(place), f"{place}/"
+
+    def within(marks: dict[str, Mark]) -> dict[str, Mark]:
+        return {p[begin:]: mark for p, mark in marks.items() if p == place or p.startswith(deeper)}
+
+    return Source(source.file, value, within(source.marks), within(source.key_marks))
 
 
 def _unknown_names(moments: Iterable[Moment]) -> Iterator[Problem]:
@@ -234,9 +233,8 @@ def _unknown_names(moments: Iterable[Moment]) -> Iterator[Problem]:
                     f"on {moment.day} nothing is called {name!r}",
                     suggest(name, known),
                 )
-        for name in (act.called, *act.brings):
-            if name is None:
-                continue
+        given = [*([act.called] if act.called else []), *act.brings]
+        for name in given:
             if name in known:
                 yield Problem(
                     moment.where, f"{name!r} is called so already, at {known[name]}", "name it anew"
