@@ -16,8 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.definitions import load_definitions, publish
-from app.home import LEDGER, Home
+from app.home import Home
 from app.importing.report import Report
+from app.places import LEDGER, Address
 from app.portfolio import import_portfolio
 from app.year.chapters import read_year
 from app.year.play import Player
@@ -62,45 +63,42 @@ class Share:
     missing: int
 
 
-def enact(path: Path, progress: Callable[[int, int], object]) -> tuple[Home, int]:
+def enact(address: Address, progress: Callable[[int, int], object]) -> tuple[Home, int]:
     """The demo's home, made if it is not there yet; how many events that recorded.
 
-    It is made beside its place and moved there when it is whole: whoever stops half-way finds
+    A folder is made beside its place and moved there when it is whole: whoever stops half-way finds
     nothing, and begins anew. ``progress`` hears how much is done, and how much there is. Raises
     ``BadInput`` for a home that was not made for a demo, or for an earlier one.
     """
-    home = Home.create(path)
-    if home.ledger.is_file():
+    home = Home.create(address)
+    if home.place.exists():
         _check(home)
         return home, 0
-    with TemporaryDirectory(prefix=f"{path.name}-", dir=path.parent) as folder:
-        clock = HandClock(BEGINS_AT)
-        with Home.create(Path(folder) / path.name, clock) as made:
-            _make(made, clock, progress)
-            recorded = made.log.head()
-        _move(made.path, path)
+    folder = home.place.folder
+    if folder is None:
+        home.close()
+        return home, _make(address, progress)
+    with TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as beside:
+        recorded = _make(Path(beside), progress)
+        _move(Path(beside), folder)
     return home, recorded
 
 
 def _check(home: Home) -> None:
     first = home.log.bodies(0, 1)
     if not first or first[0][1]["recorded_at"] != BEGINS_AT:
-        raise BadInput.one(
-            str(home.path), "is a home of yours, not of a demo", "name another: --home"
-        )
+        raise BadInput.one(str(home), "is a home of yours, not of a demo", "name another: --home")
     if not home.log.version(_PLAYED):
-        raise BadInput.one(
-            str(home.path), "is a demo of an earlier version", f"remove it: rm -r {home.path}"
-        )
+        mend = f"remove it: rm -r {home}" if home.place.folder else "name an empty database"
+        raise BadInput.one(str(home), "is a demo of an earlier version", mend)
 
 
-def _make(home: Home, clock: HandClock, progress: Callable[[int, int], object]) -> None:
+def _make(address: Address, progress: Callable[[int, int], object]) -> int:
+    """Everything there is to show; how many events that are."""
     year = read_year(YEAR)
     whole = len(year.moments) + _REPORTS * _WEIGHT
+    clock = HandClock(BEGINS_AT)
     reports = 0
-    actor = Requester(id="demo", kind="service")
-    for loaded in load_definitions(shipped()):
-        publish(home.service, loaded, actor, "so that the demo can begin")
 
     def turn_the_clock(report: Report, _differing: int) -> None:
         nonlocal reports
@@ -108,11 +106,16 @@ def _make(home: Home, clock: HandClock, progress: Callable[[int, int], object]) 
         clock.at = instant(to_datetime(report.rule.published_on or report.rule.as_of))
         progress(reports * _WEIGHT, whole)
 
-    import_portfolio(home, HERE / "imports" / "gmpp-facts.yaml", progress=turn_the_clock)
-    clock.at = instant(to_datetime(f"{year.begins_on[:4]}-01-01"))
-    begin = whole - len(year.moments)
-    Player(home, clock).play(year, lambda done, _of: progress(begin + done, whole))
-    home.catch_up()
+    with Home.create(address, clock) as home:
+        actor = Requester(id="demo", kind="service")
+        for loaded in load_definitions(shipped()):
+            publish(home.service, loaded, actor, "so that the demo can begin")
+        import_portfolio(home, HERE / "imports" / "gmpp-facts.yaml", progress=turn_the_clock)
+        clock.at = instant(to_datetime(f"{year.begins_on[:4]}-01-01"))
+        begin = whole - len(year.moments)
+        Player(home, clock).play(year, lambda done, _of: progress(begin + done, whole))
+        home.catch_up()
+        return home.log.head()
 
 
 def _move(made: Path, to: Path) -> None:

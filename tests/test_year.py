@@ -51,7 +51,7 @@ class InMemory(Home):
     @cached_property
     def views(self) -> Tables:
         self.catch_up()
-        return open_for_reading(self.views_file)
+        return open_for_reading(self.views_place)
 
     def catch_up(self, progress: object = None) -> int:
         return self.runner.catch_up()

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.history import print_entry
 from app.cli.progress import bar
 from app.cli.tables import bold, clean, dim, print_rows, show_value
+from app.places import Address, read_address
 from engine.errors import BadInput
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ _BAR = 20
 @click.command("demo")
 @click.option(
     "--home",
-    type=click.Path(path_type=Path),
+    type=read_address,
+    metavar=options.HOME,
     default=".pmo/demo",
     show_default=True,
     help="The demo's own folder.",
@@ -37,7 +40,7 @@ _BAR = 20
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw the year into this file (SVG) instead.",
 )
-def demo_command(home: Path, picture: Path | None) -> None:
+def demo_command(home: Address, picture: Path | None) -> None:
     """Eight years of a real portfolio and a year of one PMO, on the screen in seconds.
 
     Makes a home of its own. Shows the UK Government Major Projects Portfolio now, its most
@@ -61,7 +64,7 @@ def demo_command(home: Path, picture: Path | None) -> None:
         click.echo(bold("The UK Government Major Projects Portfolio, as reported 2014 to 2021"))
         told = f"{recorded:,} events recorded" if recorded else "nothing new, it was all there"
         click.echo(
-            f"{told} in {home}. A re-enactment: each report is\n"
+            f"{told} in {opened}. A re-enactment: each report is\n"
             "recorded as if on the day it was published.\n"
             + dim("Contains public sector information licensed under the OGL v3.0.")
         )
@@ -138,13 +141,12 @@ def _print_rebaselined(home: Home) -> None:
 def _print_trail(home: Home) -> None:
     from app.demo import PROJECT, find_project
     from app.trail import trail
-    from engine.store.glance import read_stream
 
     project = find_project(home.views, PROJECT)
     if project is None:
         return
     _head(f"The trail of {PROJECT} ({project.key})")
-    for entry in trail(read_stream(home.ledger, project.key)):
+    for entry in trail(home.stream(project.key)):
         print_entry(entry)
 
 
@@ -185,7 +187,7 @@ def _print_next(home: Home) -> None:
     project = find_project(home.views, PROJECT)
     key = project.key if project else "GMPP-0001"
     _head("Try next")
-    click.echo(f"  export PMO_HOME={home.path}")
+    click.echo(f"  export PMO_HOME={home}")
     for command in (
         f"pmo show {key} --known-at {_BEFORE}",
         "pmo list major-project --where 'rating=Red' --sort -whole_life_cost",

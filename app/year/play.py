@@ -10,9 +10,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from app.consuming import runners
 from app.home import Home
 from app.year.chapters import Act, Moment, Year, replace
+from consumers.reactions import Reactions
+from consumers.runner import Runner
 from engine.clock import HandClock, instant, last_instant, to_datetime
 from engine.errors import BadInput, PmoError
 from engine.events import CaseStarted
@@ -32,7 +33,10 @@ class Player:
         self._home = home
         self._clock = clock
         self._service = home.service
-        self._runners = runners(home)
+        # Reactions alone, whatever the settings say: a year that is made up is told to nobody.
+        self._reactions = Runner(
+            home.log, home.consumers, Reactions(home.log, home.service), clock=clock
+        )
         self._names: dict[str, str] = {}
         self._cases: dict[str, str] = {}
         self._looked_at = clock.at
@@ -42,8 +46,7 @@ class Player:
     ) -> None:
         """Raises ``BadInput``, with the place in its chapter, for the first act of which something
         else comes than is said there, or that reactions answer in vain."""
-        for runner in self._runners:
-            runner.switch_on()
+        self._reactions.switch_on()
         for number, moment in enumerate(year.moments):
             try:
                 self._play(moment)
@@ -117,8 +120,7 @@ class Player:
         return any(reaction.on in receipt.names for reaction in pinned.definition.reactions)
 
     def _react(self) -> None:
-        for runner in self._runners:
-            runner.catch_up()
+        self._reactions.catch_up()
         if incidents := self._home.consumers.incidents():
             told = "; ".join(f"{one.what}: {one.reason}" for one in incidents)
             raise BadInput.one("", f"a reaction came to nothing: {told}")

@@ -8,7 +8,6 @@ from typing import Any
 from app.home import Home
 from app.trail import Entry, trail
 from app.views import open_view, read_catalogue
-from engine.store.glance import read_stream
 from projections.register_pages import Where, page
 from projections.relations import Moments
 
@@ -67,11 +66,7 @@ def tell(home: Home, day: str) -> Tale:
         packs=rows("reporting")[::-1],
         waiting=_each_once(rows("waiting")),
         decision=decision,
-        trail=[
-            entry
-            for entry in trail(read_stream(home.ledger, decision))
-            if entry.name not in _BOOKKEEPING
-        ],
+        trail=[entry for entry in trail(home.stream(decision)) if entry.name not in _BOOKKEEPING],
     )
 
 

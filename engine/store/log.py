@@ -5,7 +5,9 @@
 - ``recorded_at`` never decreases along positions: where a clock stepped back, the store lifts the
   event to the last instant in the log before it writes.
 - An append is all of one command or nothing, and conditional on the version of every stream it
-  wrote or read. Appends of one call share a transaction; a conflict in one never fails another.
+  wrote or read. Appends of one call share a transaction; a conflict in one fails no other, but for
+  those that expect something of a stream which it would have continued: they were decided on a
+  version that was never written, even where others have meanwhile brought one of that number.
 - What ``append`` returned is durable.
 - Bytes are never changed or removed; every row carries the hash chain over all rows before it.
 """
@@ -14,14 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from engine.events import AnyEvent
 from engine.upcasts import Body
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(NamedTuple):
     """What one command wants written.
 
     ``expected`` holds, for each stream written or read, the version it must still have (0: none).
@@ -34,23 +35,20 @@ class Append:
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An event in its place in the whole log."""
 
     position: int
     event: AnyEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """Durable now. ``events`` are as written: their ``recorded_at`` may have been lifted."""
 
     events: tuple[Recorded, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(NamedTuple):
     """Nothing was written: ``stream`` is at ``actual``, not at what was expected."""
 
     stream: str

@@ -14,6 +14,7 @@ from app.demo import ENDS_ON, YEAR, by_rating, present
 from app.home import Home
 from app.views import measure, moments, open_view, read_catalogue
 from app.year.chapters import read_year
+from engine.clock import HandClock
 from tests.cli.conftest import Pmo
 
 READERS = ("records-auditor", "pmo-lead")
@@ -106,10 +107,12 @@ def test_a_demo_of_an_earlier_version_is_told_and_left_alone(tmp_path, monkeypat
     assert "is a demo of an earlier version (remove it: rm -r" in answer.err
 
 
-def make_as_before(home, clock, _progress):
-    clock.at = enacting.BEGINS_AT
-    loaded = enacting.load_definitions(enacting.shipped())
-    enacting.publish(home.service, loaded[0], enacting.Requester(id="demo", kind="service"), None)
+def make_as_before(address, _progress):
+    with Home.create(address, HandClock(enacting.BEGINS_AT)) as home:
+        loaded = enacting.load_definitions(enacting.shipped())
+        actor = enacting.Requester(id="demo", kind="service")
+        enacting.publish(home.service, loaded[0], actor, None)
+        return home.log.head()
 
 
 def test_whoever_stops_it_half_way_finds_nothing_and_begins_anew(tmp_path, monkeypatch):
@@ -124,7 +127,7 @@ def test_whoever_stops_it_half_way_finds_nothing_and_begins_anew(tmp_path, monke
     assert list(home.parent.rglob("*")) == [home]
 
 
-# --- what the year leaves behind on top of the portfolio --------------------------------------------
+# --- what the year leaves behind on top of the portfolio ----------------------------------------
 
 
 def test_the_year_ends_when_the_screen_says():
