@@ -20,12 +20,6 @@ from tests.cli.conftest import Pmo
 READERS = ("records-auditor", "pmo-lead")
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    pmo = Pmo(tmp_path_factory.mktemp("demo") / "home")
-    return pmo, pmo.done("demo", "--home", str(pmo.home))
-
-
 def test_it_shows_the_portfolio_now_and_three_years_before(demo):
     _, answer = demo
     assert "The portfolio now: 184 projects" in answer.out
