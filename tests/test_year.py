@@ -105,9 +105,16 @@ def test_everything_comes_of_the_year_that_its_chapters_say(played: Played) -> N
     assert played.seconds < MOST_SECONDS
 
 
-def test_in_memory_the_same_year_comes_about(played: Played, year: Year, tmp_path: Path) -> None:
+@pytest.mark.parametrize("store", ["memory", "postgres"])
+def test_on_every_store_the_same_year_comes_about(
+    store: str, played: Played, year: Year, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     clock = HandClock("2022-01-01T00:00:00.000000Z")
-    with make_home("memory", tmp_path, clock) as home:
+    if store == "postgres":
+        opened = Home.create(str(request.getfixturevalue("database")), clock)
+    else:
+        opened = make_home("memory", tmp_path, clock)
+    with opened as home:
         prepare(home)
         Player(home, clock).play(year)
         log = home.log
