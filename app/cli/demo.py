@@ -13,7 +13,7 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.history import print_entry
 from app.cli.progress import bar
-from app.cli.tables import bold, clean, dim, print_rows, show_value
+from app.cli.tables import bold, clean, dim, print_aligned, show_value
 from app.places import Address, read_address
 from engine.errors import BadInput
 
@@ -107,7 +107,7 @@ def _print_now(home: Home) -> None:
 def _print_shares(what: str, shares: Iterable[Share]) -> None:
     shares = list(shares)
     most = max(share.projects for share in shares)
-    print_rows(
+    print_aligned(
         [what, "projects", "", "whole-life cost", "withheld", "missing"],
         [
             [
@@ -128,7 +128,7 @@ def _print_rebaselined(home: Home) -> None:
     from app.demo import most_rebaselined
 
     _head("Most re-baselined: how often a report moved the end")
-    print_rows(
+    print_aligned(
         ["times", "case", "project", "end now"],
         [
             [str(times), row.key, clean(row.data["name"]), show_value(row.data.get("end"))]
@@ -145,9 +145,10 @@ def _print_trail(home: Home) -> None:
     project = find_project(home.views, PROJECT)
     if project is None:
         return
-    _head(f"The trail of {PROJECT} ({project.key})")
+    _head(f"{PROJECT} ({project.key}): how its end was moved")
     for entry in trail(home.stream(project.key)):
-        print_entry(entry)
+        if any(change.field == "end" for change in entry.changes):
+            print_entry(entry)
 
 
 def _print_before(home: Home) -> None:
@@ -164,7 +165,7 @@ def _print_before(home: Home) -> None:
     if now and then:
         click.echo()
         fields = ("end", "whole_life_cost", "rating")
-        print_rows(
+        print_aligned(
             [PROJECT, "as known then", "as known now"],
             [[f, show_value(then.data.get(f)), show_value(now.data.get(f))] for f in fields],
         )
@@ -189,6 +190,7 @@ def _print_next(home: Home) -> None:
     _head("Try next")
     click.echo(f"  export PMO_HOME={home}")
     for command in (
+        f"pmo history {key}",
         f"pmo show {key} --known-at {_BEFORE}",
         "pmo list major-project --where 'rating=Red' --sort -whole_life_cost",
         "pmo view decisions --as-of 2022-12-31",

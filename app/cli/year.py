@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.tables import MISSING, bold, clean, dim, print_rows, show_in, show_value
+from app.cli.tables import MISSING, bold, clean, dim, print_aligned, show_in, show_value
 
 if TYPE_CHECKING:
     from app.trail import Entry
@@ -40,7 +40,7 @@ def _print_months(tale: Tale) -> None:
     most = max(month["events"] for month in tale.months)
     counted = ["decided", "refused", "late", "escalated", "lapsed", "baselines", "packs"]
     headed = ["decided", "refused", "late", "up", "lapsed", "re-based", "packs"]
-    print_rows(
+    print_aligned(
         ["", "events", " ", *headed],
         [
             [
@@ -57,7 +57,7 @@ def _print_months(tale: Tale) -> None:
 
 def _print_objectives(tale: Tale) -> None:
     _head("Objectives: from a baseline to a target by a date")
-    print_rows(
+    print_aligned(
         ["objective", "from", "target", "now", "progress", "answer", "due"],
         [
             [
@@ -78,7 +78,7 @@ def _print_objectives(tale: Tale) -> None:
 
 def _print_decisions(tale: Tale) -> None:
     _head("Decisions: who decided, and how each stands")
-    print_rows(
+    print_aligned(
         ["case", "decision", "GBP", "decided by", "stands"],
         [
             [
@@ -97,11 +97,11 @@ def _print_decisions(tale: Tale) -> None:
 def _print_trail(tale: Tale) -> None:
     _head(f"One of them in full, {tale.decision}: who, by which votes and authority")
     for entry in tale.trail:
-        mark = "refused" if entry.refused else entry.state if _moves(entry) else ""
+        mark = "refused" if entry.refused else entry.state if _moves(entry) else entry.answer
         who = entry.actor + (f" ({entry.role})" if entry.role and entry.role != "timer" else "")
         name = "attempt" if entry.refused else entry.name
         click.echo(
-            f"  {entry.occurred_at[5:10]}  {name:<21} {_short(who, 31):<31}  {mark}".rstrip()
+            f"  {entry.occurred_at[5:10]}  {name:<21} {_short(who, 31):<31}  {mark or ''}".rstrip()
         )
         for line in _said(entry):
             for part in _wrapped(clean(line)):
@@ -111,8 +111,6 @@ def _print_trail(tale: Tale) -> None:
 def _said(entry: Entry) -> Iterator[str]:
     """What is worth telling of an event besides who and when."""
     yield from entry.refused
-    if entry.answer:
-        yield f"{entry.answer}, for {entry.answer_of}"
     if entry.type == "pmo.case.conflict-declared.v1":
         yield f"takes no part from now on: {entry.reason}"
     for vote in (entry.basis or {}).get("votes", ()):
@@ -138,7 +136,7 @@ def _print_plan(tale: Tale) -> None:
 
 def _print_results(tale: Tale) -> None:
     _head("Benefits, and the packs that say so")
-    print_rows(
+    print_aligned(
         ["benefit", "from", "target", "now", "realised", "state"],
         [
             [
@@ -163,7 +161,7 @@ def _print_results(tale: Tale) -> None:
 
 def _print_waiting(tale: Tale) -> None:
     _head(f"What waits on {tale.day}, the nearest day first")
-    print_rows(
+    print_aligned(
         ["case", "what", "state", "until"],
         [
             [
