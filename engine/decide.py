@@ -362,12 +362,20 @@ def _prior(
 
 
 def _nearest(attempt: Attempt) -> tuple[Verdict, ...]:
-    """Of the steps tried, the verdicts of the one that came nearest to holding."""
+    """Of the steps tried, the verdicts of the one that came nearest to holding; where several came
+    as near, what stood against each of them is told: any of these ways would do."""
+
+    def distance(verdicts: tuple[Verdict, ...]) -> int:
+        return sum(not v.held and v.weight == "shall" for v in verdicts)
+
     tried = [verdicts for _, verdicts in attempt.tried]
-    return min(
-        tried,
-        key=lambda verdicts: sum(not v.held and v.weight == "shall" for v in verdicts),
-        default=(),
+    if not tried:
+        return ()
+    least = min(map(distance, tried))
+    first, *others = (verdicts for verdicts in tried if distance(verdicts) == least)
+    return (
+        *first,
+        *dict.fromkeys(v for more in others for v in more if not v.held and v not in first),
     )
 
 

@@ -11,9 +11,11 @@ from app.cli import main
 from app.home import Home
 from engine.clock import HandClock
 from engine.commands import StartCase
+from engine.coverage import unfired
 from engine.deadlines import SCHEDULER
 from engine.loading import load_definition
-from engine.scenario import Published, load_scenarios, run, unfired
+from engine.scenario import load_scenarios
+from engine.stage import Published, run
 from tests.time.conftest import CALENDAR, REVIEW, TASK
 
 BACKGROUND = """
