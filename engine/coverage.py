@@ -174,7 +174,8 @@ def _rules_of(said: Guards, needs: list[str]) -> list[_Rule]:
     rules += [_Rule("quorum")] if said.quorum else []
     for children in said.children:
         which = " ".join([*children.where.values(), children.workflow])
-        reason = f"every {which}" if children.least is None else f"at least {children.least} {which}"
+        least = children.least
+        reason = f"every {which}" if least is None else f"at least {least} {which}"
         rules.append(_Rule(f"children {children.workflow}", reason))
     return rules + [_Rule(check.check) for check in said.when]
 

@@ -3,7 +3,7 @@ the scenario holds in its hand, and every timer and reaction that belongs to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine import ids, values
@@ -26,6 +26,7 @@ from engine.deadlines import command_for
 from engine.definition import Definition
 from engine.errors import Answer, BadInput, PmoError, Refused
 from engine.events import CaseStarted, CaseTransitioned, Source, Verdict
+from engine.machine import Workflow
 from engine.scenario import Attempted, Elsewhere, Outcome, Scenario, ScenarioFile, Step
 from engine.service import Receipt, Service
 from engine.store.log import Append, Log
@@ -40,8 +41,8 @@ _LONG_AGO = "2000-01-01T00:00:00.000000Z"
 
 
 class Published:
-    """Definitions as a log holds them, and made ready to decide with: done once for all scenarios
-    that are played with them."""
+    """Definitions as a log holds them; ``workflows``: those made ready to decide with, each when it
+    is first needed, and then for all scenarios that are played with them."""
 
     def __init__(self, definitions: Sequence[tuple[Definition, str]]) -> None:
         log = MemoryLog()
@@ -60,7 +61,7 @@ class Published:
             Append((r.event,), {r.event.stream: 0}, ids.marker(r.event.command_id), bytes(32))
             for r in log.read(0, log.head())
         ]
-        self.workflows = service.catalog.workflows
+        self.workflows = dict(service.catalog.workflows)
         self._log = log
 
     def on(self, new_log: Callable[[], Log] | None) -> Log:
@@ -85,6 +86,7 @@ def run(
         try:
             stage = _Stage(log, scenario, file.background, published)
             failure = stage.play()
+            published.workflows |= stage.workflows
             yield Result(
                 scenario.scenario,
                 source.where(f"/scenarios/{index}"),
@@ -114,6 +116,10 @@ class _Stage:
         self.fired: list[Fired] = []
         self._sent = 0
         self._case = ""
+
+    @property
+    def workflows(self) -> Mapping[str, Workflow]:
+        return self._service.catalog.workflows
 
     def play(self) -> str:
         """Empty when the scenario held, else what was otherwise."""
