@@ -3,40 +3,26 @@ the scenario holds in its hand, and every timer and reaction that belongs to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from engine import ids, values
+from engine import ids
 from engine.aftermath import Aftermath
 from engine.clock import HandClock, instant, last_instant, to_datetime
-from engine.commands import (
-    AttachEvidence,
-    Command,
-    DeclareConflict,
-    Fact,
-    Observe,
-    PublishDefinition,
-    PullTrigger,
-    Requester,
-    Sign,
-    StartCase,
-)
+from engine.commands import Command, PublishDefinition, PullTrigger, Requester, StartCase
 from engine.coverage import Fired, Refusal, Result
 from engine.deadlines import command_for
 from engine.definition import Definition
-from engine.errors import Answer, BadInput, PmoError, Refused
-from engine.events import CaseStarted, CaseTransitioned, Source, Verdict
+from engine.errors import BadInput, PmoError, Refused
+from engine.events import CaseStarted, CaseTransitioned, Verdict
 from engine.machine import Workflow
-from engine.scenario import Attempted, Elsewhere, Outcome, Scenario, ScenarioFile, Step
+from engine.outcomes import difference, lacks
+from engine.scenario import Attempted, Scenario, ScenarioFile
 from engine.service import Receipt, Service
+from engine.steps import Outcome, Step, command_of
 from engine.store.log import Append, Log
 from engine.store.memory import MemoryLog
 from engine.yaml_source import Source as Text
 
-_BUILT_IN = {
-    "timer": Requester(id="scheduler", kind="timer"),
-    "service": Requester(id="reactions", kind="service"),
-}
 _LONG_AGO = "2000-01-01T00:00:00.000000Z"
 
 
@@ -137,18 +123,12 @@ class _Stage:
 
     def _about(self, when: Step, then: Outcome) -> str:
         before = self._service.log.head()
+        answer: Receipt | PmoError
         try:
-            receipt = self._send(when)
-        except Refused as refusal:
-            return self._refused(refusal, then) or self._elsewhere(then, before)
-        except BadInput as error:
-            if not then.bad_input or then.bad_input not in str(error):
-                return f"when: {error}"
-            return self._elsewhere(then, before)
-        try:
-            return self._done(receipt, then) or self._elsewhere(then, before)
-        except BadInput as error:
-            return f"then: {error}"
+            answer = self._send(when)
+        except PmoError as error:
+            answer = error
+        return difference(self._service, then, answer, before)
 
     def _attempts(self) -> str:
         """The attempts of which one was not refused, or for other reasons."""
@@ -163,7 +143,7 @@ class _Stage:
         try:
             receipt = self._send(attempt)
         except Refused as refusal:
-            return _lacks(refusal, attempt.because)
+            return lacks(refusal, attempt.because)
         except PmoError as error:
             return str(error)
         return f"was accepted ({receipt.names[-1]}), should have been refused"
@@ -176,59 +156,6 @@ class _Stage:
                 return f"a reaction came to nothing: {incident}"
         missing = [w for w in wanted if not any(w in incident for incident in self._incidents)]
         return f"no reaction came to nothing for: {', '.join(missing)}" if missing else ""
-
-    def _elsewhere(self, then: Outcome, before: int) -> str:
-        """What is otherwise in the cases that ``also`` names; events after ``before`` count."""
-        for index, wanted in enumerate(then.also):
-            try:
-                differences = [*self._differences(wanted, before, f"/then/also/{index}/data")]
-            except BadInput as error:
-                return f"then: {error}"
-            if differences:
-                return f"{wanted.case}: {'; '.join(differences)}"
-        return ""
-
-    def _differences(self, wanted: Elsewhere, before: int, where: str) -> Iterator[str]:
-        case = self._service.case(wanted.case)
-        stream = self._service.log.stream(wanted.case)
-        names = [recorded.event.name for recorded in stream if recorded.position > before]
-        fields = self._service.catalog.pinned(case.definition).definition.data
-        if wanted.state not in (None, case.state):
-            yield f"state is {case.state!r}, should be {wanted.state!r}"
-        if wanted.emits is not None and wanted.emits not in names:
-            yield f"emits {', '.join(names) or 'nothing'}, should emit {wanted.emits}"
-        for name, value in values.read_all(fields, wanted.data, where).items():
-            if case.data.get(name) != value:
-                yield f"data.{name} is {case.data.get(name)!r}, should be {value!r}"
-
-    def _refused(self, refusal: Refused, then: Outcome) -> str:
-        return f"when: {refusal}" if then.refused is None else _lacks(refusal, then.refused)
-
-    def _done(self, receipt: Receipt, then: Outcome) -> str:
-        if then.refused is not None or then.bad_input is not None:
-            return f"was accepted ({receipt.names[-1]}), should have been refused"
-        case = self._service.case(receipt.stream)
-        event = self._service.log.stream(receipt.stream, receipt.version - 1)[0].event
-        conformance = getattr(event, "conformance", None)
-        fields = self._service.catalog.pinned(case.definition).definition.data
-        compared = [
-            ("state", then.state, case.state),
-            ("emits", then.emits, receipt.names[-1]),
-            ("conformance", then.conformance, conformance.verdict if conformance else None),
-        ]
-        compared = [row for row in compared if row[1] is not None]
-        for name, wanted in values.read_all(fields, then.data, "/then/data").items():
-            compared.append((f"data.{name}", wanted, case.data.get(name)))
-        differences = [
-            f"{what} is {found!r}, should be {wanted!r}"
-            for what, wanted, found in compared
-            if wanted != found
-        ]
-        verdicts: tuple[Verdict, ...] = getattr(event, "verdicts", ())
-        differences += _told("warned", then.warned, [v for v in verdicts if v.weight == "should"])
-        overridden = [v for v in verdicts if v.weight == "overridden"]
-        differences += _told("overridden", then.overridden, overridden)
-        return "; ".join(differences)
 
     def _send(self, step: Step) -> Receipt:
         if step.at is not None:
@@ -290,70 +217,11 @@ class _Stage:
                     yield due.at, key, number
 
     def _command(self, step: Step) -> Command:
-        common: dict[str, Any] = {
-            "command_id": self._next_id(),
-            "actor": _BUILT_IN.get(step.actor) or Requester.read(step.actor),
-            "occurred_at": step.occurred_at,
-            "on_behalf_of": step.on_behalf_of,
-            "reason": step.reason,
-        }
-        if step.start is not None:
-            return StartCase(
-                **common,
-                workflow=step.start,
-                data=step.data,
-                evidence=tuple(document.evidence for document in step.evidence),
-            )
-        if step.do is not None:
-            return PullTrigger(
-                **common,
-                case=self._case,
-                trigger=step.do,
-                data=step.data,
-                evidence=tuple(document.evidence for document in step.evidence),
-                override=step.override,
-            )
-        if step.sign is not None:
-            return Sign(**common, case=self._case, of=step.of, answer=step.sign)
-        if step.declare is not None:
-            return DeclareConflict(**common, case=self._case)
-        if step.attach is not None:
-            return AttachEvidence(**common, case=self._case, evidence=step.attach.evidence)
-        return Observe(
-            **common,
-            workflow=step.workflow or self._service.case(self._case).definition.name,
-            case=self._case,
-            facts=(Fact(name=step.observe or "", state=step.state, data=step.data),),
-            origin=Source(name="scenario"),
-        )
+        workflow = step.workflow or ""
+        if step.observe is not None and not workflow:
+            workflow = self._service.case(self._case).definition.name
+        return command_of(step, self._next_id(), self._case, workflow)
 
     def _next_id(self) -> str:
         self._sent += 1
         return f"command-{self._sent}"
-
-
-def _lacks(refusal: Refused, wanted: Sequence[str]) -> str:
-    """The words that no reason of a refusal contains."""
-    missing = _missing(wanted, _reasons(refusal.verdicts))
-    return f"refused, but not for: {', '.join(missing)}\n{refusal}" if missing else ""
-
-
-def _told(what: str, wanted: Sequence[str] | None, verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """How what guards said without stopping anybody is not what it should be."""
-    if wanted is None:
-        return
-    reasons = _reasons(verdicts)
-    said = "; ".join(reasons) or "nothing"
-    missing = _missing(wanted, reasons)
-    if missing:
-        yield f"{what} is {said}, should contain: {', '.join(missing)}"
-    if reasons and not wanted:
-        yield f"{what} is {said}, should be nothing"
-
-
-def _reasons(verdicts: Iterable[Answer]) -> list[str]:
-    return [f"{verdict.rule}: {verdict.reason}" for verdict in verdicts if not verdict.held]
-
-
-def _missing(wanted: Sequence[str], reasons: Sequence[str]) -> list[str]:
-    return [word for word in wanted if not any(word in reason for reason in reasons)]

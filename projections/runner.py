@@ -20,7 +20,7 @@ from projections.definitions import Definitions
 from projections.links import Links
 from projections.register import Registers
 from projections.signatures import Signatures
-from projections.store import open_for_writing
+from projections.store import Place, open_for_writing
 from projections.views import ProjectionClass, Views
 
 PROJECTIONS: tuple[ProjectionClass, ...] = (
@@ -52,13 +52,16 @@ class Status:
 
 
 class Runner:
-    """For one thread at a time; other processes may run theirs on the same file meanwhile."""
+    """For one thread at a time; other processes may run theirs on the same views meanwhile."""
 
     def __init__(
-        self, log: Followed, path: Path, projections: Sequence[ProjectionClass] = PROJECTIONS
+        self,
+        log: Followed,
+        place: Path | Place,
+        projections: Sequence[ProjectionClass] = PROJECTIONS,
     ) -> None:
         self._log = log
-        self._tables = open_for_writing(path)
+        self._tables = open_for_writing(place)
         self._projections = projections
         self._views = Views(self._tables, projections)
 
@@ -83,10 +86,7 @@ class Runner:
 
         Those there are can be read all the while, and nobody sees anything in between.
         """
-        with self._tables.transaction():
-            for left in self._tables.abandoned():
-                left.drop()
-        shadow = Views(self._tables.under(self._tables.next_prefix()), self._projections)
+        shadow = Views(self._tables.shadow(), self._projections)
         shadow.create()
         self._project(shadow, _BUILD_BATCH, to, progress)
         shadow.index()
