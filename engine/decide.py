@@ -118,7 +118,9 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     before = case.data if case.state == taken.state else None
     entering = Entering(definition, taken.state, attempt.data, at, context, before)
     done = deadlines.fired(command, case)
-    dues, why = deadlines.begin(entering, done, case, taken.stays)
+    # What a timer brings back to where it is goes on: nobody has to vote again because time passed.
+    stays = taken.stays or (done is not None and taken.state == case.state)
+    dues, why = deadlines.begin(entering, done, case, stays)
     if why:
         verdicts = (*taken.verdicts, _no_deadline(why))
         return _refused(command, case, workflow, context, verdicts)
@@ -133,8 +135,8 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
         data=given,
         evidence=command.evidence,
         verdicts=taken.verdicts,
-        stays=True if taken.stays else None,
-        deadlines=dues if taken.stays else dues or None,
+        stays=True if stays else None,
+        deadlines=dues if stays else dues or None,
     )
     return _decided(others, event, case)
 

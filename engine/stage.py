@@ -51,11 +51,15 @@ class Published:
         self._log = log
 
     def on(self, new_log: Callable[[], Log] | None) -> Log:
-        """A log in which they are published, and nothing else; by default in memory."""
+        """A log in which they are published, and nothing else; by default in memory.
+
+        ``new_log`` opens one that is empty, or that was made so before.
+        """
         if new_log is None:
             return self._log.copy()
         log = new_log()
-        log.append(self.appends)
+        if log.head() == 0:
+            log.append(self.appends)
         return log
 
 

@@ -208,7 +208,7 @@ def open_world(tmp_path: Path, clock: HandClock) -> Iterator[Callable[..., World
     yield open_world
     home = Home.open(tmp_path / "home")
     home.catch_up()
-    report = verify(home.log, home.views_file)
+    report = verify(home.log, home.views_place)
     home.close()
     for world in opened:
         world.close()

@@ -63,7 +63,6 @@ def test_reminders_escalation_and_lapse_come_in_their_order(world, clock):
         ("50%", None, "reminded"),
         ("80%", None, "reminded"),
         ("100%", "escalate", "fired"),
-        ("150%", "lapse", "kept"),
         ("150%", "lapse", "fired"),
     ]
     timer = world.events(key)[-1]
