@@ -2,7 +2,7 @@
 
 A ledger in which the definitions are published is made once. Each scenario begins with it as it
 was: of a file a copy is taken, in a database whatever came after is taken out again, which only its
-owner can do and only by lifting the triggers that keep a ledger as it is.
+owner can do, who has lifted the triggers that keep a ledger as it is.
 """
 
 from __future__ import annotations
@@ -22,16 +22,13 @@ from engine.store.sqlite import SQLiteLog
 from tests.postgres import Server
 from tests.scenarios.library import PUBLISHED, SCENARIOS
 
+OWN = """
+ALTER TABLE pmo_log.events DISABLE TRIGGER events_stay_as_written;
+ALTER TABLE pmo_log.command_markers DISABLE TRIGGER markers_stay_as_written;
+"""
 REWIND = """
-BEGIN;
-ALTER TABLE pmo_log.events DISABLE TRIGGER USER;
-ALTER TABLE pmo_log.command_markers DISABLE TRIGGER USER;
 DELETE FROM pmo_log.events WHERE position > {head};
 DELETE FROM pmo_log.command_markers WHERE first_position > {head};
-ALTER TABLE pmo_log.events ENABLE ALWAYS TRIGGER events_are_added_at_the_end;
-ALTER TABLE pmo_log.events ENABLE ALWAYS TRIGGER events_stay_as_written;
-ALTER TABLE pmo_log.command_markers ENABLE ALWAYS TRIGGER markers_stay_as_written;
-COMMIT;
 """
 NewLog = Callable[[], Log]
 
@@ -65,6 +62,7 @@ def in_database(address: str, owner: psycopg.Connection) -> NewLog:
     log = PUBLISHED.on(lambda: open_log(address))
     rewind = REWIND.format(head=log.head())
     log.close()
+    owner.execute(OWN)
 
     def new_log() -> Log:
         owner.execute(rewind)
