@@ -9,20 +9,25 @@ from typing import Any
 
 from app.contracts.baseline import Compared, compare
 from app.definitions import SCENARIOS, Loaded, find_definitions, load_definitions, read_file
+from engine.coverage import Result, unfired, unrefused, untouched, unwarned
 from engine.definition import Definition
 from engine.errors import BadInput, Problem
-from engine.scenario import Published, Result, load_scenarios, run, unfired, untouched
+from engine.scenario import load_scenarios
+from engine.stage import Published, run
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One definition: how its scenarios went, the transitions that none of them takes, and the
-    deadlines that none of them lets fall due."""
+    """One definition: how its scenarios went, the transitions that none of them takes, the
+    deadlines that none of them lets fall due, and the guards that none of them sees refuse, warn or
+    be overridden."""
 
     loaded: Loaded
     results: tuple[Result, ...]
     untouched: tuple[str, ...]
-    unfired: tuple[str, ...] = ()
+    unfired: tuple[str, ...]
+    unrefused: tuple[str, ...]
+    unwarned: tuple[str, ...]
 
     @property
     def failed(self) -> list[Result]:
@@ -58,6 +63,10 @@ class Report:
                 yield f"  no scenario takes {arrow}"
             for arrow in one.unfired if one.results else ():
                 yield f"  no scenario lets fall due {arrow}"
+            for guard in one.unrefused if one.results else ():
+                yield f"  no scenario sees this refuse: {guard}"
+            for guard in one.unwarned if one.results else ():
+                yield f"  no scenario sees this warn: {guard}"
         for beside in self.compared:
             for change in beside.changes:
                 if change.excused:
@@ -92,6 +101,8 @@ class Report:
                     ],
                     "untouched": list(one.untouched),
                     "unfired": list(one.unfired),
+                    "unrefused": list(one.unrefused),
+                    "unwarned": list(one.unwarned),
                 }
                 for one in self.checked
             ],
@@ -141,5 +152,11 @@ def _play(one: Loaded, known: Published) -> Checked:
 
 def _checked(one: Loaded, results: tuple[Result, ...]) -> Checked:
     definition = one.definition
-    missing = tuple(untouched(definition, results)), tuple(unfired(definition, results))
-    return Checked(one, results, *missing)
+    return Checked(
+        one,
+        results,
+        tuple(untouched(definition, results)),
+        tuple(unfired(definition, results)),
+        tuple(unrefused(definition, results)),
+        tuple(unwarned(definition, results)),
+    )

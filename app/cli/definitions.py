@@ -38,8 +38,8 @@ def check_command(
     """Check definitions (files, or folders of them) and run the scenarios beside them.
 
     Without PATHS the shipped workflows are checked. Every problem is told with file, line, column
-    and how to mend it. NAME.scenarios.yaml beside NAME.yaml holds its scenarios; transitions that
-    no scenario takes are listed. What they refer to is looked for among them and in the home;
+    and how to mend it. NAME.scenarios.yaml beside NAME.yaml holds its scenarios; what none
+    of them shows is listed. What they refer to is looked for among them and in the home;
     where there is no home, among the shipped workflows.
 
     PATHS are also compared with what the home has published (or with what --against names): a
