@@ -39,6 +39,8 @@ Progress = Callable[[int, int], None]
 _BATCH = 1_000
 _BUILD_BATCH = 10_000
 """Events a transaction. A build has readers wait for nothing, and larger ones write less."""
+_LARGE = 5_000
+"""Events that are brought in while the indexes stand, however few there were before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,17 @@ class Runner:
     def catch_up(self, to: int | None = None, progress: Progress | None = None) -> int:
         """Project what is new, up to the position ``to`` or the head; the position reached.
 
-        Views that are not there yet, or that other versions of the projections built, are built.
+        Views that are not there yet, or that other versions of the projections built, are built;
+        and so are those that lack most of the log, as after an import: that takes half as long.
         """
-        if not self._views.current():
+        if not self._views.current() or self._lacks_most(to):
             return self.rebuild(to, progress)
         return self._project(self._views, _BATCH, to, progress)
+
+    def _lacks_most(self, to: int | None) -> bool:
+        done = self._views.checkpoint()
+        lag = (self._log.head() if to is None else to) - done
+        return lag > max(done, _LARGE)
 
     def follow(self, stop: threading.Event) -> None:
         """Keep up with the log until told to stop, which takes a quarter of a second at most."""

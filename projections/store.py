@@ -15,15 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from engine.errors import StoreFailed
 from engine.store.sqlite_file import address
 from projections.functions import AGGREGATES, SCALARS
 
 Parameters = Sequence[Any] | Mapping[str, Any]
-
-R = TypeVar("R", bound=Sequence[Any])
 
 _FORM = 1
 """``PRAGMA user_version``. Views of another form are not read: they are built again."""
@@ -90,20 +88,16 @@ class Tables:
         except sqlite3.Error as error:
             raise _explained(error, self.path) from error
 
-    def insert(self, sql: str, rows: list[R]) -> None:
+    def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """As ``run_many`` for an ``INSERT ... VALUES (?, ...)``, many rows a statement.
 
         A statement for each row costs half as much again.
         """
-        self.run_many(sql, self.insert_some(sql, rows))
-
-    def insert_some(self, sql: str, rows: list[R]) -> list[R]:
-        """As ``insert``, for whole statements only; the rows that are left over."""
         several = sql + f", {sql[sql.rindex('(') :]}" * (_ROWS - 1)
         whole = len(rows) - len(rows) % _ROWS
         for start in range(0, whole, _ROWS):
             self._execute(several, [*chain.from_iterable(rows[start : start + _ROWS])])
-        return rows[whole:]
+        self.run_many(sql, rows[whole:])
 
     def run_script(self, sql: str) -> None:
         """Several statements without parameters, inside the transaction that is open."""
