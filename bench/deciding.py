@@ -62,7 +62,8 @@ class SlowLog(SQLiteLog):
     slower_by = 0.0
 
     def _commit(self) -> None:
-        time.sleep(self.slower_by)
+        if self.slower_by:
+            time.sleep(self.slower_by)
         super()._commit()
 
 

@@ -7,7 +7,7 @@ end of its log, and writes what comes back.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.events import AnyEvent
 from engine.store.log import Append, Appended, Conflict, Marked, Recorded
@@ -63,7 +63,7 @@ def judge(
                 raise ValueError(f"{stream} version {event.version} does not follow `expected`")
             versions[stream] = event.version
             if event.recorded_at < recorded_at:
-                event = event.model_copy(update={"recorded_at": recorded_at})
+                event = replace(event, recorded_at=recorded_at)
             recorded_at = event.recorded_at
             head += 1
             placed.append(Recorded(head, event))

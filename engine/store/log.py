@@ -14,14 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from engine.events import AnyEvent
 from engine.upcasts import Body
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(NamedTuple):
     """What one command wants written.
 
     ``expected`` holds, for each stream written or read, the version it must still have (0: none).
@@ -34,23 +33,20 @@ class Append:
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An event in its place in the whole log."""
 
     position: int
     event: AnyEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """Durable now. ``events`` are as written: their ``recorded_at`` may have been lifted."""
 
     events: tuple[Recorded, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(NamedTuple):
     """Nothing was written: ``stream`` is at ``actual``, not at what was expected."""
 
     stream: str
