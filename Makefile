@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check check-style check-types check-floors check-workflows bench lock clean FORCE
+.PHONY: help run test chaos check check-style check-types check-floors check-workflows bench lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -38,6 +38,9 @@ check-floors: $(VENV)/dev.done
 
 check-workflows: $(VENV)/run.done
 	$(BIN)/pmo check workflows
+
+chaos: $(VENV)/dev.done ## kill everything at random, and look what is left (ARGS="--seed 7 --seconds 600")
+	@$(BIN)/python -m tests.chaos.storm $(ARGS)
 
 bench: $(VENV)/run.done ## measure, each beside a peer or a limit (ARGS=deciding for one)
 	@$(BIN)/python -m bench $(ARGS)

@@ -6,156 +6,41 @@ with a clock that the scenario holds in its hand.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-
-from engine import ids, values
+from engine import ids
 from engine.aftermath import Aftermath
-from engine.clock import HandClock, instant, is_instant_or_date, last_instant, to_datetime
-from engine.commands import (
-    AttachEvidence,
-    Command,
-    DeclareConflict,
-    Fact,
-    Observe,
-    PublishDefinition,
-    PullTrigger,
-    Requester,
-    Sign,
-    StartCase,
-)
+from engine.clock import HandClock, instant, last_instant, to_datetime
+from engine.commands import Command, PublishDefinition, Requester
 from engine.deadlines import command_for
 from engine.definition import Definition
-from engine.errors import BadInput, PmoError, Refused
-from engine.events import (
-    Answer,
-    AnyEvent,
-    CaseStarted,
-    CaseTransitioned,
-    Evidence,
-    Source,
-)
+from engine.errors import BadInput, PmoError
+from engine.events import AnyEvent, CaseStarted, CaseTransitioned
+from engine.outcomes import difference
 from engine.service import Receipt, Service
+from engine.steps import Outcome, Part, Step, command_of
 from engine.store.log import Append, Log
 from engine.store.memory import MemoryLog
 from engine.validation import validate
 from engine.yaml_source import Source as Text
 from engine.yaml_source import read_yaml
 
-_BUILT_IN = {
-    "timer": Requester(id="scheduler", kind="timer"),
-    "service": Requester(id="reactions", kind="service"),
-}
 _LONG_AGO = "2000-01-01T00:00:00.000000Z"
 
 
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Document(_Part):
-    """Evidence by name: its hash is made of the name, so a scenario needs no file."""
-
-    kind: str
-    as_of: str
-    name: str = ""
-
-    @property
-    def evidence(self) -> Evidence:
-        name = self.name or f"{self.kind} of {self.as_of}"
-        digest = hashlib.sha256(name.encode()).hexdigest()
-        return Evidence(kind=self.kind, sha256=digest, as_of=self.as_of, name=name)
-
-
-class Step(_Part):
-    """One command: ``start``, ``do``, ``attach``, ``sign``, ``declare``, ``observe``; or ``wait``.
-
-    While a scenario waits, until a day is over, everything that falls due is done. ``sign`` answers
-    for a body or role (``of``); ``declare: conflict`` recuses who does it. A command is sent on the
-    day ``at``; ``occurred_at`` is when it was so, if that is another day.
-    """
-
-    start: str | None = None
-    do: str | None = None
-    attach: Document | None = None
-    sign: Answer | None = None
-    of: str = ""
-    declare: Literal["conflict"] | None = None
-    observe: str | None = None
-    wait: str | None = None
-    workflow: str | None = None
-    state: str | None = None
-    case: str | None = None
-    actor: Annotated[str, Field(alias="as")] = "somebody"
-    at: str | None = None
-    occurred_at: str | None = None
-    on_behalf_of: str | None = None
-    reason: str | None = None
-    override: Literal[True] | None = None
-    data: dict[str, Any] = {}
-    evidence: list[Document] = []
-
-    @model_validator(mode="after")
-    def _one_command(self) -> Step:
-        commands = (self.start, self.do, self.attach, self.sign, self.declare, self.observe)
-        if sum(command is not None for command in (*commands, self.wait)) != 1:
-            raise ValueError("needs exactly one of start, do, attach, sign, declare, observe, wait")
-        for name, said in (("at", self.at), ("wait", self.wait)):
-            if said is not None and not is_instant_or_date(said):
-                raise ValueError(f"{name}: {said!r} is not a date, write 2026-03-31")
-        return self
-
-
-class Elsewhere(_Part):
-    """What must have come of it in another case, or later in the same one, through reactions.
-
-    ``emits`` is among what is recorded there from the step on.
-    """
-
-    case: str
-    state: str | None = None
-    emits: str | None = None
-    data: dict[str, Any] = {}
-
-
-class Outcome(_Part):
-    """What must come of it. ``refused`` lists rules or words that the reasons must contain.
-
-    ``data`` is what the case holds then, written as in a command; ``null``: it is missing.
-    ``also`` is what reactions make of it; ``incident`` has words from each of those that come to
-    nothing, which otherwise nobody expects.
-    """
-
-    state: str | None = None
-    emits: str | None = None
-    data: dict[str, Any] = {}
-    conformance: str | None = None
-    refused: Annotated[list[str], BeforeValidator(_as_list)] | None = None
-    bad_input: str | None = None
-    also: Annotated[list[Elsewhere], BeforeValidator(_as_list)] = []
-    incident: Annotated[list[str], BeforeValidator(_as_list)] = []
-
-
-class Scenario(_Part):
+class Scenario(Part):
     scenario: str
     today: str = "2026-01-15"
-    given: list[Step] = []
+    given: tuple[Step, ...] = ()
     when: Step
     then: Outcome
 
 
-class ScenarioFile(_Part):
+class ScenarioFile(Part):
     """``background``: the steps that come before those of every scenario."""
 
-    background: list[Step] = []
+    background: tuple[Step, ...] = ()
     scenarios: list[Scenario]
 
 
@@ -289,19 +174,12 @@ class _Stage:
             except PmoError as error:
                 return f"given, step {number}: {error}"
         before = self._service.log.head()
+        answer: Receipt | PmoError
         try:
-            receipt = self._send(self._scenario.when)
-        except Refused as refusal:
-            return self._refused(refusal) or self._elsewhere(before)
-        except BadInput as error:
-            wanted = self._scenario.then.bad_input
-            if not wanted or wanted not in str(error):
-                return f"when: {error}"
-            return self._elsewhere(before)
-        try:
-            return self._done(receipt) or self._elsewhere(before)
-        except BadInput as error:
-            return f"then: {error}"
+            answer = self._send(self._scenario.when)
+        except PmoError as error:
+            answer = error
+        return difference(self._service, self._scenario.then, answer, before)
 
     def _came_to_nothing(self) -> str:
         """Reactions that came to nothing though nobody said so, or did not though somebody did."""
@@ -311,62 +189,6 @@ class _Stage:
                 return f"a reaction came to nothing: {incident}"
         missing = [w for w in wanted if not any(w in incident for incident in self._incidents)]
         return f"no reaction came to nothing for: {', '.join(missing)}" if missing else ""
-
-    def _elsewhere(self, before: int) -> str:
-        """What is otherwise in the cases that ``also`` names; events after ``before`` count."""
-        for index, wanted in enumerate(self._scenario.then.also):
-            try:
-                differences = [*self._differences(wanted, before, f"/then/also/{index}/data")]
-            except BadInput as error:
-                return f"then: {error}"
-            if differences:
-                return f"{wanted.case}: {'; '.join(differences)}"
-        return ""
-
-    def _differences(self, wanted: Elsewhere, before: int, where: str) -> Iterator[str]:
-        case = self._service.case(wanted.case)
-        stream = self._service.log.stream(wanted.case)
-        names = [recorded.event.name for recorded in stream if recorded.position > before]
-        fields = self._service.catalog.pinned(case.definition).definition.data
-        if wanted.state not in (None, case.state):
-            yield f"state is {case.state!r}, should be {wanted.state!r}"
-        if wanted.emits is not None and wanted.emits not in names:
-            yield f"emits {', '.join(names) or 'nothing'}, should emit {wanted.emits}"
-        for name, value in values.read_all(fields, wanted.data, where).items():
-            if case.data.get(name) != value:
-                yield f"data.{name} is {case.data.get(name)!r}, should be {value!r}"
-
-    def _refused(self, refusal: Refused) -> str:
-        wanted = self._scenario.then.refused
-        if wanted is None:
-            return f"when: {refusal}"
-        open_ = [verdict for verdict in refusal.verdicts if not verdict.held]
-        missing = [
-            word for word in wanted if not any(word in f"{v.rule}: {v.reason}" for v in open_)
-        ]
-        return f"refused, but not for: {', '.join(missing)}\n{refusal}" if missing else ""
-
-    def _done(self, receipt: Receipt) -> str:
-        then = self._scenario.then
-        if then.refused is not None or then.bad_input is not None:
-            return f"was accepted ({receipt.names[-1]}), should have been refused"
-        case = self._service.case(receipt.stream)
-        event = self._service.log.stream(receipt.stream, receipt.version - 1)[0].event
-        conformance = getattr(event, "conformance", None)
-        fields = self._service.catalog.pinned(case.definition).definition.data
-        compared = [
-            ("state", then.state, case.state),
-            ("emits", then.emits, receipt.names[-1]),
-            ("conformance", then.conformance, conformance.verdict if conformance else None),
-        ]
-        compared = [row for row in compared if row[1] is not None]
-        for name, wanted in values.read_all(fields, then.data, "/then/data").items():
-            compared.append((f"data.{name}", wanted, case.data.get(name)))
-        return "; ".join(
-            f"{what} is {found!r}, should be {wanted!r}"
-            for what, wanted, found in compared
-            if wanted != found
-        )
 
     def _send(self, step: Step) -> Receipt:
         if step.at is not None:
@@ -412,42 +234,10 @@ class _Stage:
                     yield due.at, key, number
 
     def _command(self, step: Step) -> Command:
-        common: dict[str, Any] = {
-            "command_id": self._next_id(),
-            "actor": _BUILT_IN.get(step.actor) or Requester.read(step.actor),
-            "occurred_at": step.occurred_at,
-            "on_behalf_of": step.on_behalf_of,
-            "reason": step.reason,
-        }
-        if step.start is not None:
-            return StartCase(
-                **common,
-                workflow=step.start,
-                data=step.data,
-                evidence=tuple(document.evidence for document in step.evidence),
-            )
-        if step.do is not None:
-            return PullTrigger(
-                **common,
-                case=self._case,
-                trigger=step.do,
-                data=step.data,
-                evidence=tuple(document.evidence for document in step.evidence),
-                override=step.override,
-            )
-        if step.sign is not None:
-            return Sign(**common, case=self._case, of=step.of, answer=step.sign)
-        if step.declare is not None:
-            return DeclareConflict(**common, case=self._case)
-        if step.attach is not None:
-            return AttachEvidence(**common, case=self._case, evidence=step.attach.evidence)
-        return Observe(
-            **common,
-            workflow=step.workflow or self._service.case(self._case).definition.name,
-            case=self._case,
-            facts=(Fact(name=step.observe or "", state=step.state, data=step.data),),
-            origin=Source(name="scenario"),
-        )
+        workflow = step.workflow or ""
+        if step.observe is not None and not workflow:
+            workflow = self._service.case(self._case).definition.name
+        return command_of(step, self._next_id(), self._case, workflow)
 
     def _next_id(self) -> str:
         self._sent += 1

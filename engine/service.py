@@ -97,6 +97,7 @@ class _Round:
     cases: dict[str, Case]
     find: Callable[[str], Case | None]
     seen: set[bytes] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)  # streams of drafts that were not written
 
 
 class Service:
@@ -195,6 +196,7 @@ class Service:
         current = _Round(now, drafted, lambda key: drafted.get(key) or self._find(key))
         drafts: list[tuple[_Ticket, _Draft]] = []
         refused: list[tuple[_Ticket, _Draft]] = []
+        unfit: list[tuple[_Ticket, BadInput]] = []
         again: list[_Ticket] = []
         for ticket in group:
             if ticket.marker in current.seen:
@@ -204,10 +206,7 @@ class Service:
             try:
                 draft = self._draft(ticket.command, current)
             except BadInput as error:
-                if self._outdated(ticket.command):
-                    again.append(ticket)
-                else:
-                    ticket.answer = self._answered_before(ticket) or error
+                unfit.append((ticket, error))
                 continue
             except PmoError:
                 raise
@@ -225,19 +224,24 @@ class Service:
                 current.cases[case.key] = case
             drafts.append((ticket, draft))
         if drafts:
-            again.extend(self._append(drafts))
+            again.extend(self._append(drafts, current))
+        # A command that had its effect cannot have it now because of it. And nobody is turned away
+        # on the ground of what was never written, nor of what others have outrun.
         for ticket, draft in refused:
-            # A command that had its effect is refused now because of it. And a refusal must not
-            # rest on what was never written, nor on what others have outrun.
             if before := self._answered_before(ticket):
                 ticket.answer = before
-            elif self._stale(draft.expected):
+            elif self._stale(draft.expected) or not current.lost.isdisjoint(draft.expected):
                 again.append(ticket)
             else:
                 ticket.answer = draft.decision.refusal
+        for ticket, error in unfit:
+            if self._outdated(ticket.command) or current.lost:
+                again.append(ticket)
+            else:
+                ticket.answer = self._answered_before(ticket) or error
         return again
 
-    def _append(self, drafts: list[tuple[_Ticket, _Draft]]) -> list[_Ticket]:
+    def _append(self, drafts: list[tuple[_Ticket, _Draft]], current: _Round) -> list[_Ticket]:
         answers = self.log.append(
             [
                 Append(draft.decision.events, draft.expected, ticket.marker, ticket.fingerprint)
@@ -246,6 +250,8 @@ class Service:
         )
         again = []
         for (ticket, draft), answer in zip(drafts, answers, strict=True):
+            if not isinstance(answer, Appended):
+                current.lost.update([event.stream for event in draft.decision.events])
             match answer:
                 case Appended():
                     for case in draft.decision.changed:

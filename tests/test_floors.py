@@ -37,6 +37,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "engine.callers",
         "engine.catalog",
         "engine.keys",
+        "engine.outcomes",
         "engine.scenario",
         "engine.service",
         "engine.store.*",

@@ -5,7 +5,9 @@
 - ``recorded_at`` never decreases along positions: where a clock stepped back, the store lifts the
   event to the last instant in the log before it writes.
 - An append is all of one command or nothing, and conditional on the version of every stream it
-  wrote or read. Appends of one call share a transaction; a conflict in one never fails another.
+  wrote or read. Appends of one call share a transaction; a conflict in one fails no other, but for
+  those that expect something of a stream which it would have continued: they were decided on a
+  version that was never written, even where others have meanwhile brought one of that number.
 - What ``append`` returned is durable.
 - Bytes are never changed or removed; every row carries the hash chain over all rows before it.
 """

@@ -40,12 +40,11 @@ class LogAgainstModel(RuleBasedStateMachine):
     def model_version(self, stream):
         return sum(1 for row in self.rows if row[0] == stream)
 
-    def model_append(self, wanted):
-        if known := self.markers.get(wanted.marker):
-            return known
-        for stream, expected in wanted.expected.items():
-            if self.model_version(stream) != expected:
-                return Conflict(stream, self.model_version(stream))
+    def model_append(self, wanted, lost):
+        refusal = self.model_refusal(wanted, lost)
+        if refusal:
+            lost.update(one.stream for one in wanted.events)
+            return refusal
         first = len(self.rows) + 1
         for one in wanted.events:
             latest = max([row[3] for row in self.rows], default="")
@@ -53,6 +52,17 @@ class LogAgainstModel(RuleBasedStateMachine):
             self.rows.append((one.stream, one.version, one.event_id, at))
         self.markers[wanted.marker] = Marked(first, len(wanted.events), wanted.fingerprint)
         return Appended
+
+    def model_refusal(self, wanted, lost):
+        if known := self.markers.get(wanted.marker):
+            return known
+        for stream, expected in wanted.expected.items():
+            if self.model_version(stream) != expected:
+                return Conflict(stream, self.model_version(stream))
+        for stream in wanted.expected:
+            if stream in lost:
+                return Conflict(stream, self.model_version(stream))
+        return None
 
     def want(self, plan, ahead):
         stream = plan["stream"]
@@ -70,7 +80,8 @@ class LogAgainstModel(RuleBasedStateMachine):
     def append_a_group(self, plans, which):
         ahead = {}
         group = [self.want(plan, ahead) for plan in plans]
-        expected = [self.model_append(wanted) for wanted in group]
+        lost = set()
+        expected = [self.model_append(wanted, lost) for wanted in group]
         answers = self.logs[which % len(self.logs)].append(group)
         for wanted, said, answer in zip(group, expected, answers, strict=True):
             if said is Appended:

@@ -75,6 +75,22 @@ def test_an_append_may_expect_what_an_earlier_one_of_the_same_call_brings_about(
     assert log.append([append("B"), append("C", reads={"B": 0})])[1] == Conflict("B", 1)
 
 
+def test_who_goes_on_from_what_was_refused_is_refused_though_another_has_brought_that_version(log):
+    """Decided on a version 2 of ours that was never written; that of the log is another's."""
+    log.append([append("A", count=2)])
+    answers = log.append([append("A", 2), append("A", 3), append("B", reads={"A": 2}), append("C")])
+    assert answers[:3] == [Conflict("A", 2)] * 3
+    assert isinstance(answers[3], Appended)
+
+
+def test_who_goes_on_from_what_was_written_before_is_refused_too(log):
+    command = append("A")
+    log.append([command, append("A", 2)])
+    again, following = log.append([command, append("A", 3)])
+    assert isinstance(again, Marked)
+    assert following == Conflict("A", 2)
+
+
 def test_a_marker_gives_a_command_one_effect(log):
     command = append("A", count=2)
     log.append([append("Z"), command])
