@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, closing
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -94,9 +94,10 @@ class Home:
 
     @cached_property
     def runner(self) -> Runner:
+        from engine.store.opening import open_log
         from projections.runner import Runner
 
-        return Runner(self.log, self.views_file)
+        return Runner(self.log, self.views_file, open_log=partial(open_log, self.ledger))
 
     @cached_property
     def refusals(self) -> Refusals:

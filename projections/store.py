@@ -28,6 +28,9 @@ _FORM = 1
 
 _ROWS = 50
 
+# Kibibytes of pages kept in memory, and while indexes are made.
+_CACHE, _SORTING = 24_576, 4_096
+
 # What the machine did to us, as opposed to what an event did: never a reason to park an event.
 _SURROUNDINGS = {
     sqlite3.SQLITE_BUSY: "another process holds the views; try again when it is done",
@@ -70,10 +73,17 @@ def quote(identifier: str) -> str:
 class Tables:
     """One connection, and the prefix under which it sees the views. For one thread at a time."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, prefix: str = "") -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        prefix: str = "",
+        mark: sqlite3.Connection | None = None,
+    ) -> None:
         self._connection = connection
         self.path = path
         self.prefix = prefix
+        self._mark = mark  # held locked as long as this set is being built
 
     def under(self, prefix: str) -> Tables:
         """The tables of another set, on the same connection."""
@@ -162,6 +172,20 @@ class Tables:
                 self.run_script(undo)
             raise
 
+    @contextmanager
+    def sorting(self) -> Iterator[None]:
+        """Indexes of large tables are made in here.
+
+        SQLite sorts in as much memory as its page cache may take, and beside it: so that one gives
+        way, and memory does not grow with the tables.
+        """
+        self.run(f"PRAGMA cache_size = -{_SORTING}")
+        self.run("PRAGMA shrink_memory")
+        try:
+            yield
+        finally:
+            self.run(f"PRAGMA cache_size = -{_CACHE}")
+
     def names(self) -> list[str]:
         """Every table of this set."""
         sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ? ESCAPE '\\'"
@@ -193,17 +217,70 @@ class Tables:
             bare = name.removeprefix(self.prefix)
             self.run(f"ALTER TABLE {quote(name)} RENAME TO {quote(bare)}")
 
-    def next_prefix(self) -> str:
-        """A prefix that no table or index has, those left by a build that was killed included."""
-        rows = self.run("SELECT name FROM sqlite_master WHERE name LIKE 'b%'")
-        used = [int(match[1]) for (name,) in rows if (match := _SHADOW.match(name))]
-        return f"b{max(used, default=0) + 1}_"
+    def aside(self) -> Path:
+        """Where another process may build a part of this set (``open_for_scratch``)."""
+        return self._file("part")
 
-    def abandoned(self) -> list[Tables]:
-        """Sets that a build left behind when it was killed."""
-        rows = self.run("SELECT name FROM sqlite_master WHERE type = 'table'")
-        found = {match[0] for (name,) in rows if (match := _SHADOW.match(name))}
-        return [self.under(prefix) for prefix in sorted(found)]
+    def absorb(self, file: Path, but: Sequence[str]) -> None:
+        """Add the rows that tables of the same names have in another file, ``but`` some.
+
+        Where a table is empty here and has the same columns and indexes there, SQLite copies rows
+        and indexes as they are, without reading or sorting them.
+        """
+        self.run("ATTACH ? AS part", [address(file, "rw")])
+        try:
+            left_out = [self.prefix + table for table in but]
+            for (name,) in self.run("SELECT name FROM part.sqlite_master WHERE type = 'table'"):
+                if name not in left_out:
+                    name = quote(name)
+                    self.run(f"INSERT INTO main.{name} SELECT * FROM part.{name}")
+        finally:
+            self.run("DETACH part")
+
+    def shadow(self) -> Tables:
+        """A new set beside this one, as yet without tables; what killed builds left behind goes.
+
+        A build marks its set by a lock on a file, which ends with the build, so that what another
+        process builds at the same time is left alone.
+        """
+        with self.transaction():
+            numbers = self._numbers()
+            for left in (self.under(f"b{number}_") for number in numbers):
+                left._mark = left._try_mark()
+                if left._mark:
+                    left.drop()
+                    left.give_up()
+            new = self.under(f"b{max(numbers, default=0) + 1}_")
+            new._mark = new._try_mark()
+            return new
+
+    def _numbers(self) -> set[int]:
+        """Those of the sets that have a table, an index or a file."""
+        names = [name for (name,) in self.run("SELECT name FROM sqlite_master")]
+        start = f"{self.path.name}-"
+        names += [file.name.removeprefix(start) for file in self.path.parent.glob(f"{start}*")]
+        return {int(match[1]) for name in names if (match := _SHADOW.match(name))}
+
+    def _try_mark(self) -> sqlite3.Connection | None:
+        mark = _connect(self._file("build"), "rwc", timeout=0)
+        try:
+            mark.execute("PRAGMA journal_mode = OFF")  # nothing is written
+            mark.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            mark.close()
+            return None
+        return mark
+
+    def give_up(self) -> None:
+        """Nobody builds this set any more: if it was not promoted, the next build removes it."""
+        if self._mark:
+            self._mark.close()
+            self._mark = None
+            for purpose in ("build", "part"):
+                self._file(purpose).unlink(missing_ok=True)
+
+    def _file(self, purpose: str) -> Path:
+        return self.path.with_name(f"{self.path.name}-{self.prefix}{purpose}")
 
     def provide_functions(self) -> None:
         """What views may call (``projections.functions``)."""
@@ -249,9 +326,18 @@ def open_for_writing(path: Path) -> Tables:
         raise StoreFailed(f"{path}: views of form {form}; delete the file, and it is built again")
     tables.run("PRAGMA journal_mode = WAL")
     tables.run("PRAGMA synchronous = NORMAL")
-    tables.run("PRAGMA cache_size = -32768")
+    tables.run(f"PRAGMA cache_size = -{_CACHE}")
     tables.run("PRAGMA wal_autocheckpoint = 8000")
     tables.run(f"PRAGMA user_version = {_FORM}")
+    return tables
+
+
+def open_for_scratch(path: Path) -> Tables:
+    """Tables in a file that nobody else reads, and that is built anew after whatever ends it."""
+    tables = _open(path, "rwc")
+    tables.run("PRAGMA journal_mode = MEMORY")
+    tables.run("PRAGMA synchronous = OFF")
+    tables.run(f"PRAGMA cache_size = -{_CACHE}")
     return tables
 
 
@@ -272,17 +358,20 @@ def open_for_reading(path: Path) -> Tables:
 
 
 def _open(path: Path, mode: str) -> Tables:
+    return Tables(_connect(path, mode, timeout=10), path)
+
+
+def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
     try:
-        connection = sqlite3.connect(
+        return sqlite3.connect(
             address(path, mode),
             uri=True,
             isolation_level=None,
-            timeout=10,
+            timeout=timeout,
             check_same_thread=False,
         )
     except sqlite3.Error as error:
         raise _explained(error, path) from error
-    return Tables(connection, path)
 
 
 def _explained(error: sqlite3.Error, path: Path) -> Exception:

@@ -9,6 +9,7 @@ else goes on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from engine.errors import StoreFailed
@@ -77,8 +78,10 @@ class Views:
                 projection.create()
 
     def index(self) -> None:
-        for projection in self._projections:
-            with self.tables.transaction():
+        """Each index is a transaction: nobody looks at these tables yet, and together they would
+        have to lie in the database's journal twice."""
+        with self.tables.sorting():
+            for projection in self._projections:
                 projection.index()
 
     def current(self) -> bool:
@@ -129,6 +132,14 @@ class Views:
         self.tables.run(_SQL["advance"], [to])
         self._remembered = to
         return to
+
+    def absorb(self, file: Path) -> None:
+        """Take over what views of the same projections have in a file, as ``Part`` builds it.
+
+        The tables are empty here, and the file has come as far as these views have.
+        """
+        self.index()
+        self.tables.absorb(file, but=("checkpoint", "projection"))
 
     def retry_parked(self, position: int, name: str, body: Body) -> str | None:
         """Try a parked event again: ``None`` if it went well, else the reason why not."""

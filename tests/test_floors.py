@@ -63,7 +63,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "rich": ("app.*",),
     "ruamel": ("engine.yaml_source",),
     "sqlite3": ("engine.store.*", "projections.store", "consumers.store"),
-    "subprocess": ("app.*",),
+    "subprocess": ("app.*", "projections.part"),
     "transitions": ("engine.machine",),
 }
 

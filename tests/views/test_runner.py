@@ -54,7 +54,7 @@ def deadly(self, sql, parameters):
     return execute(self, sql, parameters)
 
 Tables._execute = deadly
-runner._BATCH = runner._BUILD_BATCH = 300
+runner._BATCH = runner.BATCH = 300
 getattr(runner.Runner(SQLiteLog(folder / "ledger.db"), folder / "views.db"), verb)()
 """
 

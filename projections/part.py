@@ -1,0 +1,118 @@
+"""A part of the views, built by a second process in a file of its own.
+
+Building is work for one processor as long as one interpreter does it. A second process reads the
+same log, makes the tables of some projections and their indexes, and ends; the builder takes them
+over page by page, which costs a tenth of making them. The file is scratch: it dies with the build.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE, STDOUT, Popen
+from threading import Thread
+from types import TracebackType
+
+from engine.errors import PmoError, StoreFailed
+from engine.store.tail import Followed
+from projections.store import open_for_scratch
+from projections.views import ProjectionClass, Views
+
+BATCH = 10_000
+"""Events a transaction. A build has readers wait for nothing, and larger ones write less."""
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the search for cycles: bodies of events and rows have none, and are so many that it
+    cost a third of reading them. What is no longer used is freed at once as ever."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which ``projections`` to build in ``file``, under ``prefix``, up to the position ``to``.
+
+    ``open_log`` is called in the other process: it must be found there by its name.
+    """
+
+    open_log: Callable[[], Followed]
+    file: Path
+    prefix: str
+    projections: tuple[ProjectionClass, ...]
+    to: int
+
+    def build(self) -> None:
+        with uncollected(), closing(open_for_scratch(self.file)) as tables:
+            views = Views(tables.under(self.prefix), self.projections)
+            log = self.open_log()
+            views.create()
+            for to in range(BATCH, self.to + BATCH, BATCH):
+                views.advance(log, min(to, self.to))
+            views.index()
+
+
+class Builder:
+    """The process that builds a part. Leaving the context ends it, and takes its file along."""
+
+    def __init__(self, part: Part) -> None:
+        self._file = part.file
+        # What this process can import, that one can.
+        env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        command = [sys.executable, "-m", "projections.part"]
+        self._process = Popen(command, stdin=PIPE, stdout=PIPE, stderr=STDOUT, env=env)
+        assert self._process.stdin
+        self._process.stdin.write(pickle.dumps(part))
+        self._process.stdin.flush()
+
+    def finish(self) -> None:
+        """Wait for it. Raises ``StoreFailed`` when it did not come to its end."""
+        assert self._process.stdout
+        said = self._process.stdout.read().decode(errors="replace").strip()
+        if self._process.wait() != 0:
+            why = said.splitlines()[-1] if said else f"exit {self._process.returncode}"
+            raise StoreFailed(f"{self._file}: the process that builds this part failed: {why}")
+
+    def __enter__(self) -> Builder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._file.unlink(missing_ok=True)
+
+
+def _end_with_parent() -> None:
+    """Its pipe closes whatever it dies of."""
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
+
+
+def main() -> None:
+    part: Part = pickle.load(sys.stdin.buffer)  # from the process that started this one
+    Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        part.build()
+    except PmoError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
