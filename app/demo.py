@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from app.definitions import load_definitions, newest, publish
 from app.home import Home
 from app.importing.report import Report
+from app.places import Address
 from app.portfolio import import_portfolio
 from engine.clock import HandClock, instant, to_datetime
 from engine.commands import Requester
@@ -49,16 +49,16 @@ class Share:
     missing: int
 
 
-def enact(path: Path, progress: Callable[[Report, int], None]) -> tuple[Home, int]:
+def enact(address: Address, progress: Callable[[Report, int], None]) -> tuple[Home, int]:
     """The demo's home, made or brought up to the last report; how many events that recorded.
 
     Raises ``BadInput`` for a home that was not made for a demo.
     """
     clock = HandClock(BEGINS_AT)
-    home = Home.create(path, clock)
+    home = Home.create(address, clock)
     before = home.log.head()
     if before and home.log.bodies(0, 1)[0][1]["recorded_at"] != BEGINS_AT:
-        raise BadInput.one(str(path), "is a home of yours, not of a demo", "name another: --home")
+        raise BadInput.one(str(home), "is a home of yours, not of a demo", "name another: --home")
     actor = Requester(id="demo", kind="service")
     for loaded in load_definitions(shipped()):
         if newest(home.service, loaded.definition.workflow) is None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from consumers.cloud_events import SOURCE
+from consumers.kafka_settings import KafkaSettings
 from engine.errors import BadInput
 from engine.validation import validate
 from engine.yaml_source import read_yaml
@@ -20,7 +23,13 @@ NAMED_BY = "PMO_SETTINGS"
 
 
 class Settings(BaseModel):
+    """``source`` is the ledger's name for outsiders, a URI reference (RFC 3986): part of what
+    identifies an event there, so it stays the same for ever."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Annotated[str, Field(pattern=r"^[!-~]+$", max_length=200)] = SOURCE
+    kafka: KafkaSettings | None = None
 
 
 def read_settings(home: Path | None) -> Settings:

@@ -8,13 +8,14 @@ refused makes none after it wrong, and one refusal must not bring a case to a st
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from consumers.runner import Work
+from consumers.cases import Cases
+from consumers.runner import BATCH, Work
 from consumers.store import Trouble
-from engine.case import Case, evolve, fold
+from engine.case import Case, fold
 from engine.errors import BadInput, Contended, Faulty, PmoError, Refused, StoreFailed
 from engine.events import DefinitionRef, from_body
 from engine.reactions import Ask, Rules, depth_of, is_reacted_to
@@ -28,7 +29,6 @@ A loop that asks many children each time would reach ``engine.reactions.DEEPEST`
 commands than a disk can hold."""
 
 _AT_ONCE = 1_000
-_CASES_KEPT = 10_000
 _REQUESTS_KEPT = 100_000
 _LOOK_BACK = 100_000
 """Events that are searched for the chain that led to one."""
@@ -40,21 +40,22 @@ class Reactions:
     name = "reactions"
     ordered = False
     from_head = True
+    batch = BATCH
 
     def __init__(self, log: Log, service: Service, most_of_one: int = MOST_OF_ONE) -> None:
         self._log = log
         self._service = service
         self._most_of_one = most_of_one
         self._rules: dict[str, Rules] = {}
-        self._kept: OrderedDict[str, Case] = OrderedDict()
+        self._cases = Cases(log)
         self._spent: Counter[str] = Counter()
 
     def consume(self, batch: Sequence[Work]) -> list[Trouble]:
         troubles: list[Trouble] = []
         asked: list[tuple[Work, Ask]] = []
-        beside = {(work.stream, work.body["version"]): work.body for work in batch}
+        self._cases.see(batch)
         for work in batch:
-            asked += [(work, ask) for ask in self._asks(work, beside)]
+            asked += [(work, ask) for ask in self._asks(work)]
             if len(asked) >= _AT_ONCE:
                 troubles += self._send(asked)
                 asked = []
@@ -63,19 +64,19 @@ class Reactions:
     def retry(self, work: Work, item: str) -> str:
         if not item:
             return "\n".join(trouble.reason for trouble in self.consume([work]))
-        asked = [(work, ask) for ask in self._asks(work, {}) if ask.id == item]
+        asked = [(work, ask) for ask in self._asks(work) if ask.id == item]
         if not asked:
             return "nothing asks for this any more; dismiss it"
         return "".join(trouble.reason for trouble in self._send(asked))
 
-    def _asks(self, work: Work, beside: dict[tuple[str, int], dict[str, Any]]) -> Iterator[Ask]:
+    def _asks(self, work: Work) -> Iterator[Ask]:
         body = work.body
         if "/" in work.stream or not is_reacted_to(body):
             return
         rules = self._rules_of(body["definition"])
         if body["name"] not in rules.names:
             return
-        case = self._case(work.stream, body["version"], beside)
+        case = self._cases.as_left_by(work)
         yield from rules.asks(
             from_body(body), work.position, case, lambda key: self._then(key, work.position)
         )
@@ -86,26 +87,6 @@ class Reactions:
             pinned = self._service.catalog.pinned(DefinitionRef(**ref))
             rules = self._rules[ref["hash"]] = Rules(pinned.definition)
         return rules
-
-    def _case(
-        self, stream: str, version: int, beside: dict[tuple[str, int], dict[str, Any]]
-    ) -> Case:
-        """The case as the event of this version left it; ``beside`` holds events near it."""
-        case = self._kept.get(stream)
-        if case and case.version > version:
-            case = None
-        while (reached := case.version if case else 0) < version:
-            if body := beside.get((stream, reached + 1)):
-                case = evolve(case, from_body(body))
-            else:
-                events = [recorded.event for recorded in self._log.stream(stream, reached)]
-                case = fold(events[: version - reached], case)
-        assert case is not None
-        self._kept[stream] = case
-        self._kept.move_to_end(stream)
-        if len(self._kept) > _CASES_KEPT:
-            self._kept.popitem(last=False)
-        return case
 
     def _then(self, key: str, position: int) -> Case | None:
         """Another case, as it was at a position."""

@@ -234,11 +234,11 @@ class Service:
                 again.append(ticket)
             else:
                 ticket.answer = draft.decision.refusal
-        for ticket, error in unfit:
+        for ticket, wrong in unfit:
             if self._outdated(ticket.command) or current.lost:
                 again.append(ticket)
             else:
-                ticket.answer = self._answered_before(ticket) or error
+                ticket.answer = self._answered_before(ticket) or wrong
         return again
 
     def _append(self, drafts: list[tuple[_Ticket, _Draft]], current: _Round) -> list[_Ticket]:

@@ -1,8 +1,8 @@
-"""A part of the views, built by a second process in a file of its own.
+"""A part of the views, built by a second process in a place of its own.
 
 Building is work for one processor as long as one interpreter does it. A second process reads the
 same log, makes the tables of some projections and their indexes, and ends; the builder takes them
-over page by page, which costs a tenth of making them. The file is scratch: it dies with the build.
+over page by page, which costs a tenth of making them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
 from threading import Thread
 from types import TracebackType
 
 from engine.errors import PmoError, StoreFailed
 from engine.store.tail import Followed
-from projections.store import open_for_scratch
+from projections.store import Scratch
 from projections.views import ProjectionClass, Views
 
 BATCH = 10_000
@@ -43,20 +42,19 @@ def uncollected() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which ``projections`` to build in ``file``, under ``prefix``, up to the position ``to``.
+    """Which ``projections`` to build, where, and up to which position.
 
     ``open_log`` is called in the other process: it must be found there by its name.
     """
 
     open_log: Callable[[], Followed]
-    file: Path
-    prefix: str
+    scratch: Scratch
     projections: tuple[ProjectionClass, ...]
     to: int
 
     def build(self) -> None:
-        with uncollected(), closing(open_for_scratch(self.file)) as tables:
-            views = Views(tables.under(self.prefix), self.projections)
+        with uncollected(), closing(self.scratch.open()) as tables:
+            views = Views(tables, self.projections)
             log = self.open_log()
             views.create()
             for to in range(BATCH, self.to + BATCH, BATCH):
@@ -65,10 +63,10 @@ class Part:
 
 
 class Builder:
-    """The process that builds a part. Leaving the context ends it, and takes its file along."""
+    """The process that builds a part. Leaving the context ends it, and removes what it built."""
 
     def __init__(self, part: Part) -> None:
-        self._file = part.file
+        self._scratch = part.scratch
         # What this process can import, that one can.
         env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         command = [sys.executable, "-m", "projections.part"]
@@ -83,7 +81,7 @@ class Builder:
         said = self._process.stdout.read().decode(errors="replace").strip()
         if self._process.wait() != 0:
             why = said.splitlines()[-1] if said else f"exit {self._process.returncode}"
-            raise StoreFailed(f"{self._file}: the process that builds this part failed: {why}")
+            raise StoreFailed(f"the process that builds a part of the views failed: {why}")
 
     def __enter__(self) -> Builder:
         return self
@@ -96,7 +94,7 @@ class Builder:
     ) -> None:
         self._process.kill()
         self._process.communicate()
-        self._file.unlink(missing_ok=True)
+        self._scratch.remove()
 
 
 def _end_with_parent() -> None:

@@ -21,7 +21,7 @@ from projections.links import Links
 from projections.part import BATCH, Builder, Part, uncollected
 from projections.register import Registers
 from projections.signatures import Signatures
-from projections.store import open_for_writing
+from projections.store import Place, open_for_writing
 from projections.views import ProjectionClass, Views
 
 PROJECTIONS: tuple[ProjectionClass, ...] = (
@@ -60,19 +60,19 @@ class Status:
 
 
 class Runner:
-    """For one thread at a time; other processes may run theirs on the same file meanwhile."""
+    """For one thread at a time; other processes may run theirs on the same views meanwhile."""
 
     def __init__(
         self,
         log: Followed,
-        path: Path,
+        place: Path | Place,
         projections: Sequence[ProjectionClass] = PROJECTIONS,
         open_log: Callable[[], Followed] | None = None,
     ) -> None:
         """With ``open_log``, which opens the same log in another process, long builds use two."""
         self._log = log
         self._open_log = open_log
-        self._tables = open_for_writing(path)
+        self._tables = open_for_writing(place)
         self._projections = projections
         self._views = Views(self._tables, projections)
 
@@ -120,18 +120,17 @@ class Runner:
     def _build(self, shadow: Views, to: int, progress: Progress | None) -> None:
         here = tuple(p for p in self._projections if p in _HEAVY)
         there = tuple(p for p in self._projections if p not in _HEAVY)
-        if not (self._open_log and here and there and to >= _WORTH_TWO):
+        scratch = shadow.tables.scratch()
+        if not (self._open_log and scratch and here and there and to >= _WORTH_TWO):
             self._project(shadow, BATCH, to, progress)
             shadow.index()
             return
-        tables = shadow.tables
-        part = Part(self._open_log, tables.aside(), tables.prefix, there, to)
-        with Builder(part) as builder:
-            rest = Views(tables, here)
+        with Builder(Part(self._open_log, scratch, there, to)) as builder:
+            rest = Views(shadow.tables, here)
             self._project(rest, BATCH, to, progress)
             rest.index()
             builder.finish()
-            Views(tables, there).absorb(part.file)
+            Views(shadow.tables, there).absorb(scratch)
 
     def retry_parked(self) -> int:
         """Try again what is parked, in order; how many events could now be projected.

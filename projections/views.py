@@ -9,13 +9,12 @@ else goes on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 from engine.errors import StoreFailed
 from engine.store.tail import Followed, tail
 from engine.upcasts import Body
-from projections.store import Tables, read_sql
+from projections.store import Scratch, Tables, read_sql
 
 Batch = list[tuple[int, Body]]
 """Events in order: position, and body as plain JSON (``engine.store.log.Log.bodies``)."""
@@ -133,13 +132,13 @@ class Views:
         self._remembered = to
         return to
 
-    def absorb(self, file: Path) -> None:
-        """Take over what views of the same projections have in a file, as ``Part`` builds it.
+    def absorb(self, scratch: Scratch) -> None:
+        """Take over what views of the same projections have come to in another place.
 
-        The tables are empty here, and the file has come as far as these views have.
+        The tables are empty here; the checkpoint is that of these views already.
         """
         self.index()
-        self.tables.absorb(file, but=("checkpoint", "projection"))
+        scratch.pour(self.tables, but=("checkpoint", "projection"))
 
     def retry_parked(self, position: int, name: str, body: Body) -> str | None:
         """Try a parked event again: ``None`` if it went well, else the reason why not."""

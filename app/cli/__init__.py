@@ -42,6 +42,7 @@ VERBS = {
     "history": ("history", "The trail of a case: who changed what, when, in which role."),
     "deadlines": ("work", "What falls due when, and what became of it."),
     "work": ("work", "Do what is due, and keep doing it."),
+    "kafka": ("kafka", "Check the broker, tell it again, take commands from it."),
     "holidays": ("holidays", "The public holidays of a country, for a calendar."),
     "log": ("feed", "Print the log, or follow it."),
 }

@@ -10,7 +10,8 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.keys import no_case
 from app.cli.tables import bold, dim, print_json, print_rows, show_moment
-from app.home import LEDGER, Home
+from app.home import Home
+from app.places import Address, place_of
 from engine.errors import BadInput
 
 _PATHS = click.Path(path_type=Path)
@@ -21,7 +22,7 @@ _PATHS = click.Path(path_type=Path)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of definitions, for editors.")
 @options.home_option
 @options.json_option
-def check_command(paths: tuple[Path, ...], schema: bool, home: Path, as_json: bool) -> None:
+def check_command(paths: tuple[Path, ...], schema: bool, home: Address, as_json: bool) -> None:
     """Check definitions (files, or folders of them) and run the scenarios beside them.
 
     Without PATHS the shipped workflows are checked. Every problem is told with file, line, column
@@ -37,7 +38,7 @@ def check_command(paths: tuple[Path, ...], schema: bool, home: Path, as_json: bo
     if schema:
         print_json(definition_schema())
         return
-    if (home / LEDGER).is_file():
+    if place_of(home).exists():
         with Home.open(home) as opened:
             known = in_force(opened)
     else:
@@ -61,7 +62,7 @@ def check_command(paths: tuple[Path, ...], schema: bool, home: Path, as_json: bo
 @options.home_option
 @options.json_option
 def publish_command(
-    files: tuple[Path, ...], reason: str | None, actor: str | None, home: Path, as_json: bool
+    files: tuple[Path, ...], reason: str | None, actor: str | None, home: Address, as_json: bool
 ) -> None:
     """Put the definitions in FILES (or folders) in force for cases that start from now on.
 
@@ -98,7 +99,7 @@ def publish_command(
 @click.command("workflows")
 @options.home_option
 @options.json_option
-def workflows_command(home: Path, as_json: bool) -> None:
+def workflows_command(home: Address, as_json: bool) -> None:
     """List the published definitions, all versions of them."""
     from projections.definitions import published
 
@@ -129,7 +130,7 @@ def workflows_command(home: Path, as_json: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["svg", "mermaid"]), default="svg")
 @click.option("--output", "-o", type=_PATHS, help="Write it to this file.")
 @options.home_option
-def diagram_command(name: str, form: str, output: Path | None, home: Path) -> None:
+def diagram_command(name: str, form: str, output: Path | None, home: Address) -> None:
     """Draw a workflow, or the workflow of a case with where it is and the way it took."""
     from app.drawn import draw
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.history import print_entry
 from app.cli.progress import bar
 from app.cli.tables import bold, clean, dim, print_rows, show_value
+from app.places import Address, read_address
 
 if TYPE_CHECKING:
     from app.demo import Share
@@ -28,12 +29,13 @@ _BAR = 24
 @click.command("demo")
 @click.option(
     "--home",
-    type=click.Path(path_type=Path),
+    type=read_address,
+    metavar=options.HOME,
     default=".pmo/demo",
     show_default=True,
     help="The demo's own folder.",
 )
-def demo_command(home: Path) -> None:
+def demo_command(home: Address) -> None:
     """Eight years of the UK Government Major Projects Portfolio, on the screen in seconds.
 
     Makes a home of its own and shows the portfolio now, its most re-baselined projects, the trail
@@ -55,7 +57,7 @@ def demo_command(home: Path) -> None:
         click.echo(bold("The UK Government Major Projects Portfolio, as reported 2014 to 2021"))
         told = f"{recorded:,} events recorded" if recorded else "nothing new, it was all there"
         click.echo(
-            f"{told} in {home}. A re-enactment: each report is recorded as if on the day\n"
+            f"{told} in {opened}. A re-enactment: each report is recorded as if on the day\n"
             "it was published. "
             + dim("Contains public sector information licensed under the OGL v3.0.")
         )
@@ -118,13 +120,12 @@ def _print_rebaselined(home: Home) -> None:
 def _print_trail(home: Home) -> None:
     from app.demo import PROJECT, find_project
     from app.trail import trail
-    from engine.store.glance import read_stream
 
     project = find_project(home.views, PROJECT)
     if project is None:
         return
     _head(f"The trail of {PROJECT} ({project.key})")
-    for entry in trail(read_stream(home.ledger, project.key)):
+    for entry in trail(home.stream(project.key)):
         print_entry(entry)
 
 
@@ -165,7 +166,7 @@ def _print_next(home: Home) -> None:
     project = find_project(home.views, PROJECT)
     key = project.key if project else "GMPP-0001"
     _head("Try next")
-    click.echo(f"  export PMO_HOME={home.path}")
+    click.echo(f"  export PMO_HOME={home}")
     for command in (
         f"pmo show {key} --known-at {_BEFORE}",
         "pmo list major-project --where 'rating=Red' --sort -whole_life_cost",

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -27,8 +26,8 @@ from app.cli.tables import (
 from app.home import Home
 from app.offers import Offer, offers
 from app.participation import participation
+from app.places import Address
 from app.trail import papers, select
-from engine.store.glance import read_stream
 from engine.upcasts import Body
 from projections import register_pages
 from projections.cases import case as case_now
@@ -41,7 +40,7 @@ from projections.definitions import definition
 @options.home_option
 @options.json_option
 def show_command(
-    case: str, as_of: str | None, known_at: str | None, home: Path, as_json: bool
+    case: str, as_of: str | None, known_at: str | None, home: Address, as_json: bool
 ) -> None:
     """Show a CASE: its state and data, evidence, who acted and has signed, what can come next.
 
@@ -52,7 +51,7 @@ def show_command(
         if about is None:
             raise no_case(opened, case)
         row = register_pages.one(opened.views, case, as_of=as_of, known_at=known_at)
-        events = read_stream(opened.ledger, case)
+        events = opened.stream(case)
         if row is None:
             raise nothing_yet(case, events)
         fields = register_pages.fields(opened.views, about["workflow"])

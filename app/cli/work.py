@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,11 +11,14 @@ import click
 from app.cli import options
 from app.cli.tables import MISSING, clean, print_json, print_rows, show_moment
 from app.home import Home
+from app.places import Address
 from engine.errors import Contended, LogDamaged, StoreFailed
 
 if TYPE_CHECKING:
-    from consumers.runner import Runner
     from consumers.scheduler import Report, Waiting
+
+SCHEDULER = "scheduler"
+"""The lease of whoever does what is due."""
 
 _SECONDS = 1.0
 """Between two looks at the clock, which may jump meanwhile: then it is seen at the next one."""
@@ -26,48 +28,64 @@ _SECONDS = 1.0
 @click.option("--once", is_flag=True, help="Do what is due now, and stop.")
 @options.home_option
 @options.json_option
-def work_command(once: bool, home: Path, as_json: bool) -> None:
-    """Do what is due: pull the triggers of deadlines, record reminders, react to events. Ctrl-C
-    ends it.
+def work_command(once: bool, home: Address, as_json: bool) -> None:
+    """Do what is due: pull the triggers of deadlines, record reminders, react to events, and tell
+    Kafka of them where settings.yaml says so. Ctrl-C ends it.
 
-    Any number of these may run at once, here or elsewhere: everything is done once. What is due and
-    the rules refuse is listed with the reason, and tried again when the case has changed, and from
-    time to time. Reactions that are refused are for pmo incidents.
+    Any number of these may run at once, here or elsewhere: everything is done once, by one of them;
+    the others stand by and take over within seconds when that one ends. What is due and the rules
+    refuse is listed with the reason, and tried again when the case has changed, and from time to
+    time. Reactions that are refused are for pmo incidents.
     """
-    import threading
+    with Home.open(home) as opened:
+        if once:
+            _work_once(opened, as_json)
+        else:
+            _work_on(opened, as_json)
 
+
+def _work_once(home: Home, as_json: bool) -> None:
     from app.consuming import runners
 
-    with Home.open(home) as opened:
-        at_work = runners(opened)
-        told: set[tuple[object, ...]] = set()
-        stop = threading.Event()
+    at_work = runners(home)
+    report = _do_what_is_due(home)
+    for runner in at_work:
+        runner.catch_up()
+    _tell(report, sum(home.consumers.counts().values()), set(), True, as_json)
+
+
+def _work_on(home: Home, as_json: bool) -> None:
+    """The scheduler looks at the clock now and then; consumers are woken by what is recorded."""
+    from app.following import Followers
+
+    told: set[tuple[object, ...]] = set()
+    others: dict[str, str] = {}
+    with Followers(home, _warn) as followers:
         try:
             while True:
-                report = _work(opened, at_work, once)
+                report = _work(home)
                 if report is not None:
-                    incidents = sum(opened.consumers.counts().values())
-                    _tell(report, incidents, told, once, as_json)
-                if once or stop.wait(_SECONDS):
+                    incidents = sum(home.consumers.counts().values())
+                    _tell(report, incidents, told, False, as_json)
+                others = _tell_others(home, others)
+                if followers.wait(_SECONDS):
                     return
         except KeyboardInterrupt:
-            if once:
-                raise
+            return
 
 
-def _work(home: Home, at_work: Sequence[Runner], once: bool) -> Report | None:
+def _warn(words: str) -> None:
+    click.echo(f"warning: {words}", err=True)
+
+
+def _work(home: Home) -> Report | None:
     """What was done; ``None`` where the store failed, which is told, and may be better soon."""
     try:
-        report = home.scheduler.work()
-        for runner in at_work:
-            runner.catch_up()
-        return report
+        return _do_what_is_due(home)
     except LogDamaged:
         raise
     except (StoreFailed, Contended) as error:
-        if once:
-            raise
-        click.echo(f"warning: {error}", err=True)
+        _warn(str(error))
         return None
 
 
@@ -92,6 +110,26 @@ def _tell(
         click.echo(f"incidents: {incidents:,} (pmo incidents tells why)")
 
 
+def _do_what_is_due(home: Home) -> Report:
+    """If nobody else is at it; whoever is keeps the views up, too."""
+    from consumers.scheduler import Report
+
+    return home.scheduler.work() if home.leases.take(SCHEDULER) else Report()
+
+
+def _tell_others(home: Home, told: dict[str, str]) -> dict[str, str]:
+    """Who else is at work on what; said once."""
+    try:
+        leaders = home.consumers.leaders()
+    except StoreFailed:
+        return told  # it has been told why
+    others = {name: who for name, who in leaders.items() if who != home.leases.holder}
+    for name, who in others.items():
+        if told.get(name) != who:
+            click.echo(f"standing by: {name} is at work in {who}", err=True)
+    return others
+
+
 def tell_waiting(waiting: Sequence[Waiting]) -> None:
     for one in waiting:
         click.echo(
@@ -114,7 +152,7 @@ def deadlines_command(
     until: str | None,
     settled: bool,
     limit: int,
-    home: Path,
+    home: Address,
     as_json: bool,
 ) -> None:
     """List what is due when, the earliest first: of a CASE, a workflow, or everything."""

@@ -25,8 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
+
 from tests.chaos.checker import Row, faults, reader_faults
 from tests.chaos.history import read
+from tests.postgres import OwnServer, own_server
 
 PATIENCE = 120.0
 """Seconds for what must come about in the end. It never takes that long."""
@@ -65,6 +68,32 @@ class SQLiteStore:
 
     def blows(self) -> dict[str, Callable[[], object]]:
         return {}
+
+
+@dataclass
+class PostgresStore:
+    """A server that is killed, too, and started again."""
+
+    server: OwnServer
+    address: str
+
+    @property
+    def home(self) -> str:
+        return self.address
+
+    def rows(self) -> list[Row]:
+        with psycopg.connect(self.address) as connection:
+            found = connection.execute(
+                "SELECT position, state, chain FROM pmo_log.events ORDER BY position"
+            )
+            return [Row(*row) for row in found]
+
+    def blows(self) -> dict[str, Callable[[], object]]:
+        return {"server killed": self._kill}
+
+    def _kill(self) -> None:
+        self.server.kill()
+        self.server.start()
 
 
 @dataclass
@@ -201,7 +230,16 @@ def sqlite_store(folder: Path) -> Iterator[Store]:
     yield SQLiteStore(folder)
 
 
-STORES = {"sqlite": sqlite_store}
+@contextmanager
+def postgres_store(folder: Path) -> Iterator[Store]:
+    server = own_server()
+    try:
+        yield PostgresStore(server, server.new_database())
+    finally:
+        server.remove()
+
+
+STORES = {"sqlite": sqlite_store, "postgresql": postgres_store}
 
 
 def run(kind: str, seed: int, seconds: float, folder: Path) -> tuple[Storm, list[Row], list[str]]:

@@ -12,9 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.store.log import Append, Appended, Conflict, Marked
 from engine.store.memory import MemoryLog
+from engine.store.postgres import PostgresLog
 from engine.store.sqlite import SQLiteLog
 from engine.store.tail import tail
 from tests.log.conftest import event
+from tests.postgres import server
 
 STREAMS = ("A", "B", "C")
 WANTED = some.fixed_dictionaries(
@@ -151,7 +153,26 @@ class SQLiteAgainstModel(LogAgainstModel):
         self.folder.cleanup()
 
 
+class PostgresAgainstModel(LogAgainstModel):
+    """Two logs on one database, as two processes would have them, appending in turn."""
+
+    def open(self):
+        self.address = server().new_database()
+        return [PostgresLog(self.address), PostgresLog(self.address)]
+
+    @rule(which=some.integers(0, 1))
+    def close_and_open_again(self, which):
+        self.logs[which].close()
+        self.logs[which] = PostgresLog(self.address)
+
+    def teardown(self):
+        super().teardown()
+        server().drop_database(self.address)
+
+
 TestMemory = MemoryAgainstModel.TestCase
 TestMemory.settings = settings(max_examples=60, stateful_step_count=20)
 TestSQLite = SQLiteAgainstModel.TestCase
 TestSQLite.settings = settings(max_examples=30, stateful_step_count=15)
+TestPostgres = PostgresAgainstModel.TestCase
+TestPostgres.settings = settings(max_examples=15, stateful_step_count=15)

@@ -1,0 +1,110 @@
+"""What a message on a topic of commands asks for, and whether it may.
+
+Kafka does not tell a reader who wrote a message. So a topic is a door: whoever its access list lets
+write is trusted as far as the settings say for that topic, and not an inch further: which actors
+may be named, in which roles, of which kinds, and which commands they may give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from consumers.kafka_settings import CommandKind, Door
+from engine import canonical
+from engine.commands import (
+    AttachEvidence,
+    Command,
+    DeclareConflict,
+    Observe,
+    PullTrigger,
+    Requester,
+    Sign,
+    StartCase,
+)
+from engine.errors import BadInput, Refused
+from engine.events import Verdict
+from engine.reactions import ACTOR
+from engine.validation import explain, suggest
+
+EVERYBODY = "*"
+RESERVED = ("reaction:", "deadline:")
+"""Ids that the engine gives to its own commands. Whoever could use one first would keep the
+engine's command from having its effect."""
+
+MODELS: Mapping[CommandKind, type[Command]] = {
+    "start-case": StartCase,
+    "pull-trigger": PullTrigger,
+    "attach-evidence": AttachEvidence,
+    "sign": Sign,
+    "declare-conflict": DeclareConflict,
+    "observe": Observe,
+}
+
+
+class Unreadable(Exception):
+    """It is no command; ``command_id`` is what can still be read of it."""
+
+    def __init__(self, why: str, command_id: str = "") -> None:
+        self.why = why
+        self.command_id = command_id
+        super().__init__(why)
+
+
+def read_command(
+    value: bytes | None, headers: Mapping[str, bytes], largest: int
+) -> tuple[CommandKind, Command]:
+    """The command in a message. Raises ``Unreadable``."""
+    if value is None or len(value) > largest:
+        size = len(value or b"")
+        raise Unreadable(f"too large: {size:,} bytes, at most {largest:,}" if size else "empty")
+    try:
+        said = canonical.decode(value)
+    except ValueError as error:
+        raise Unreadable(f"not JSON: {error}") from None
+    if not isinstance(said, dict):
+        raise Unreadable("not a JSON object")
+    given = said.get("command_id")
+    command_id = given if isinstance(given, str) and 0 < len(given) <= 200 else ""
+    kind = said.pop("kind", None)
+    if kind not in MODELS:
+        mend = suggest(str(kind), MODELS)
+        raise Unreadable(f"/kind: there is no command {kind!r} ({mend})", command_id)
+    if "traceparent" in headers:
+        said.setdefault("traceparent", headers["traceparent"].decode("ascii", "replace"))
+    try:
+        return kind, MODELS[kind].model_validate(said)
+    except ValidationError as error:
+        problems = explain(MODELS[kind], said, error)
+        raise Unreadable(str(problems), command_id) from None
+
+
+def check(kind: CommandKind, command: Command, door: Door) -> None:
+    """Raises ``Refused`` where this topic may not ask for that, and ``BadInput`` for an id that
+    only the engine gives."""
+    if command.command_id.startswith(RESERVED):
+        raise BadInput.one(
+            "/command_id", f"{command.command_id!r} is the engine's own", "use a UUID"
+        )
+    if faults := _faults(kind, command.actor, door):
+        verdicts = [Verdict(rule="intake", held=False, reason=fault) for fault in faults]
+        raise Refused("this topic may not ask for that", verdicts)
+
+
+def _faults(kind: CommandKind, actor: Requester, door: Door) -> list[str]:
+    faults = []
+    if kind not in door.commands:
+        faults.append(f"{kind} is not among the commands that this topic may give")
+    if actor.kind not in door.kinds:
+        faults.append(f"a {actor.kind} may not be named as the actor on this topic")
+    roles = door.actors.get(actor.id, door.actors.get(EVERYBODY))
+    if roles is None or actor.id == ACTOR.id:
+        faults.append(f"{actor.id} may not be named as the actor on this topic")
+    else:
+        faults += [
+            f"{actor.id} may not act as {role} on this topic"
+            for role in actor.roles
+            if role not in roles
+        ]
+    return faults

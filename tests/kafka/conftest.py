@@ -1,0 +1,144 @@
+"""Topics of a test's own on the one broker, and a ledger whose events go there."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from consumers import cloud_events
+from consumers.kafka_relay import KafkaRelay
+from consumers.kafka_settings import KafkaSettings
+from consumers.runner import Runner
+from tests.consumers.conftest import DECISION, PLAN, House
+from tests.kafka_broker import Broker
+
+SOURCE = "/ledgers/test"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """kafka-python leaves every socket that could not connect to the garbage collector."""
+    for item in items:
+        if "/tests/kafka/" in item.path.as_posix():
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"t{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def settings(kafka: Broker, prefix: str) -> KafkaSettings:
+    return settings_at(kafka.bootstrap, prefix)
+
+
+@pytest.fixture
+def open_settings(kafka: Broker, prefix: str) -> KafkaSettings:
+    """With an intake from a topic on which pat is known as a requester."""
+    return settings_at(kafka.bootstrap, prefix, intake=intake_of(prefix))
+
+
+def intake_of(prefix: str, **door: Any) -> dict[str, Any]:
+    door = {"actors": {"pat": ["requester"]}, "kinds": ["human", "service"]} | door
+    return {
+        "topics": {f"{prefix}.commands": door},
+        "replies": f"{prefix}.replies",
+        "dead_letters": f"{prefix}.dead-letters",
+        "group": f"{prefix}-intake",
+        "largest": 10_000,
+    }
+
+
+def settings_at(bootstrap: str, prefix: str, **more: Any) -> KafkaSettings:
+    topics = {
+        "events": f"{prefix}.events",
+        "states": f"{prefix}.state.{{workflow}}",
+        "partitions": 3,
+        "replication": 1,
+    }
+    return KafkaSettings.model_validate(
+        {"bootstrap": bootstrap, "answers_within": 10, "topics": topics} | more
+    )
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """Plans and decisions are published."""
+    house = House(tmp_path)
+    house.publish(PLAN, DECISION)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def relaying(house: House) -> Iterator[Callable[..., Runner]]:
+    """Makes runners of relays on the house's log; the way a test's own broker needs it."""
+    relays: list[KafkaRelay] = []
+
+    def relaying(settings: KafkaSettings, **how: Any) -> Runner:
+        relays.append(KafkaRelay(house.log, house.store, settings, SOURCE))
+        return Runner(house.log, house.store, relays[-1], **{"chance": lambda: 0.1} | how)
+
+    yield relaying
+    for relay in relays:
+        relay.close()
+
+
+def read_all(bootstrap: str, *topics: str) -> list[Any]:
+    """Every record of these topics, each partition in order."""
+    with closing(KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)) as consumer:
+        parts = [
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in sorted(consumer.partitions_for_topic(topic) or ())
+        ]
+        ends = consumer.end_offsets(parts)
+        consumer.assign(parts)
+        consumer.seek_to_beginning(*parts)
+        found: dict[TopicPartition, list[Any]] = {part: [] for part in parts}
+        while any(consumer.position(part) < ends[part] for part in parts):
+            for part, records in consumer.poll(timeout_ms=200).items():
+                found[part] += records
+    return [record for part in parts for record in found[part]]
+
+
+def send_all(bootstrap: str, topic: str, values: Sequence[bytes], key: bytes = b"k") -> None:
+    with closing(KafkaProducer(bootstrap_servers=bootstrap)) as producer:
+        futures = [producer.send(topic, value, key) for value in values]
+        producer.flush(30)
+        for future in futures:
+            future.get(1)
+
+
+def positions(records: Sequence[Any]) -> list[int]:
+    return [int(dict(record.headers)["ce_sequence"]) for record in records]
+
+
+def public(house: House) -> dict[int, dict[str, Any]]:
+    """What has to be told, by position."""
+    bodies = house.log.bodies(0, house.log.head())
+    return {position: body for position, body in bodies if cloud_events.is_public(body)}
+
+
+def check_told(house: House, records: Sequence[Any], *, once: bool = False) -> None:
+    """Everything, nothing else, and, as a reader who drops what it has seen sees it, in order for
+    each case; with ``once``, nothing twice."""
+    wanted = public(house)
+    assert set(positions(records)) == {*wanted}
+    assert {dict(r.headers)["ce_id"].decode() for r in records} == {
+        body["event_id"] for body in wanted.values()
+    }
+    seen: dict[str, list[int]] = {}
+    for record, position in zip(records, positions(records), strict=True):
+        mine = seen.setdefault(record.key.decode(), [])
+        if position not in mine:
+            assert position > max(mine, default=0)
+            mine.append(position)
+    if once:
+        assert len(records) == len(wanted)

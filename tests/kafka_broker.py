@@ -1,0 +1,326 @@
+"""A real Kafka broker for the tests, and which one it is.
+
+What ``PMO_KAFKA_BOOTSTRAP`` names; else Apache Kafka, from jars that Maven fetches once and this
+machine's Java runs; else ``noida-db``, which only speaks Kafka's protocol: then the closing lines
+of the run say so, and what it cannot do is skipped. With ``CI=true`` there is no falling back.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+POM = Path(__file__).parent / "kafka" / "pom.xml"
+IN_CI = os.environ.get("CI") == "true"
+NAMED = os.environ.get("PMO_KAFKA_BOOTSTRAP", "")
+APACHE, LIKE_KAFKA, NONE = "Apache Kafka", "noida-db", "none"
+GET_IT = (
+    "no Kafka broker for this test: install Java 17 and Maven (Debian: default-jre-headless maven),"
+    " or let PMO_KAFKA_BOOTSTRAP name a broker"
+)
+_PATIENCE = 60.0
+
+
+class Broker:
+    """A broker at ``bootstrap``; ``kind`` says what it is."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+
+    @property
+    def kind(self) -> str:
+        return f"the broker at {self.bootstrap}"
+
+    def close(self) -> None:
+        """It goes on without us."""
+
+
+class OwnBroker(Broker):
+    """A process of ours on a folder of its own, that is stopped, killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port, self._controller, self.behind, self.proxied = _free_ports(4)
+        super().__init__(f"127.0.0.1:{self.port}")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        with (self.folder / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder
+            )
+        give_up = time.monotonic() + _PATIENCE
+        while not _answers(self.port):
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                told = (self.folder / "broker.log").read_text(errors="replace")[-3000:]
+                raise RuntimeError(f"{self.kind} did not start:\n{told}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """As an operator stops it."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """As a power cut would, but for what the operating system still writes down."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """It hangs: connections stay, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        if self._process is not None:
+            self.kill()
+
+    def _end(self, how: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(how)
+        self._process.wait(_PATIENCE)
+        self._process = None
+
+
+class ApacheKafka(OwnBroker):
+    """One node that is broker and controller at once (KRaft).
+
+    ``proxied`` is a second address that it tells clients who come over the port ``behind``: a test
+    listens there, and what it passes on, or loses, is up to it.
+    """
+
+    kind = APACHE
+
+    def __init__(self, folder: Path, jars: Path) -> None:
+        super().__init__(folder)
+        self.jars = jars
+        self.data = folder / "data"
+        listeners = {
+            "PLAINTEXT": self.port,
+            "CONTROLLER": self._controller,
+            "PROXIED": self.behind,
+        }
+        says = {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
+            "controller.listener.names": "CONTROLLER",
+            "listeners": ",".join(f"{name}://127.0.0.1:{at}" for name, at in listeners.items()),
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}"
+            f",PROXIED://127.0.0.1:{self.proxied}",
+            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
+            "inter.broker.listener.name": "PLAINTEXT",
+            "log.dirs": self.data,
+            "auto.create.topics.enable": "false",
+            "num.partitions": 3,
+            "offsets.topic.num.partitions": 1,
+            "offsets.topic.replication.factor": 1,
+            "transaction.state.log.num.partitions": 1,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 1000,
+            "log.cleaner.backoff.ms": 200,
+            "log.cleaner.min.cleanable.ratio": 0.01,
+            "log.segment.delete.delay.ms": 100,
+        }
+        settings = "".join(f"{name}={value}\n" for name, value in says.items())
+        (folder / "server.properties").write_text(settings)
+        self.run_java(
+            "kafka.tools.StorageTool",
+            *("format", "-t", "cG1vLXRlc3RzLWJyb2tlcg", "-c", str(folder / "server.properties")),
+        )
+
+    def command(self) -> list[str]:
+        options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        return [*self._java("kafka.Kafka", *options), str(self.folder / "server.properties")]
+
+    def run_java(self, program: str, *words: str) -> str:
+        """What one of Apache's own programs prints."""
+        done = subprocess.run(
+            [*self._java(program, "-Xmx256m", "-XX:TieredStopAtLevel=1"), *words],
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program}: {done.stderr.decode(errors='replace')}")
+        return done.stdout.decode()
+
+    def _java(self, program: str, *options: str) -> list[str]:
+        logging = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+        return ["java", *options, logging, "-cp", f"{self.jars}/*", program]
+
+
+class LikeKafka(OwnBroker):
+    """Speaks the protocol. It never expires a dead consumer, and compacts nothing."""
+
+    kind = LIKE_KAFKA
+
+    def command(self) -> list[str]:
+        spec = importlib.util.find_spec("noida_db")
+        assert spec is not None
+        assert spec.origin is not None
+        program = Path(spec.origin).with_name("noida-db")
+        program.chmod(0o755)
+        return [
+            *(str(program), "start", "--only", "kafka", "--kafka-port", str(self.port)),
+            *("--data-dir", str(self.folder / "data")),
+        ]
+
+
+@cache
+def chosen() -> str:
+    """Which one the tests run on: its kind."""
+    if NAMED:
+        return f"the broker at {NAMED}"
+    if _java_version() >= 17 and (shutil.which("mvn") or _kept_jars().is_dir()):
+        return APACHE
+    if not IN_CI and importlib.util.find_spec("noida_db"):
+        return LIKE_KAFKA
+    return NONE
+
+
+_used: list[str] = []
+"""The broker that was started, once one was."""
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Broker]:
+    """The broker. Whoever breaks it leaves it as it was."""
+    with tempfile.TemporaryDirectory(prefix="pmo-kafka-") as folder:
+        broker = _open(Path(folder))
+        _used.append(broker.kind)
+        try:
+            yield broker
+        finally:
+            broker.close()
+            _collect()
+
+
+@pytest.fixture
+def own_kafka(kafka: Broker) -> Iterator[OwnBroker]:
+    """A broker that this test may stop and kill."""
+    if not isinstance(kafka, OwnBroker):
+        pytest.skip("this breaks the broker, and it is not ours")
+    yield kafka
+    _collect()
+
+
+@pytest.fixture
+def apache_kafka(own_kafka: OwnBroker) -> ApacheKafka:
+    if not isinstance(own_kafka, ApacheKafka):
+        pytest.skip("only Apache Kafka does what this test needs")
+    return own_kafka
+
+
+def _collect() -> None:
+    """kafka-python leaves every socket that could not connect to the garbage collector."""
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()
+
+
+def _open(folder: Path) -> Broker:
+    if NAMED:
+        return Broker(NAMED)
+    kind = chosen()
+    if kind == NONE:
+        (pytest.fail if IN_CI else pytest.skip)(GET_IT)
+    broker: OwnBroker
+    if kind == APACHE and (jars := _fetch_jars()):
+        broker = ApacheKafka(folder, jars)
+    elif importlib.util.find_spec("noida_db") and not IN_CI:
+        broker = LikeKafka(folder)
+    else:
+        (pytest.fail if IN_CI else pytest.skip)(GET_IT)
+    broker.start()
+    return broker
+
+
+def _fetch_jars() -> Path | None:
+    """The jars of the pom; ``None`` where Maven cannot fetch them."""
+    kept = _kept_jars()
+    if kept.is_dir():
+        return kept
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent) as name:
+        done = subprocess.run(
+            [
+                *("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"),
+                *("-DincludeScope=runtime", f"-DoutputDirectory={name}/jars"),
+            ],
+            capture_output=True,
+            timeout=600,
+            check=False,
+        )
+        if done.returncode:
+            if IN_CI:
+                pytest.fail(f"Maven: {done.stdout.decode(errors='replace')[-2000:]}")
+            return None
+        if not kept.is_dir():  # another run may have been quicker
+            Path(name, "jars").rename(kept)
+    return kept
+
+
+def _kept_jars() -> Path:
+    cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    which = hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
+    return cache_folder / "pmo-tests" / f"kafka-{which}"
+
+
+def _java_version() -> int:
+    try:
+        told = subprocess.run(["java", "-version"], capture_output=True, timeout=60, check=False)
+    except OSError:
+        return 0
+    found = re.search(r'version "(\d+)', told.stderr.decode(errors="replace"))
+    return int(found[1]) if found else 0
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def pytest_report_header() -> str:
+    return f"kafka: {chosen()}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for kind in _used:
+        terminalreporter.write_line(f"Kafka tests ran on: {kind}")
+    if LIKE_KAFKA in _used:
+        terminalreporter.write_line(
+            f"That is a fall-back, and what it cannot do was skipped. {GET_IT}", yellow=True
+        )
