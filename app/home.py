@@ -203,7 +203,7 @@ class Home:
 
     def checkpoint(self) -> int | None:
         """The position the views have come to, ``None`` where they have to be built first."""
-        from projections.runner import PROJECTIONS
+        from projections.shipped import PROJECTIONS
         from projections.store import open_for_reading
         from projections.views import Views
 

@@ -7,12 +7,11 @@ over page by page, which costs a tenth of making them.
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from subprocess import PIPE, STDOUT, Popen
 from threading import Thread
@@ -21,23 +20,7 @@ from types import TracebackType
 from engine.errors import PmoError, StoreFailed
 from engine.store.tail import Followed
 from projections.store import Scratch
-from projections.views import ProjectionClass, Views
-
-BATCH = 10_000
-"""Events a transaction. A build has readers wait for nothing, and larger ones write less."""
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the search for cycles: bodies of events and rows have none, and are so many that it
-    cost a third of reading them. What is no longer used is freed at once as ever."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+from projections.views import BUILD_BATCH, ProjectionClass, Views, uncollected
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +40,7 @@ class Part:
             views = Views(tables, self.projections)
             log = self.open_log()
             views.create()
-            for to in range(BATCH, self.to + BATCH, BATCH):
+            for to in range(BUILD_BATCH, self.to + BUILD_BATCH, BUILD_BATCH):
                 views.advance(log, min(to, self.to))
             views.index()
 

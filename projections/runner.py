@@ -13,26 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.store.tail import Followed
-from projections.audit import Audit
-from projections.cases import Cases
-from projections.deadlines import Deadlines
-from projections.definitions import Definitions
-from projections.links import Links
-from projections.part import BATCH, Builder, Part, uncollected
+from projections.part import Builder, Part
 from projections.register import Registers
-from projections.signatures import Signatures
+from projections.shipped import PROJECTIONS
 from projections.store import Place, open_for_writing
-from projections.views import ProjectionClass, Views
-
-PROJECTIONS: tuple[ProjectionClass, ...] = (
-    Definitions,
-    Audit,
-    Cases,
-    Registers,
-    Deadlines,
-    Links,
-    Signatures,
-)
+from projections.views import BUILD_BATCH, ProjectionClass, Views, uncollected
 
 Progress = Callable[[int, int], None]
 """Told how far it is: the position reached, and the one to reach."""
@@ -122,12 +107,12 @@ class Runner:
         there = tuple(p for p in self._projections if p not in _HEAVY)
         scratch = shadow.tables.scratch()
         if not (self._open_log and scratch and here and there and to >= _WORTH_TWO):
-            self._project(shadow, BATCH, to, progress)
+            self._project(shadow, BUILD_BATCH, to, progress)
             shadow.index()
             return
         with Builder(Part(self._open_log, scratch, there, to)) as builder:
             rest = Views(shadow.tables, here)
-            self._project(rest, BATCH, to, progress)
+            self._project(rest, BUILD_BATCH, to, progress)
             rest.index()
             builder.finish()
             Views(shadow.tables, there).absorb(scratch)

@@ -15,7 +15,8 @@ from engine.store.sqlite import SQLiteLog
 from engine.store.tail import Followed
 from projections import runner as runners
 from projections.audit import Audit
-from projections.runner import PROJECTIONS, Runner
+from projections.runner import Runner
+from projections.shipped import PROJECTIONS
 from projections.store import open_for_reading
 from projections.verify import verify
 from projections.views import Batch, ProjectionClass
