@@ -1,6 +1,8 @@
 """A storm: writers, readers and workers on one store, all of which are killed at random.
 
-    python -m tests.chaos.storm [--seed N] [--seconds N] [--store sqlite|postgresql]
+    python -m tests.chaos.storm [--seed N] [--seconds N] [--store sqlite|postgresql|kafka]
+
+On ``kafka`` the log is in PostgreSQL, workers relay it, and a service of the subscriber's reads it.
 
 The seed decides what is sent, and who is killed in which order; ``make chaos`` takes one storm
 after the other. What is left behind stays in a folder that is named where something is wrong.
@@ -26,15 +28,19 @@ from pathlib import Path
 from typing import Protocol
 
 import psycopg
+from kafka import KafkaConsumer
 
-from tests.chaos.checker import Row, faults, reader_faults
+from tests.chaos.checker import Row, delivery_faults, faults, reader_faults
 from tests.chaos.history import read
+from tests.kafka_broker import OwnBroker, own_broker
 from tests.postgres import OwnServer, own_server
 
 PATIENCE = 120.0
 """Seconds for what must come about in the end. It never takes that long."""
 
+PYTHON = (sys.executable, "-m")
 PMO = str(Path(sys.executable).with_name("pmo"))
+TOPIC = "storm.events"
 
 WRITERS, READERS, WORKERS = 3, 2, 2
 
@@ -49,6 +55,15 @@ class Store(Protocol):
 
     def blows(self) -> dict[str, Callable[[], object]]:
         """What can be done to it, by name; each leaves it as able to serve as before."""
+
+    def programs(self, folder: Path) -> list[Program]:
+        """What runs beside writers, readers and workers."""
+
+    def settle(self, rows: list[Row]) -> None:
+        """Wait until these have come to the end."""
+
+    def faults(self, rows: list[Row]) -> Iterator[str]:
+        """What is wrong with what these have done."""
 
 
 @dataclass
@@ -68,6 +83,15 @@ class SQLiteStore:
 
     def blows(self) -> dict[str, Callable[[], object]]:
         return {}
+
+    def programs(self, folder: Path) -> list[Program]:
+        return []
+
+    def settle(self, rows: list[Row]) -> None:
+        pass
+
+    def faults(self, rows: list[Row]) -> Iterator[str]:
+        yield from ()
 
 
 @dataclass
@@ -89,11 +113,67 @@ class PostgresStore:
             return [Row(*row) for row in found]
 
     def blows(self) -> dict[str, Callable[[], object]]:
-        return {"server killed": self._kill}
+        return {"server killed": lambda: killed(self.server)}
 
-    def _kill(self) -> None:
-        self.server.kill()
-        self.server.start()
+    def programs(self, folder: Path) -> list[Program]:
+        return []
+
+    def settle(self, rows: list[Row]) -> None:
+        pass
+
+    def faults(self, rows: list[Row]) -> Iterator[str]:
+        yield from ()
+
+
+@dataclass
+class RelayedStore(PostgresStore):
+    """With a broker, to which workers relay the log, and a service that reads it there."""
+
+    broker: OwnBroker
+    database: Path
+
+    def blows(self) -> dict[str, Callable[[], object]]:
+        return super().blows() | {"broker killed": lambda: killed(self.broker)}
+
+    def programs(self, folder: Path) -> list[Program]:
+        words = [self.broker.bootstrap, TOPIC, str(self.database)]
+        return [Program("subscriber", [*PYTHON, "tests.chaos.subscriber", *words], folder)]
+
+    def settle(self, rows: list[Row]) -> None:
+        wait_until(
+            lambda: len(self.effects()) >= len(rows), "the subscriber comes to the end of the log"
+        )
+
+    def faults(self, rows: list[Row]) -> Iterator[str]:
+        yield from delivery_faults(rows, self.effects(), "subscriber", once=True)
+        yield from delivery_faults(rows, self.delivered(), "topic", once=False)
+
+    def effects(self) -> list[tuple[str, str]]:
+        with closing(sqlite3.connect(self.database)) as own:
+            return own.execute("SELECT case_, id FROM effect ORDER BY number").fetchall()
+
+    def delivered(self) -> list[tuple[str, str]]:
+        """Case and event id of every message, as a plain consumer finds them."""
+        with closing(
+            KafkaConsumer(
+                TOPIC,
+                bootstrap_servers=self.broker.bootstrap,
+                auto_offset_reset="earliest",
+                consumer_timeout_ms=5_000,
+            )
+        ) as consumer:
+            return [(one.key.decode(), dict(one.headers)["ce_id"].decode()) for one in consumer]
+
+
+class Killable(Protocol):
+    def kill(self) -> None: ...
+
+    def start(self) -> None: ...
+
+
+def killed(what: Killable) -> None:
+    what.kill()
+    what.start()
 
 
 @dataclass
@@ -162,8 +242,9 @@ class Storm:
             self._add(f"reader-{number}", "tests.chaos.reader", self.store.address, history)
         for number in range(WORKERS):
             self._add(f"worker-{number}", "work", "--home", self.store.home, program=[PMO])
+        self.programs += self.store.programs(where)
 
-    def _add(self, name: str, *words: str, program: Sequence[str] = (sys.executable, "-m")) -> None:
+    def _add(self, name: str, *words: str, program: Sequence[str] = PYTHON) -> None:
         self.programs.append(Program(name, [*program, *words], self.folder))
 
     def blow(self, seconds: float) -> None:
@@ -200,6 +281,7 @@ class Storm:
             ),
             "the readers come to the end of the log",
         )
+        self.store.settle(rows)
         for program in self.programs[WRITERS:]:
             program.stop()
         return self.store.rows()
@@ -208,6 +290,7 @@ class Storm:
         yield from faults(rows, self.notes("writer", WRITERS))
         for number, notes in enumerate(self.notes("reader", READERS)):
             yield from reader_faults(rows, notes, f"reader-{number}")
+        yield from self.store.faults(rows)
         told = pmo("verify", "--home", self.store.home)
         if told.returncode:
             yield f"pmo verify: {told.stdout.decode()}{told.stderr.decode()}"
@@ -239,7 +322,25 @@ def postgres_store(folder: Path) -> Iterator[Store]:
         server.remove()
 
 
-STORES = {"sqlite": sqlite_store, "postgresql": postgres_store}
+@contextmanager
+def relayed_store(folder: Path) -> Iterator[Store]:
+    """The settings are for the workers, and name what is made here."""
+    server, (broker, remove) = own_server(), own_broker()
+    settings = folder / "settings.yaml"
+    settings.write_text(
+        f"kafka:\n  bootstrap: {broker.bootstrap}\n  answers_within: 10\n"
+        f"  topics: {{events: {TOPIC}, partitions: 3, replication: 1}}\n"
+    )
+    os.environ["PMO_SETTINGS"] = str(settings)
+    try:
+        yield RelayedStore(server, server.new_database(), broker, folder / "subscriber.db")
+    finally:
+        del os.environ["PMO_SETTINGS"]
+        remove()
+        server.remove()
+
+
+STORES = {"sqlite": sqlite_store, "postgresql": postgres_store, "kafka": relayed_store}
 
 
 def run(kind: str, seed: int, seconds: float, folder: Path) -> tuple[Storm, list[Row], list[str]]:

@@ -1,0 +1,158 @@
+"""The reader kit: every event once in effect, whatever is cut off, told again, or moved on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.kafka_reader import Event, read
+from engine.errors import BadInput
+from tests.cli.conftest import ROOT
+from tests.kafka.conftest import public, send_all
+from tests.kafka.test_relay import fill, wait_until
+
+TABLE = "CREATE TABLE IF NOT EXISTS told (n INTEGER PRIMARY KEY, stream TEXT, position INTEGER)"
+
+
+def note(connection: sqlite3.Connection, event: Event) -> None:
+    connection.execute(
+        "INSERT INTO told (stream, position) VALUES (?, ?)", (event.case, event.position)
+    )
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Any:
+    """The reading service's own database."""
+    with closing(sqlite3.connect(tmp_path / "mine.db", timeout=30)) as connection:
+        connection.execute(TABLE)
+        connection.commit()
+        yield connection
+
+
+def told(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    return connection.execute("SELECT stream, position FROM told ORDER BY n").fetchall()
+
+
+def check(house: Any, connection: sqlite3.Connection) -> None:
+    """Everything once, and in order for each case."""
+    seen = told(connection)
+    assert sorted(position for _, position in seen) == [*public(house)]
+    for stream in {stream for stream, _ in seen}:
+        mine = [position for other, position in seen if other == stream]
+        assert mine == sorted(mine)
+
+
+def test_every_event_is_handed_over_once_however_often_it_is_told(house, settings, relaying, mine):
+    fill(house, 5)
+    runner = relaying(settings)
+    runner.catch_up()
+    runner.consumer.replay(0, house.log.head())
+
+    def run() -> int:
+        return read(note, settings.bootstrap, settings.topics.events, "r", mine, idle_for=2)
+
+    assert run() == len(public(house))
+    assert run() == 0
+    runner.consumer.replay(0, house.log.head())
+    fill(house, 1)
+    runner.catch_up()
+    assert run() == 3
+    check(house, mine)
+
+
+def test_an_event_that_the_handler_fails_of_leaves_nothing_and_those_before_it_stay(
+    house, settings, relaying, mine
+):
+    plan = house.start("plan").stream
+    house.do(plan, "issue-baseline")
+    house.do(plan, "close")
+    relaying(settings).catch_up()
+
+    def failing(connection: sqlite3.Connection, event: Event) -> None:
+        note(connection, event)
+        if event.name == "BaselineIssued":
+            raise ValueError("cannot take that")
+
+    with pytest.raises(ValueError, match="cannot take that"):
+        read(failing, settings.bootstrap, settings.topics.events, "r", mine, idle_for=2)
+    assert (plan, 3) in told(mine)
+    assert (plan, 4) not in told(mine)
+    read(note, settings.bootstrap, settings.topics.events, "r", mine, idle_for=2)
+    check(house, mine)
+
+
+def test_two_readers_of_one_name_share_the_work_and_hand_nothing_over_twice(
+    house, settings, relaying, mine, tmp_path
+):
+    fill(house, 20)
+    relaying(settings).catch_up()
+    stop = threading.Event()
+    counts: list[int] = []
+
+    def run() -> None:
+        with closing(sqlite3.connect(tmp_path / "mine.db", timeout=30)) as own:
+            topic = settings.topics.events
+            counts.append(read(note, settings.bootstrap, topic, "r", own, stop=stop, at_once=5))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(told(mine)) == len(public(house)))
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+    assert sum(counts) == len(public(house))
+    check(house, mine)
+
+
+READING = """
+import sqlite3, sys
+from tests.kafka.test_reader import note
+from consumers.kafka_reader import read
+connection = sqlite3.connect(sys.argv[3], timeout=30)
+read(note, sys.argv[1], sys.argv[2], "r", connection, at_once=3)
+"""
+
+
+def test_a_reader_that_is_killed_again_and_again_hands_everything_over_once(
+    house, settings, relaying, mine, tmp_path
+):
+    fill(house, 30)
+    relaying(settings).catch_up()
+    words = [settings.bootstrap[0], settings.topics.events, str(tmp_path / "mine.db")]
+    for more in (1, 20, 40):
+        before = len(told(mine))
+        with subprocess.Popen(
+            [sys.executable, "-c", READING, *words],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        ) as process:
+            wait_until(lambda so_far=before + more: len(told(mine)) >= so_far)
+            process.send_signal(signal.SIGKILL)
+    read(note, settings.bootstrap, settings.topics.events, "r", mine, idle_for=15)
+    check(house, mine)
+
+
+def test_what_is_no_event_of_ours_is_passed_over(house, settings, relaying, mine):
+    fill(house, 1)
+    relaying(settings).catch_up()
+    send_all(settings.bootstrap, settings.topics.events, [b"something else"])
+    assert read(note, settings.bootstrap, settings.topics.events, "r", mine, idle_for=2) == len(
+        public(house)
+    )
+
+
+def test_a_connection_that_commits_by_itself_is_refused(tmp_path):
+    with (
+        closing(sqlite3.connect(tmp_path / "own.db", isolation_level=None)) as own,
+        pytest.raises(BadInput, match="commits by itself"),
+    ):
+        read(note, "127.0.0.1:1", "t", "r", own)
