@@ -12,6 +12,7 @@ ALL = (
     "observing",
     "projecting",
     "reacting",
+    "relaying",
     "scheduling",
     "showing",
 )
