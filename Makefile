@@ -11,14 +11,14 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test check check-style check-types check-floors check-workflows bench lock clean FORCE
+.PHONY: help run test chaos check check-style check-types check-floors check-workflows bench lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 	@printf '\n  ARGS="..." is passed on: make test ARGS="-k deadline -x"\n'
 	@printf '  PYTHON=... chooses the interpreter: make test PYTHON=python3.12\n'
 
-run: $(VENV)/run.done ## eight years of a real portfolio, on the screen
+run: $(VENV)/run.done ## eight years of a real portfolio and a year of one PMO, on the screen
 	@$(BIN)/pmo demo --home .pmo/demo $(ARGS)
 
 test: $(VENV)/dev.done ## run the tests
@@ -39,7 +39,10 @@ check-floors: $(VENV)/dev.done
 check-workflows: $(VENV)/run.done
 	$(BIN)/pmo check workflows
 
-bench: $(VENV)/run.done ## measure, each beside a peer or a limit (ARGS=deciding for one)
+chaos: $(VENV)/dev.done ## kill everything at random, and look what is left (ARGS="--seed 7 --seconds 600")
+	@$(BIN)/python -m tests.chaos.storm $(ARGS)
+
+bench: $(VENV)/dev.done ## measure, each beside a peer or a limit (ARGS=deciding for one)
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what make made: .venv, caches, the demo

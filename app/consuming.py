@@ -11,7 +11,6 @@ from app.home import Home
 from consumers.store import Incident, Store
 from engine.clock import SystemClock
 from engine.errors import BadInput, NotFound, PmoError
-from engine.store.sqlite_file import head_of
 
 if TYPE_CHECKING:
     from consumers.runner import Consumer, Retried, Runner
@@ -19,13 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a consumer is: ``lag`` in events, and how many ``incidents`` wait to be looked at."""
+    """How a consumer is: ``lag`` in events, and how many ``incidents`` wait to be looked at.
+
+    ``leader`` is the process that is at work on it just now, by machine and number."""
 
     consumer: str
     began: int
     position: int
     lag: int
     incidents: int
+    leader: str | None
 
 
 def runners(home: Home, told: Callable[[PmoError, float], object] | None = None) -> list[Runner]:
@@ -38,7 +40,7 @@ def runners(home: Home, told: Callable[[PmoError, float], object] | None = None)
     from consumers.reactions import Reactions
     from consumers.runner import Runner
 
-    settings = read_settings(home.path)
+    settings = read_settings(home.place.folder)
     found: list[tuple[Store, Consumer]] = [
         (home.another_store(), Reactions(home.log, home.service))
     ]
@@ -51,7 +53,16 @@ def runners(home: Home, told: Callable[[PmoError, float], object] | None = None)
         if kafka.topics.states:
             store = home.another_store()
             found.append((store, home.keep(kafka_states.KafkaStates(home.log, store, kafka))))
-    return [Runner(home.log, store, consumer, told=told) for store, consumer in found]
+    if settings.webhooks:
+        from consumers.webhooks import Webhook
+
+        for name, endpoint in settings.webhooks.items():
+            webhook = home.keep(Webhook(name, endpoint, settings.source))
+            found.append((home.another_store(), webhook))
+    return [
+        Runner(home.log, store, consumer, told=told, leases=home.leases)
+        for store, consumer in found
+    ]
 
 
 def switch_on(home: Home) -> None:
@@ -62,11 +73,11 @@ def switch_on(home: Home) -> None:
 
 def read_standings(home: Home) -> list[Standing]:
     """How every consumer is that was ever switched on. Raises ``StoreFailed``."""
-    if not home.consumers_file.exists():
+    if not home.place.has_memories():
         return []
-    head = head_of(str(home.ledger))
-    with closing(Store(home.consumers_file, reading=True)) as store:
-        counts = store.counts()
+    head = home.head()
+    with closing(Store(home.place.memories, reading=True)) as store:
+        counts, leaders = store.counts(), store.leaders()
         return [
             Standing(
                 one.consumer,
@@ -74,6 +85,7 @@ def read_standings(home: Home) -> list[Standing]:
                 one.position,
                 max(0, head - one.position),
                 counts.get(one.consumer, 0),
+                leaders.get(one.consumer),
             )
             for one in store.checkpoints()
         ]
@@ -81,9 +93,9 @@ def read_standings(home: Home) -> list[Standing]:
 
 def read_incidents(home: Home, closed: bool = False) -> list[Incident]:
     """Raises ``StoreFailed``."""
-    if not home.consumers_file.exists():
+    if not home.place.has_memories():
         return []
-    with closing(Store(home.consumers_file, reading=True)) as store:
+    with closing(Store(home.place.memories, reading=True)) as store:
         return store.incidents(closed=closed)
 
 

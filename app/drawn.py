@@ -6,7 +6,6 @@ from app.diagram import Move, mermaid, svg
 from app.home import Home
 from app.trail import trail
 from engine.definition import Definition
-from engine.store.glance import read_stream
 from projections.cases import case
 from projections.definitions import definition
 
@@ -26,7 +25,7 @@ def draw(home: Home, name: str, as_svg: bool) -> str | None:
         return mermaid(pinned, about["state"])
     moves = [
         Move(entry.state_before, entry.state, entry.trigger or "")
-        for entry in trail(read_stream(home.ledger, name))
+        for entry in trail(home.stream(name))
         if entry.state and entry.state_before
     ]
     title = f"{name}: {about['title']}" if about["title"] else name

@@ -1,5 +1,5 @@
-"""A home: the folder that holds a ledger, its views and what its consumers remember; and the one
-place where the parts meet.
+"""A home: a ledger, its views and what its consumers remember, in a folder or in a database; and
+the one place where the parts meet.
 
 Nothing heavy is imported before it is needed: a command that only looks something up reads the
 views, and starts without the engine, its models or the log's library.
@@ -7,29 +7,25 @@ views, and starts without the engine, its models or the log's library.
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack, closing
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from engine.errors import BadInput, LogDamaged, NotFound, StoreFailed
+from app.places import VIEWS, Address, open_log_at, place_of
+from engine.errors import LogDamaged, NotFound
 
 if TYPE_CHECKING:
+    from consumers.leases import Leases
     from consumers.scheduler import Refusals, Scheduler
     from consumers.store import Store
     from engine.clock import Clock
     from engine.service import Service
     from engine.store.log import Log
+    from engine.upcasts import Body
     from projections.runner import Progress, Runner
-    from projections.store import Tables
-
-LEDGER = "ledger.db"
-VIEWS = "views.db"
-SCHEDULER = "scheduler.db"
-"""What is due and was refused: without it, it is tried anew."""
-CONSUMERS = "consumers.db"
+    from projections.store import Place, Tables
 
 
 class Closable(Protocol):
@@ -42,56 +38,53 @@ C = TypeVar("C", bound=Closable)
 class Home:
     """An opened home. Close it, or use it in a ``with`` statement."""
 
-    def __init__(self, path: Path, clock: Clock | None = None) -> None:
-        self.path = path
-        self.ledger = path / LEDGER
-        self.views_file = path / VIEWS
-        self.consumers_file = path / CONSUMERS
+    def __init__(self, address: Address, clock: Clock | None = None) -> None:
+        self._address = address
+        self.place = place_of(address)
+        self.views_place: Path | Place = self.place.views
         self._clock = clock
         self._elsewhere = ExitStack()
 
     @classmethod
-    def open(cls, path: Path, clock: Clock | None = None) -> Home:
-        """The home at ``path``. Raises ``NotFound`` where there is none."""
-        home = cls(path, clock)
-        try:
-            there = home.ledger.is_file()
-        except OSError as error:
-            raise StoreFailed(f"{path}: {error.strerror}") from None
-        if not there:
-            raise NotFound.one(
-                str(path), f"there is no ledger ({LEDGER})", f"make one: pmo init --home {path}"
-            )
+    def open(cls, address: Address, clock: Clock | None = None) -> Home:
+        """The home at ``address``. Raises ``NotFound`` where there is none."""
+        home = cls(address, clock)
+        if not home.place.exists():
+            home.close()
+            raise NotFound.one(str(home), home.place.lacks, f"make one: pmo init --home {home}")
         return home
 
     @classmethod
-    def create(cls, path: Path, clock: Clock | None = None) -> Home:
-        """The home at ``path``, made where there is none.
+    def create(cls, address: Address, clock: Clock | None = None) -> Home:
+        """The home at ``address``, made where there is none.
 
         Raises ``BadInput`` for a file, or for a folder in which other things live, ``StoreFailed``
         where it cannot be written.
         """
-        home = cls(path, clock)
-        try:
-            if home.ledger.is_file():
-                return home
-            if path.exists() and not path.is_dir():
-                raise BadInput.one(str(path), "is a file", "name a folder, or one to be made")
-            # The demo makes its home inside the one that is made next.
-            if path.is_dir() and not all((inside / LEDGER).is_file() for inside in path.iterdir()):
-                raise BadInput.one(
-                    str(path), "other things are in this folder", "name an empty or a new one"
-                )
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreFailed(f"{path}: a home cannot be made here: {error.strerror}") from None
+        home = cls(address, clock)
+        if not home.place.exists():
+            home.place.make()
         return home
+
+    def __str__(self) -> str:
+        return str(self.place)
+
+    @property
+    def path(self) -> Path | None:
+        """The folder for its settings, and views of its own; a database has none."""
+        return self.place.folder
+
+    def head(self) -> int:
+        """The last position in the ledger, without opening it. Raises ``StoreFailed``."""
+        return self.place.head()
+
+    def stream(self, key: str) -> list[tuple[int, Body]]:
+        """The events of one stream: position, and body lifted to today's form."""
+        return self.place.stream(key)
 
     @cached_property
     def log(self) -> Log:
-        from engine.store.opening import open_log
-
-        return open_log(self.ledger)
+        return self.place.open_log()
 
     @cached_property
     def service(self) -> Service:
@@ -103,13 +96,13 @@ class Home:
     def runner(self) -> Runner:
         from projections.runner import Runner
 
-        return Runner(self.log, self.views_file)
+        return Runner(self.log, self.views_place, open_log=partial(open_log_at, self._address))
 
     @cached_property
     def refusals(self) -> Refusals:
         from consumers.scheduler import Refusals
 
-        return Refusals(self.path / SCHEDULER)
+        return Refusals(self.place.refusals)
 
     @cached_property
     def scheduler(self) -> Scheduler:
@@ -124,13 +117,20 @@ class Home:
         """What consumers remember, made where there is nothing yet."""
         from consumers.store import Store
 
-        return Store(self.consumers_file)
+        return Store(self.place.memories)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """What this process is at work on, and no other."""
+        from consumers.leases import Leases
+
+        return Leases(self.place.memories)
 
     def another_store(self) -> Store:
         """What consumers remember, for another thread; closed with the home."""
         from consumers.store import Store
 
-        return self.keep(Store(self.consumers_file))
+        return self.keep(Store(self.place.memories))
 
     def keep(self, part: C) -> C:
         """Close it when the home is closed."""
@@ -143,35 +143,36 @@ class Home:
 
         Raises ``LogDamaged`` where they show more than the log holds.
         """
-        from engine.store.sqlite_file import head_of
         from projections.store import open_for_reading
 
         checkpoint = self.checkpoint()
-        if checkpoint is None or checkpoint < head_of(str(self.ledger)):
+        if checkpoint is None or checkpoint < self.head():
             self.catch_up()
         self.check_views()
-        return open_for_reading(self.views_file)
+        return open_for_reading(self.views_place)
+
+    def reader(self) -> Tables:
+        """A connection of its own to the views, for another thread; whoever asks closes it."""
+        from projections.store import open_for_reading
+
+        return open_for_reading(self.views_place)
 
     def catch_up(self, progress: Progress | None = None) -> int:
         """Bring the views up to the log's head; the position reached.
 
         Where they cannot be written and are behind, they are built in a temporary folder.
         """
-        from engine.store.sqlite_file import head_of, is_read_only
-
-        if not os.access(self.path, os.W_OK) or is_read_only(self.views_file):
+        if not self.place.may_write_views():
             checkpoint = self.checkpoint()
-            if checkpoint == head_of(str(self.ledger)):
+            if checkpoint == self.head():
                 return checkpoint
             self._build_elsewhere()
         return self.runner.catch_up(progress=progress)
 
     def check_views(self) -> None:
         """Raises ``LogDamaged`` where the views show more than the log holds."""
-        from engine.store.sqlite_file import head_of
-
         checkpoint = self.checkpoint() or 0  # first: the log may grow meanwhile, never shrink
-        head = head_of(str(self.ledger))
+        head = self.head()
         if checkpoint > head:
             raise LogDamaged(
                 head + 1,
@@ -182,9 +183,10 @@ class Home:
     def close(self) -> None:
         self.__dict__.pop("scheduler", None)
         self._elsewhere.close()
-        for part in ("refusals", "consumers", "views", "runner", "log"):
+        for part in ("refusals", "leases", "consumers", "views", "runner", "log"):
             if opened := self.__dict__.pop(part, None):
                 opened.close()
+        self.place.close()
 
     def __enter__(self) -> Home:
         return self
@@ -201,18 +203,23 @@ class Home:
         """From now on the views are in a folder of ours, which goes when the home is closed."""
         from tempfile import TemporaryDirectory
 
-        if self.views_file.parent == self.path:
+        if self.views_place is self.place.views:
             folder = self._elsewhere.enter_context(TemporaryDirectory(prefix="pmo-views-"))
-            self.views_file = Path(folder) / VIEWS
+            self.views_place = Path(folder) / VIEWS
 
     def checkpoint(self) -> int | None:
         """The position the views have come to, ``None`` where they have to be built first."""
-        from projections.runner import PROJECTIONS
+        from projections.shipped import PROJECTIONS
         from projections.store import open_for_reading
         from projections.views import Views
 
-        if not self.views_file.exists():
+        if not self._has_views():
             return None
-        with closing(open_for_reading(self.views_file)) as tables:
+        with closing(open_for_reading(self.views_place)) as tables:
             views = Views(tables, PROJECTIONS)
             return views.checkpoint() if views.current() else None
+
+    def _has_views(self) -> bool:
+        if self.views_place is self.place.views:
+            return self.place.has_views()
+        return isinstance(self.views_place, Path) and self.views_place.exists()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.consuming import Standing, read_standings
-from app.home import SCHEDULER, Home
-from engine.store.sqlite_file import head_of
+from app.home import Home
 from projections.audit import trail
 from projections.cases import count_by_state
 from projections.deadlines import deadlines
 from projections.definitions import published
-from projections.runner import PROJECTIONS
+from projections.shipped import PROJECTIONS
 from projections.views import Views
 
 if TYPE_CHECKING:
@@ -43,7 +41,8 @@ class State:
 
 def read_state(home: Home) -> State:
     """Raises ``StoreFailed``."""
-    head = head_of(str(home.ledger))
+    head = home.head()
+    ledger_bytes, views_bytes = home.place.sizes()
     lag = max(0, head - (home.checkpoint() or 0))
     last = trail(home.views, newest_first=True, limit=1)
     return State(
@@ -51,22 +50,22 @@ def read_state(home: Home) -> State:
         last_recorded_at=last[0]["recorded_at"] if last else None,
         lag=lag,
         parked=Views(home.views, PROJECTIONS).parked(),
-        ledger_bytes=home.ledger.stat().st_size,
-        views_bytes=home.views_file.stat().st_size,
+        ledger_bytes=ledger_bytes,
+        views_bytes=views_bytes,
         definitions=[
             {name: value for name, value in row.items() if name != "body"}
             for row in published(home.views)
         ],
         cases=count_by_state(home.views),
         deadlines=deadlines(home.views, limit=1)[1],
-        refused=_refused(home.path / SCHEDULER),
+        refused=_refused(home),
         consumers=read_standings(home),
     )
 
 
-def _refused(path: Path) -> tuple[Waiting, ...]:
-    if not path.exists():
+def _refused(home: Home) -> tuple[Waiting, ...]:
+    if not home.place.has_refusals():
         return ()
     from consumers.scheduler import refused
 
-    return refused(path)
+    return refused(home.place.refusals)

@@ -99,7 +99,7 @@ def verify_home(
         return Verified(0, "", str(error), None, 0, 0, (), ())
     chain = home.log.chain(events) or b""
     home.catch_up()
-    report = verify(home.log, home.views_file, progress)
+    report = verify(home.log, home.views_place, progress)
     return Verified(
         events,
         chain.hex(),

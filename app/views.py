@@ -14,12 +14,11 @@ from pathlib import Path
 from app.home import Home
 from engine.clock import SystemClock, last_instant
 from engine.errors import BadInput, NotFound, Problem, Refused
-from engine.store.sqlite_file import head_of
 from engine.validation import suggest
 from engine.yaml_source import LARGEST_FILE
 from projections.answers import Answer, Figure, ask, figures
 from projections.relations import Moments, Relations, Subscriber
-from projections.runner import PROJECTIONS
+from projections.shipped import PROJECTIONS
 from projections.view_definitions import (
     Metric,
     Question,
@@ -92,7 +91,7 @@ def read_catalogue(home: Home, folder: Path | None = None) -> Catalogue:
     views: dict[str, View] = {}
     metrics: dict[tuple[str, int], Metric] = {}
     problems: list[Problem] = []
-    for place in (SHIPPED, home.path / FOLDER, folder):
+    for place in (SHIPPED, home.path and home.path / FOLDER, folder):
         for file in _files(place):
             try:
                 if file.name == METRICS:
@@ -144,7 +143,7 @@ def relations_of(home: Home, moments: Moments) -> Relations:
 
 def subscribers(home: Home) -> list[Subscriber]:
     """Who reads the log, and how far each has come."""
-    head = head_of(str(home.ledger))
+    head = home.head()
     views = Views(home.views, PROJECTIONS)
     return [Subscriber("views", views.checkpoint(), head, len(views.parked()))]
 

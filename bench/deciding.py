@@ -62,7 +62,8 @@ class SlowLog(SQLiteLog):
     slower_by = 0.0
 
     def _commit(self) -> None:
-        time.sleep(self.slower_by)
+        if self.slower_by:
+            time.sleep(self.slower_by)
         super()._commit()
 
 
@@ -134,9 +135,9 @@ def thread_rate(case: Callable[[int], None], callers: int) -> float:
     return sum(done) * (1 + len(STEPS)) / (time.perf_counter() - started)
 
 
-def task_rate(service: Service, callers: int) -> float:
-    """As ``thread_rate``, the callers being tasks on one event loop."""
-    numbers = count(10**9)
+def task_rate(service: Service, callers: int, process: int = 0) -> float:
+    """As ``thread_rate``, the callers being tasks on one event loop; one of several processes."""
+    numbers = count((process + 1) * 10**9)
 
     async def call(door: AsyncService, stop: float) -> int:
         cases = 0
@@ -180,11 +181,15 @@ def _round(callers: int, slower_by: float) -> tuple[float, float, float]:
             service.log.close()
 
 
-def main() -> None:
-    # As a long-running host would: fewer, later collections of garbage. It holds for both.
+def tune() -> None:
+    """As a long-running host would: fewer, later collections of garbage. It holds for all."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+def main() -> None:
+    tune()
     rows = []
     for title, callers, slower_by in (
         ("32 callers", 32, 0.0),

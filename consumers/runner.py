@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from consumers.store import Incident, Store, Trouble
+from consumers.leases import Leases
+from consumers.store import Incident, Lease, Store, Superseded, Trouble
 from engine.clock import Clock, SystemClock
 from engine.errors import Contended, LogDamaged, PmoError, StoreFailed
 from engine.store.tail import Followed, tail
@@ -33,6 +34,11 @@ class MayPass(PmoError):
     """The world cannot be acted on just now; later it may. Nothing is parked for it."""
 
     code = "may-pass"
+
+    def __init__(self, what: str, pause: float = 0.0) -> None:
+        """``pause``: seconds before which another try is not wanted."""
+        self.pause = pause
+        super().__init__(what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,8 @@ class Retried:
 
 
 class Runner:
-    """For one thread at a time; other processes may run the same consumer meanwhile."""
+    """For one thread at a time; other processes may run the same consumer meanwhile. With
+    ``leases`` one of them is at work, and the others stand by."""
 
     def __init__(
         self,
@@ -93,6 +100,7 @@ class Runner:
         chance: Callable[[], float] = random.random,
         batch: int | None = None,
         told: Callable[[PmoError, float], object] | None = None,
+        leases: Leases | None = None,
     ) -> None:
         """``told`` hears of every wait: why, and for how long. ``pause`` and ``chance`` (0 to 1)
         are for tests; by default the waiting ends at once when ``stop`` is set."""
@@ -104,6 +112,8 @@ class Runner:
         self._chance = chance
         self._batch = batch or consumer.batch
         self._told = told
+        self._leases = leases
+        self._lease: Lease | None = None
 
     @property
     def name(self) -> str:
@@ -134,18 +144,28 @@ class Runner:
         return 0 if position is None else max(0, self._log.head() - position)
 
     def catch_up(self) -> int:
-        """Act on what is new, and on what comes of that, up to the head; the position reached.
+        """Act on what is new, and on what comes of that, up to the head; the position reached,
+        also by another process if that one leads.
 
         Raises what may pass if it has not after many tries.
         """
         stop = threading.Event()
-        while (reached := self.switch_on()) < (head := self._log.head()):
+        reached = self.switch_on()
+        while self.leads() and reached < (head := self._log.head()):
             self._run(head, stop, PATIENCE)
+            reached = self.switch_on()
         return reached
 
     def follow(self, stop: threading.Event) -> None:
         """Keep up with the log until told to stop, which takes a quarter of a second at most."""
         self._run(None, stop, None)
+
+    def leads(self) -> bool:
+        """Whether it is for us to work, and not for another process. Raises ``StoreFailed``."""
+        if self._leases is None:
+            return True
+        self._lease = self._leases.take(self.name)
+        return self._lease is not None
 
     def retry(self, number: int | None = None, by: str = "operator") -> Retried:
         """Do parked work again, one piece or all, in order; what is done is closed.
@@ -196,6 +216,11 @@ class Runner:
         tries = 0
         while not stop.is_set():
             try:
+                if not self.leads():
+                    if patience is not None:
+                        return
+                    self._stand_by(stop)
+                    continue
                 after = self.switch_on()
                 if until is not None and after >= until:
                     return
@@ -205,17 +230,26 @@ class Runner:
                 return
             except LogDamaged:
                 raise
+            except Superseded:
+                continue
             except (MayPass, StoreFailed, Contended) as error:
                 tries += 1
-                if patience is not None and tries >= patience:
+                pause = error.pause if isinstance(error, MayPass) else 0.0
+                if patience is not None and (tries >= patience or pause > LONGEST_WAIT):
                     raise
-                seconds = self.wait_for(tries)
+                seconds = max(self.wait_for(tries), pause)
                 if self._told:
                     self._told(error, seconds)
                 (self._pause or stop.wait)(seconds)
 
+    def _stand_by(self, stop: threading.Event) -> None:
+        if self._leases:
+            stop.wait(self._leases.lasts / 3)
+
     def _take(self, batch: Sequence[Work]) -> None:
         """One batch: its effects, and then, in one transaction, the checkpoint and the parked."""
+        if self._leases and self._lease and not self._leases.holds(self._lease):
+            raise Superseded(f"{self.name} was not renewed in time")
         held = self._store.held(self.name) if self.consumer.ordered else set[str]()
         ready = [work for work in batch if work.stream not in held]
         try:
@@ -226,7 +260,8 @@ class Runner:
             troubles = self._one_by_one(ready)
         if self.consumer.ordered:
             troubles = [*troubles, *self._behind(batch, held, troubles)]
-        self._store.finish(self.name, batch[-1].position, troubles, self._clock.now())
+        reached, now = batch[-1].position, self._clock.now()
+        self._store.finish(self.name, reached, troubles, now, self._lease)
 
     def _one_by_one(self, batch: Sequence[Work]) -> list[Trouble]:
         troubles: list[Trouble] = []

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from consumers.memory import FileMemory, Memory, Place
 from engine.clock import Clock, instant, to_datetime
 from engine.deadlines import command_for
 from engine.errors import BadInput, Contended, PmoError, Refused, StoreFailed
@@ -23,9 +24,10 @@ from engine.events import Due
 from engine.service import Receipt, Service
 from projections.cases import case
 from projections.deadlines import Row, due, is_open
-from projections.store import Tables, open_for_reading, open_for_writing, sql_beside
+from projections.store import Tables, sql_beside
 
 _SQL = sql_beside(__file__, "scheduler.sql")
+_FORM = 1
 _AT_ONCE = 500
 _FIRST_WAIT = timedelta(minutes=1)
 _LONGEST_WAIT = timedelta(days=1)
@@ -71,40 +73,44 @@ class Report:
         return self.fired + self.reminded
 
 
-def refused(path: Path) -> tuple[Waiting, ...]:
-    """What is kept in such a file, for those who only look. Raises ``StoreFailed``."""
-    if not path.exists():
+def refused(place: Path | Place) -> tuple[Waiting, ...]:
+    """What is kept there, for those who only look. Raises ``StoreFailed``."""
+    if isinstance(place, Path) and not place.exists():
         return ()
-    with closing(open_for_reading(path)) as tables:
-        return tuple(Waiting(*row) for row in tables.run(_SQL["all"]))
+    with closing(_open(place, reading=True)) as memory:
+        return tuple(Waiting(*row) for row in memory.run(_SQL["all"]))
 
 
 class Refusals:
-    """What is due and was refused, in a file of its own: without it, all is merely tried anew."""
+    """What is due and was refused, in a place of its own: without it, all is merely tried anew."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, place: Path | Place) -> None:
         """Raises ``StoreFailed``."""
-        self._tables = open_for_writing(path)
-        with self._tables.transaction():
-            self._tables.run_script(_SQL["tables"])
+        self._memory = _open(place)
 
     def all(self) -> tuple[Waiting, ...]:
-        return tuple(Waiting(*row) for row in self._tables.run(_SQL["all"]))
+        return tuple(Waiting(*row) for row in self._memory.run(_SQL["all"]))
 
     def put(self, waiting: Waiting) -> None:
         said = (waiting.pulls, waiting.reason, waiting.attempts)
         when = (waiting.refused_at, waiting.next_try_at)
-        self._tables.run(_SQL["put"], [*waiting.key, *said, *when])
+        self._memory.run(_SQL["put"], [*waiting.key, *said, *when])
 
     def seen(self, key: Key, version: int) -> None:
         """With which version the case was refused: it is tried again when it has another."""
-        self._tables.run(_SQL["seen"], [version, *key])
+        self._memory.run(_SQL["seen"], [version, *key])
 
     def drop(self, key: Key) -> None:
-        self._tables.run(_SQL["drop"], key)
+        self._memory.run(_SQL["drop"], key)
 
     def close(self) -> None:
-        self._tables.close()
+        self._memory.close()
+
+
+def _open(place: Path | Place, reading: bool = False) -> Memory:
+    if isinstance(place, Path):
+        return FileMemory(place, _SQL["tables"], _FORM, reading)
+    return place.open(reading)
 
 
 class Scheduler:

@@ -19,6 +19,12 @@ CREATE TABLE IF NOT EXISTS parked (
     closed_for TEXT,
     UNIQUE (consumer, position, item)
 );
+CREATE TABLE IF NOT EXISTS lease (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    until REAL NOT NULL
+);
 CREATE INDEX IF NOT EXISTS parked_open ON parked (consumer, stream) WHERE closed_at IS NULL
 
 -- name: begin
@@ -61,3 +67,20 @@ UPDATE parked SET reason = :reason, tries = tries + 1 WHERE number = :number
 UPDATE parked SET closed_at = :at, closed_by = :by, closed_for = :why
 WHERE number = :number AND closed_at IS NULL
 RETURNING number
+
+-- name: take
+INSERT INTO lease (name, holder, number, until) VALUES (:name, :holder, 1, :until)
+ON CONFLICT (name) DO UPDATE SET
+    holder = excluded.holder, until = excluded.until,
+    number = lease.number + CASE WHEN lease.holder = excluded.holder THEN 0 ELSE 1 END
+WHERE lease.until <= :now OR lease.holder = excluded.holder
+RETURNING number
+
+-- name: hold
+UPDATE lease SET number = number WHERE name = :name AND number = :number RETURNING number
+
+-- name: leave
+UPDATE lease SET until = 0 WHERE name = :name AND holder = :holder
+
+-- name: leaders
+SELECT name, holder FROM lease WHERE until > :now ORDER BY name

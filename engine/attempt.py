@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from engine.case import Case
@@ -18,7 +17,7 @@ from engine.values import Value
 T = TypeVar("T")
 
 
-@dataclass
+@dataclass(slots=True)
 class Attempt:
     """``data`` and ``evidence`` are the case's after the step, ``given`` what the command brings.
 
@@ -35,6 +34,7 @@ class Attempt:
     context: Context
     tried: list[tuple[Step, tuple[Verdict, ...]]] = field(default_factory=list)
     _found: dict[tuple[str, int], Any] = field(default_factory=dict)
+    _environment: Environment | None = None
 
     def ask(self, step: Step, guards: tuple[Guard, ...]) -> bool:
         """Evaluate every guard, keep every verdict; whether nothing stands against the step."""
@@ -80,24 +80,27 @@ class Attempt:
         value = self.data.get(name.removeprefix("data."))
         return value if isinstance(value, str) else ""
 
-    @cached_property
+    @property
     def environment(self) -> Environment:
-        seen = self.context.seen
-        named = {
-            name: seen.get(self.data[name])
-            for name, described in self.definition.data.items()
-            if described.type == "ref" and isinstance(self.data.get(name), str)
-        }
-        return Environment(
-            data=self.data,
-            state=self.case.state if self.case else "",
-            key=self.key,
-            now=self.context.now,
-            actor_id=self.command.actor.id,
-            actor_roles=self.command.actor.roles,
-            evidence=tuple(item.kind for item in self.evidence),
-            cases=named,
-        )
+        """What conditions may look at: the same for every step that is tried."""
+        if self._environment is None:
+            seen = self.context.seen
+            actor = self.command.actor
+            self._environment = Environment(
+                data=self.data,
+                state=self.case.state if self.case else "",
+                key=self.key,
+                now=self.context.now,
+                actor_id=actor.id,
+                actor_roles=actor.roles,
+                evidence=tuple([item.kind for item in self.evidence]),
+                cases={
+                    name: seen.get(self.data[name])
+                    for name in self.definition.ref_fields
+                    if isinstance(self.data.get(name), str)
+                },
+            )
+        return self._environment
 
 
 Judge = Callable[[Attempt], Verdict]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from typing import NamedTuple, assert_never
 
 from engine import canonical
@@ -38,8 +38,7 @@ class Signature(NamedTuple):
     role: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One running workflow as its log tells it.
 
     ``data`` holds what is known now of each field. ``since`` holds, for the state (under ``""``)
@@ -63,7 +62,7 @@ class Case:
     acted: Mapping[str, tuple[str, ...]]
     anonymous: bool = False
     entered: int = 1
-    arrived: Mapping[str, int] = field(default_factory=dict)
+    arrived: Mapping[str, int] = {}
     signatures: tuple[Signature, ...] = ()
     recused: tuple[str, ...] = ()
     children: tuple[tuple[str, str], ...] = ()
@@ -71,7 +70,12 @@ class Case:
 
     def digest(self) -> str:
         """SHA-256 of the whole case in canonical JSON: equal cases, equal digests, on any store."""
-        return canonical.digest(asdict(self))
+        parts = {
+            "definition": asdict(self.definition),
+            "evidence": [asdict(item) for item in self.evidence],
+            "deadlines": [asdict(due) for due in self.deadlines],
+        }
+        return canonical.digest(self._asdict() | parts)
 
 
 def fold(events: Iterable[AnyEvent], case: Case | None = None) -> Case | None:
@@ -90,35 +94,36 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
         case DefinitionPublished():
             return None
         case CommandRefused():
-            return replace(case, version=event.version) if case else None
+            return case._replace(version=event.version) if case else None
     assert case is not None
-    case = replace(case, version=event.version)
+    case = case._replace(version=event.version)
     match event:
         case EvidenceAttached():
-            return replace(
-                case,
+            return case._replace(
                 evidence=(*case.evidence, event.evidence),
                 arrived={**case.arrived, event.evidence.kind: event.version},
                 acted=_acted(case, event),
             )
         case CaseSigned():
-            return replace(case, signatures=_signed(case, event), acted=_acted(case, event))
+            return case._replace(signatures=_signed(case, event), acted=_acted(case, event))
         case ConflictDeclared():
-            return replace(case, recused=(*case.recused, event.actor.id))
+            return case._replace(recused=(*case.recused, event.actor.id))
         case CaseLinked():
-            return replace(case, children=(*case.children, (event.workflow, event.child)))
+            return case._replace(children=(*case.children, (event.workflow, event.child)))
         case DeadlineReminded():
-            return replace(case, deadlines=tuple(d for d in case.deadlines if d != event.due))
+            return case._replace(deadlines=tuple(d for d in case.deadlines if d != event.due))
         case _:
             assert_never(event)
 
 
 def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObserved) -> Case:
     at = event.occurred_at
+    evidence: tuple[Evidence, ...] = ()
+    told: tuple[Due, ...] | None = None
     observed = isinstance(event, CaseObserved)
-    evidence = () if isinstance(event, CaseObserved) else event.evidence
+    if not isinstance(event, CaseObserved):
+        evidence, told = event.evidence, event.deadlines
     arrived = {item.kind: event.version for item in evidence}
-    told = None if isinstance(event, CaseObserved) else event.deadlines
     if case is None:
         assert event.state is not None
         return Case(

@@ -46,10 +46,14 @@ class Catalog:
         return self._newest[name]
 
     def pinned(self, ref: DefinitionRef) -> Workflow:
-        """The definition with exactly this hash."""
+        """The definition with exactly this hash, made ready."""
         if ref.hash not in self._by_hash:
             self.refresh(ref.name)
         return self._by_hash[ref.hash]
+
+    def definition(self, ref: DefinitionRef) -> Definition:
+        """The definition with exactly this hash."""
+        return self.pinned(ref).definition
 
     def seen(self, name: str) -> dict[str, int]:
         """The stream of the workflow's definitions, and the version as of which it was read."""

@@ -36,4 +36,5 @@ class Context:
 
     @property
     def reads(self) -> dict[str, int]:
-        return {stream: case.version if case else 0 for stream, case in self.seen.items()}
+        seen = self.seen
+        return {at: case.version if case else 0 for at, case in seen.items()} if seen else {}

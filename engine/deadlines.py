@@ -8,7 +8,7 @@ are entered from then on: what people were told stands. The calendar's version i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine import calendars, registers
 from engine.calendars import USUAL, Calendar
@@ -23,8 +23,7 @@ from engine.values import Value
 SCHEDULER = Requester(id="scheduler", kind="timer")
 
 
-@dataclass(frozen=True, slots=True)
-class Entering:
+class Entering(NamedTuple):
     """A case comes to a state at a moment, with this data; ``before``: the data it had, where it is
     in that state already."""
 
@@ -79,7 +78,10 @@ def begin(
     lapse}]}`` comes to lapse though ``escalate`` leads back, and a monthly routine is due again a
     month later.
     """
-    rules = dict(enumerate(entering.definition.states[entering.state].deadline))
+    said = entering.definition.states[entering.state].deadline
+    if not said and not stays and done is None:
+        return (), ""
+    rules = dict(enumerate(said))
     kept: list[Due] = []
     if done and case and case.state == entering.state:
         kept = list(_kept(done, case.deadlines))

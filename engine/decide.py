@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from engine import deadlines, values
 from engine.attempt import Attempt
@@ -52,8 +51,7 @@ _KIND = re.compile(r"[a-z][a-z0-9_\-]{0,59}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The events to record, the case as they leave it, and the refusal, if it is one.
 
     A refusal has events only where the definition asks for refused attempts to be recorded.
@@ -104,7 +102,8 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     _check(command.evidence, context.now)
     given = values.read_all(workflow.definition.data, command.data)
     # What a step is judged on must be what the case keeps: nothing it replaces may be of later.
-    reached = max(case.since[name] for name in ("", *given) if name in case.since)
+    since = case.since
+    reached = max([since[""], *[since[name] for name in given if name in since]])
     at = occurred_at(command, context.now, reached)
     if command.actor.kind == "timer" and command.entered is not None:
         at = max(at, reached)  # it was due before a fact that leaves the case where it was
@@ -119,7 +118,9 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     before = case.data if case.state == taken.state else None
     entering = Entering(definition, taken.state, attempt.data, at, context, before)
     done = deadlines.fired(command, case)
-    dues, why = deadlines.begin(entering, done, case, taken.stays)
+    # What a timer brings back to where it is goes on: nobody has to vote again because time passed.
+    stays = taken.stays or (done is not None and taken.state == case.state)
+    dues, why = deadlines.begin(entering, done, case, stays)
     if why:
         verdicts = (*taken.verdicts, _no_deadline(why))
         return _refused(command, case, workflow, context, verdicts)
@@ -134,8 +135,8 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
         data=given,
         evidence=command.evidence,
         verdicts=taken.verdicts,
-        stays=True if taken.stays else None,
-        deadlines=dues if taken.stays else dues or None,
+        stays=True if stays else None,
+        deadlines=dues if stays else dues or None,
     )
     return _decided(others, event, case)
 
@@ -166,8 +167,10 @@ def _beside(
     at: str,
 ) -> list[tuple[AnyEvent, Case]]:
     """What the step brings about on other streams: parents hear of it, claims change hands."""
-    context = attempt.context
     found: list[tuple[AnyEvent, Case]] = []
+    if not definition.reaches_others:
+        return found
+    context = attempt.context
 
     def add(event: AnyEvent, before: Case | None) -> None:
         after = evolve(before, event)
@@ -306,7 +309,7 @@ def references(
     and those it newly refers to."""
     return frozenset(
         value
-        for name in workflow.ref_fields
+        for name in workflow.definition.ref_fields
         if (name in workflow.read_fields or name in given)
         and isinstance(value := given.get(name, data.get(name)), str)
         and values.CASE_KEY.fullmatch(value)
@@ -338,10 +341,11 @@ def _prior(
                 reason=f"{case.key} is in {case.state}, which has no {command.trigger}; {offer}",
             )
         )
-    rules = workflow.definition.transitions_from(case.state)
-    if command.override and not any(r.override for r in rules if r.trigger == command.trigger):
-        nothing = f"nothing about {command.trigger} may be overridden here"
-        verdicts.append(Verdict(rule="override", held=False, reason=nothing))
+    if command.override:
+        rules = workflow.definition.transitions_from(case.state)
+        if not any(rule.override for rule in rules if rule.trigger == command.trigger):
+            nothing = f"nothing about {command.trigger} may be overridden here"
+            verdicts.append(Verdict(rule="override", held=False, reason=nothing))
     if command.entered not in (None, case.entered):
         left = f"{case.key} is not in the state any more that it entered at {command.entered}"
         verdicts.append(Verdict(rule="entered", held=False, reason=left))
@@ -360,12 +364,20 @@ def _prior(
 
 
 def _nearest(attempt: Attempt) -> tuple[Verdict, ...]:
-    """Of the steps tried, the verdicts of the one that came nearest to holding."""
+    """Of the steps tried, the verdicts of the one that came nearest to holding; where several came
+    as near, what stood against each of them is told: any of these ways would do."""
+
+    def distance(verdicts: tuple[Verdict, ...]) -> int:
+        return sum(not v.held and v.weight == "shall" for v in verdicts)
+
     tried = [verdicts for _, verdicts in attempt.tried]
-    return min(
-        tried,
-        key=lambda verdicts: sum(not v.held and v.weight == "shall" for v in verdicts),
-        default=(),
+    if not tried:
+        return ()
+    least = min(map(distance, tried))
+    first, *others = (verdicts for verdicts in tried if distance(verdicts) == least)
+    return (
+        *first,
+        *dict.fromkeys(v for more in others for v in more if not v.held and v not in first),
     )
 
 
@@ -449,8 +461,9 @@ def _attempt(
     context: Context,
 ) -> Attempt:
     data = {**case.data, **given} if case else dict(given)
-    for referred in references(workflow, case.data if case else {}, given):
-        context.look(referred)
+    if workflow.definition.ref_fields:
+        for referred in references(workflow, case.data if case else {}, given):
+            context.look(referred)
     return Attempt(
         key=key,
         case=case,

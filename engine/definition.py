@@ -15,6 +15,7 @@ from pydantic import Field as Constrained
 
 from engine import canonical
 from engine.grammar import (
+    Breaks,
     Currency,
     DataPath,
     DomainName,
@@ -204,6 +205,14 @@ class Step(Guards):
     emits: DomainName | None = None
     about: str = ""
 
+    @cached_property
+    def is_grounded(self) -> bool:
+        """Whether it rests on documents or on what others have said: its event then keeps which."""
+        said_by: list[Guards] = [self, *([self.should] if self.should else [])]
+        return any(said.evidence or said.agreed_by or said.quorum for said in said_by) or any(
+            isinstance(who, ByAuthority) for who in self.by
+        )
+
 
 class Start(Step):
     """How a case begins. It accepts every field unless ``accepts`` says which."""
@@ -277,6 +286,7 @@ class Definition(Grammar):
     calendar: Named | None = None
     register_kind: Annotated[RegisterKind | None, Constrained(alias="register")] = None
     in_force: Listed[Word] = []
+    breaks: Breaks = {}
 
     @classmethod
     def from_body(cls, body: dict[str, Any]) -> Definition:
@@ -315,6 +325,16 @@ class Definition(Grammar):
     @cached_property
     def key_pattern(self) -> str:
         return self.key if "{" in self.key else f"{self.key}-{{number}}"
+
+    @cached_property
+    def ref_fields(self) -> tuple[str, ...]:
+        """The fields that name another case."""
+        return tuple(name for name, field in self.data.items() if field.type == "ref")
+
+    @cached_property
+    def reaches_others(self) -> bool:
+        """Whether a step can write to other streams: to that of a parent, or of a claim."""
+        return bool(self.only_one) or any(field.parent for field in self.data.values())
 
     def transitions_from(self, state: str) -> list[Transition]:
         return [t for t in self.transitions if state in t.sources]

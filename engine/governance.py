@@ -47,6 +47,8 @@ def signable(step: Step, attempt: Attempt) -> Iterator[tuple[str, bool]]:
 
 def basis_of(step: Step, attempt: Attempt) -> Basis | None:
     """What the step rested on; ``None`` where nobody had to agree and nothing had to be shown."""
+    if not step.is_grounded:
+        return None
     said_by: list[Guards] = [step, *([step.should] if step.should else [])]
     kinds = {need.kind for said in said_by for need in said.evidence}
     signatures = attempt.case.signatures if attempt.case else ()

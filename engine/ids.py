@@ -28,7 +28,8 @@ def new_id() -> str:
     with _lock:
         tick = _last[0] = max((time.time_ns() // 1_000_000) << 12, _last[0] + 1)
     tail = _random.getrandbits(64) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-    text = f"{tick >> 12:012x}7{tick & 0xFFF:03x}{tail:016x}"
+    number = tick >> 12 << 80 | (0x7000 | tick & 0xFFF) << 64 | tail
+    text = number.to_bytes(16, "big").hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

@@ -9,7 +9,7 @@ one is stepped.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import transitions
 
@@ -35,7 +35,7 @@ class _GuardedEvent(transitions.Event):
     def trigger(self, model: Any, *_: Any, **__: Any) -> bool:
         for transition in cast("list[_GuardedTransition]", self.transitions[model.state]):
             if model.attempt.ask(transition.rule, transition.guards):
-                self.machine.set_state(transition.target, model)
+                model.state = transition.target
                 return True
         return False
 
@@ -56,8 +56,7 @@ class _Model:
     attempt: Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """The step that was taken, what it records, the state it led to, its guards' verdicts."""
 
     step: Step
@@ -75,7 +74,6 @@ class Workflow:
         self.ref = DefinitionRef(
             name=definition.workflow, version=definition.version, hash=definition.hash
         )
-        self.ref_fields = tuple(n for n, field in definition.data.items() if field.type == "ref")
         self.read_fields = frozenset(
             name
             for step in (definition.start, *definition.transitions)

@@ -11,6 +11,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -78,8 +79,7 @@ class _Ticket:
     answer: Receipt | PmoError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
+class _Draft(NamedTuple):
     """What a command would write, and the versions of every stream it was judged by."""
 
     decision: Decision
@@ -88,11 +88,16 @@ class _Draft:
 
 @dataclass(slots=True)
 class _Round:
-    """One group under way: the instant it is decided at, and the cases as its drafts leave them."""
+    """One group under way: the instant it is decided at, and the cases as its drafts leave them.
+
+    ``find`` gives a case as the group has left it so far: as drafted, as kept, else from the log.
+    """
 
     now: str
-    cases: dict[str, Case] = field(default_factory=dict)
+    cases: dict[str, Case]
+    find: Callable[[str], Case | None]
     seen: set[bytes] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)  # streams of drafts that were not written
 
 
 class Service:
@@ -187,9 +192,11 @@ class Service:
     def _attempt(self, group: Sequence[_Ticket]) -> list[_Ticket]:
         """Decide and append a group; those that lost a race, to be tried again."""
         self._latest = now = max(self._clock.now(), self._latest)
-        current = _Round(now)
+        drafted: dict[str, Case] = {}
+        current = _Round(now, drafted, lambda key: drafted.get(key) or self._find(key))
         drafts: list[tuple[_Ticket, _Draft]] = []
         refused: list[tuple[_Ticket, _Draft]] = []
+        unfit: list[tuple[_Ticket, BadInput]] = []
         again: list[_Ticket] = []
         for ticket in group:
             if ticket.marker in current.seen:
@@ -199,10 +206,7 @@ class Service:
             try:
                 draft = self._draft(ticket.command, current)
             except BadInput as error:
-                if self._outdated(ticket.command):
-                    again.append(ticket)
-                else:
-                    ticket.answer = self._answered_before(ticket) or error
+                unfit.append((ticket, error))
                 continue
             except PmoError:
                 raise
@@ -220,19 +224,24 @@ class Service:
                 current.cases[case.key] = case
             drafts.append((ticket, draft))
         if drafts:
-            again.extend(self._append(drafts))
+            again.extend(self._append(drafts, current))
+        # A command that had its effect cannot have it now because of it. And nobody is turned away
+        # on the ground of what was never written, nor of what others have outrun.
         for ticket, draft in refused:
-            # A command that had its effect is refused now because of it. And a refusal must not
-            # rest on what was never written, nor on what others have outrun.
             if before := self._answered_before(ticket):
                 ticket.answer = before
-            elif self._stale(draft.expected):
+            elif self._stale(draft.expected) or not current.lost.isdisjoint(draft.expected):
                 again.append(ticket)
             else:
                 ticket.answer = draft.decision.refusal
+        for ticket, wrong in unfit:
+            if self._outdated(ticket.command) or current.lost:
+                again.append(ticket)
+            else:
+                ticket.answer = self._answered_before(ticket) or wrong
         return again
 
-    def _append(self, drafts: list[tuple[_Ticket, _Draft]]) -> list[_Ticket]:
+    def _append(self, drafts: list[tuple[_Ticket, _Draft]], current: _Round) -> list[_Ticket]:
         answers = self.log.append(
             [
                 Append(draft.decision.events, draft.expected, ticket.marker, ticket.fingerprint)
@@ -241,6 +250,8 @@ class Service:
         )
         again = []
         for (ticket, draft), answer in zip(drafts, answers, strict=True):
+            if not isinstance(answer, Appended):
+                current.lost.update([event.stream for event in draft.decision.events])
             match answer:
                 case Appended():
                     for case in draft.decision.changed:
@@ -304,7 +315,7 @@ class Service:
         key = self._keys.propose(definition, command.data)
         context = self._context(current)
         expected = {key: 0, stream_of(command.workflow): published.stream_version}
-        if definition.key_fields and (there := self._find(key, current)):
+        if definition.key_fields and (there := current.find(key)):
             taken = Verdict(rule="key", held=False, reason=f"{key} exists already")
             refusal = Refused(f"{command.workflow} cannot start", (taken,))
             return _Draft(Decision((), None, refusal), {key: there.version})
@@ -317,7 +328,7 @@ class Service:
     def _observe(self, command: Observe, current: _Round) -> _Draft:
         if not values.CASE_KEY.fullmatch(command.case):
             raise BadInput.one("/case", f"{command.case!r} cannot be the key of a case")
-        case = self._find(command.case, current)
+        case = current.find(command.case)
         expected = {command.case: case.version if case else 0}
         if case:
             workflow = self.catalog.pinned(case.definition)
@@ -367,25 +378,20 @@ class Service:
         return _Draft(Decision((event,), None), {event.stream: version})
 
     def _context(self, current: _Round) -> Context:
-        return Context(
-            current.now,
-            self._new_id,
-            lambda stream: self._find(stream, current),
-            lambda ref: self.catalog.pinned(ref).definition,
-        )
+        return Context(current.now, self._new_id, current.find, self.catalog.definition)
 
     def _case(self, key: str, current: _Round) -> Case:
-        case = self._find(key, current)
+        case = current.find(key)
         if case is None:
             self._absent.discard(key)  # another process may have started it since
-            case = self._find(key, current)
+            case = current.find(key)
         if case is None:
             raise _no_case(key)
         return case
 
-    def _find(self, key: str, current: _Round) -> Case | None:
-        """The case as this group leaves it so far: its drafts, then what is kept, then the log."""
-        if case := current.cases.get(key) or self._kept.get(key):
+    def _find(self, key: str) -> Case | None:
+        """The case as the log has it: what is kept, else what is read."""
+        if case := self._kept.get(key):
             return case
         if key in self._absent:
             return None
@@ -461,7 +467,7 @@ def _ticket(command: Command) -> _Ticket:
 
 def _said(part: BaseModel) -> dict[str, object]:
     """What a command says; what it leaves out stays out, so new optional fields change nothing."""
-    return {n: value for n, value in part.__dict__.items() if value not in (None, (), {})}
+    return {n: value for n, value in part.__dict__.items() if value or value == 0}
 
 
 def _faulty(command: Command, error: Exception) -> Faulty:
@@ -472,15 +478,16 @@ def _faulty(command: Command, error: Exception) -> Faulty:
 
 
 def _receipt(events: Sequence[Recorded]) -> Receipt:
-    last = events[-1]
+    position, last = events[-1]
+    names = [each.name for _, each in events if each.stream == last.stream]
     return Receipt(
-        stream=last.event.stream,
-        version=last.event.version,
-        position=last.position,
-        state=getattr(last.event, "state", None),
-        names=tuple(r.event.name for r in events if r.event.stream == last.event.stream),
-        recorded_at=last.event.recorded_at,
-        warnings=tuple(_warnings(getattr(last.event, "verdicts", ()))),
+        stream=last.stream,
+        version=last.version,
+        position=position,
+        state=getattr(last, "state", None),
+        names=tuple(names),
+        recorded_at=last.recorded_at,
+        warnings=tuple(_warnings(getattr(last, "verdicts", ()))),
     )
 
 

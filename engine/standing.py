@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine import registers
 from engine.attempt import Attempt
@@ -15,8 +15,7 @@ BUILT_IN = ("timer", "service")
 """Roles that no definition declares: a timer's, and another program's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """``role`` is ``None`` where the actor has none that the step asks for; ``why`` says so.
 
     ``rule`` is the authority that lets them decide, ``giver`` who has delegated the role to them.

@@ -7,6 +7,7 @@ medians, looking into lists and grounds.
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from engine.clock import is_instant_or_date, to_datetime
@@ -40,6 +41,11 @@ def list_has(values: Any, value: Any) -> int:
 def list_count(values: Any) -> int:
     """How many values a list holds; a missing list holds none."""
     return len(json.loads(values)) if values else 0
+
+
+def number_as_text(number: float | None) -> str | None:
+    """As people write it: no exponent, and no point where nothing follows it."""
+    return None if number is None else f"{Decimal(f'{number:.15g}').normalize():f}"
 
 
 class Median:
@@ -80,6 +86,7 @@ SCALARS = {
     "ground_of": (2, ground_of),
     "list_has": (2, list_has),
     "list_count": (1, list_count),
+    "number_as_text": (1, number_as_text),
 }
 """Name -> how many arguments, and what answers."""
 

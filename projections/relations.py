@@ -131,7 +131,7 @@ class Relations:
         """The view's SELECT with the relations it needs before it."""
         named = dict.fromkeys(name for token in select.relations if (name := token.name))
         parts = [f"{quote(name)} AS (\n{self._selection(name, select)})" for name in named]
-        return select.after(",\n".join(parts).replace("$", self._tables.prefix))
+        return select.after(self._tables.located(",\n".join(parts)))
 
     def given(self) -> dict[str, Any]:
         """The parameters that every view may use."""
@@ -223,7 +223,7 @@ class Relations:
         parts = [
             _SQL["changes"]
             .replace("{field}", field.name)
-            .replace("{column}", quote(field.name))
+            .replace("{text}", _as_text(field))
             .replace("{table}", table)
             for field in self.fields(name)
         ]
@@ -319,6 +319,11 @@ def _chosen(place: str, said: Iterable[str], fields: Collection[str]) -> str:
     ]
     given = f"nullif({place}, '')"
     return f"CASE {place} {' '.join(cases)} ELSE {given} END" if cases else given
+
+
+def _as_text(field: Field) -> str:
+    column = quote(field.name)
+    return f"number_as_text({column})" if field.type in ("number", "money") else column
 
 
 def _united(parts: Iterable[str], relation: str) -> str:

@@ -55,8 +55,7 @@ SELECT name, version, body FROM main.$definitions ORDER BY name, version, positi
 
 -- name: changes
 SELECT _key AS key, _version AS version, _position AS position, _valid_from AS changed_at,
-    '{field}' AS field, lag(CAST({column} AS TEXT)) OVER earlier AS before,
-    CAST({column} AS TEXT) AS after, lag(ground_of(_withheld, '{field}')) OVER earlier AS before_withheld,
+    '{field}' AS field, lag({text}) OVER earlier AS before, {text} AS after, lag(ground_of(_withheld, '{field}')) OVER earlier AS before_withheld,
     ground_of(_withheld, '{field}') AS after_withheld
 FROM main.${table}
 WHERE _known_from <= :known AND (_known_to IS NULL OR :known < _known_to) AND _valid_from <= :as_of

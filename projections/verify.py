@@ -17,11 +17,12 @@ from typing import Any
 from engine.case import Case, evolve
 from engine.store.log import Log
 from engine.values import Value
+from projections import sqlite
 from projections.cases import case
 from projections.deadlines import open_of
 from projections.register_pages import one
-from projections.runner import PROJECTIONS
-from projections.store import Tables, open_for_reading, open_for_writing, quote
+from projections.shipped import PROJECTIONS
+from projections.store import Place, Tables, open_for_reading, quote
 from projections.timeline import ROW_KEY
 from projections.views import ProjectionClass, Views
 
@@ -68,21 +69,23 @@ class Report:
 
 def verify(
     log: Log,
-    path: Path,
+    place: Path | Place,
     progress: Progress | None = None,
     projections: Sequence[ProjectionClass] = PROJECTIONS,
 ) -> Report:
-    """Compare the views at ``path`` with the log, up to where they have come; nothing is changed.
+    """Compare views with the log, up to where they have come; nothing is changed.
+
+    Wherever they are, they are compared with views that are built in a file.
 
     Views may go on meanwhile: those of one moment are compared. ``progress`` is told how many
     steps are done, and of how many: two for each event.
     """
-    found = open_for_reading(path)
+    found = open_for_reading(place)
     try:
         with tempfile.TemporaryDirectory(prefix="pmo-verify-") as folder, found.snapshot():
             views = Views(found, projections)
             position = views.checkpoint()
-            expected = open_for_writing(Path(folder) / "views.db")
+            expected = sqlite.open_for_writing(Path(folder) / "views.db")
             try:
                 _build(Views(expected, projections), log, position, progress)
                 comparison = _Comparison()

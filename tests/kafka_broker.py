@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -33,7 +33,7 @@ GET_IT = (
     "no Kafka broker for this test: install Java 17 and Maven (Debian: default-jre-headless maven),"
     " or let PMO_KAFKA_BOOTSTRAP name a broker"
 )
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 
 
 class Broker:
@@ -216,6 +216,20 @@ def kafka() -> Iterator[Broker]:
         finally:
             broker.close()
             _collect()
+
+
+def own_broker() -> tuple[OwnBroker, Callable[[], None]]:
+    """A broker for whoever asks, to break, and what removes it."""
+    folder = tempfile.TemporaryDirectory(prefix="pmo-kafka-")
+    broker = _open(Path(folder.name))
+    if not isinstance(broker, OwnBroker):
+        pytest.skip("this breaks the broker, and it is not ours")
+
+    def remove() -> None:
+        broker.close()
+        folder.cleanup()
+
+    return broker, remove
 
 
 @pytest.fixture

@@ -37,8 +37,9 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "engine.callers",
         "engine.catalog",
         "engine.keys",
-        "engine.scenario",
+        "engine.outcomes",
         "engine.service",
+        "engine.stage",
         "engine.store.*",
     ),
     "3 workflows": ("workflows.*",),
@@ -53,17 +54,22 @@ HOMES: dict[str, tuple[str, ...]] = {
     "click": ("app.cli*",),
     "dateutil": ("engine.calendars",),
     "eventsourcing": ("engine.store.*",),
+    "fastapi": ("app.http.*",),
+    "h11": ("app.http.server",),
     "holidays": ("app.cli.holidays",),
     "kafka": ("consumers.kafka_*",),
     "orjson": ("*",),
+    "psycopg": ("engine.store.*", "projections.postgres", "consumers.postgres"),
     "pydantic": ("*",),
     "pydantic_core": ("*",),
     "rfc8785": ("engine.canonical",),
     "rich": ("app.*",),
     "ruamel": ("engine.yaml_source",),
-    "sqlite3": ("engine.store.*", "projections.store", "consumers.store"),
-    "subprocess": ("app.*",),
+    "sqlite3": ("engine.store.*", "projections.sqlite", "consumers.memory"),
+    "starlette": ("app.http.*",),
+    "subprocess": ("app.*", "projections.part"),
     "transitions": ("engine.machine",),
+    "uvicorn": ("app.http.server",),
 }
 
 # What a pure module must not import, must not name even to pass it on (`default_factory=uuid4`),
@@ -110,7 +116,7 @@ IMPURE_NAMES = (
 IMPURE_CALLS = ("breakpoint", "input", "open", "print")
 
 # Where an import may stand inside a function: only where it buys a quick start of the command line.
-LATE_IMPORTS = ("app.*",)
+LATE_IMPORTS = ("app.*", "engine.store.opening")
 DYNAMIC_IMPORTS = ("__import__", "importlib.import_module")
 
 
@@ -376,7 +382,7 @@ SOUND = {
     "engine/store/sqlite.py": "import sqlite3, eventsourcing.sqlite\nfrom engine import events",
     "engine/service.py": "import time\nfrom engine.store import sqlite\nimport engine.decide",
     "workflows/__init__.py": "from engine.events import Event",
-    "projections/store.py": "import sqlite3\nimport engine.events",
+    "projections/sqlite.py": "import sqlite3\nimport engine.events",
     "consumers/kafka_relay.py": "from kafka import KafkaProducer\nfrom projections import store",
     "app/cli.py": "import click\ndef main():\n    from rich import print\n    import app.serve",
     "app/serve.py": "import engine.service, consumers.kafka_relay, workflows",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,8 +11,12 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.keys import no_case
 from app.cli.tables import bold, dim, print_json, print_rows, show_moment
-from app.home import LEDGER, Home
+from app.home import Home
+from app.places import Address, place_of, read_address
 from engine.errors import BadInput
+
+if TYPE_CHECKING:
+    from engine.definition import Definition
 
 _PATHS = click.Path(path_type=Path)
 
@@ -19,17 +24,30 @@ _PATHS = click.Path(path_type=Path)
 @click.command("check")
 @click.argument("paths", type=_PATHS, nargs=-1)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of definitions, for editors.")
+@click.option(
+    "--against",
+    type=read_address,
+    metavar="HOME|PATH",
+    help="What subscribers rely on: what this home has published, or what these files say.",
+)
 @options.home_option
 @options.json_option
-def check_command(paths: tuple[Path, ...], schema: bool, home: Path, as_json: bool) -> None:
+def check_command(
+    paths: tuple[Path, ...], schema: bool, against: Address | None, home: Address, as_json: bool
+) -> None:
     """Check definitions (files, or folders of them) and run the scenarios beside them.
 
     Without PATHS the shipped workflows are checked. Every problem is told with file, line, column
-    and how to mend it. NAME.scenarios.yaml beside NAME.yaml holds its scenarios; transitions that
-    no scenario takes are listed. What they refer to is looked for among them and in the home;
+    and how to mend it. NAME.scenarios.yaml beside NAME.yaml holds its scenarios; what none
+    of them shows is listed. What they refer to is looked for among them and in the home;
     where there is no home, among the shipped workflows.
+
+    PATHS are also compared with what the home has published (or with what --against names): a
+    change that breaks those who read the events fails the check, unless the definition says so
+    under `breaks`. pmo contract diff lists the changes.
     """
     from app.checking import check
+    from app.contracts.baseline import read_definitions
     from app.definitions import in_force, load_definitions
     from engine.schema import definition_schema
     from workflows import shipped
@@ -37,12 +55,16 @@ def check_command(paths: tuple[Path, ...], schema: bool, home: Path, as_json: bo
     if schema:
         print_json(definition_schema())
         return
-    if (home / LEDGER).is_file():
+    baseline: list[Definition] = []
+    if place_of(home).exists():
         with Home.open(home) as opened:
             known = in_force(opened)
+        baseline = known if paths else []
     else:
         known = [loaded.definition for loaded in load_definitions(shipped())]
-    report = check(paths or shipped(), known)
+    if against is not None:
+        baseline = [loaded.definition for loaded in read_definitions(against)]
+    report = check(paths or shipped(), known, baseline)
     if as_json:
         print_json(report.as_data())
     else:
@@ -61,7 +83,7 @@ def check_command(paths: tuple[Path, ...], schema: bool, home: Path, as_json: bo
 @options.home_option
 @options.json_option
 def publish_command(
-    files: tuple[Path, ...], reason: str | None, actor: str | None, home: Path, as_json: bool
+    files: tuple[Path, ...], reason: str | None, actor: str | None, home: Address, as_json: bool
 ) -> None:
     """Put the definitions in FILES (or folders) in force for cases that start from now on.
 
@@ -98,7 +120,7 @@ def publish_command(
 @click.command("workflows")
 @options.home_option
 @options.json_option
-def workflows_command(home: Path, as_json: bool) -> None:
+def workflows_command(home: Address, as_json: bool) -> None:
     """List the published definitions, all versions of them."""
     from projections.definitions import published
 
@@ -129,7 +151,7 @@ def workflows_command(home: Path, as_json: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["svg", "mermaid"]), default="svg")
 @click.option("--output", "-o", type=_PATHS, help="Write it to this file.")
 @options.home_option
-def diagram_command(name: str, form: str, output: Path | None, home: Path) -> None:
+def diagram_command(name: str, form: str, output: Path | None, home: Address) -> None:
     """Draw a workflow, or the workflow of a case with where it is and the way it took."""
     from app.drawn import draw
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import click
 
-from app.home import LEDGER
+from app.places import LEDGER, is_database
 from engine.errors import BadInput, Contended, Faulty, PmoError, Problem, Refused, StoreFailed
 
 DONE, FAILED, USAGE, STORE, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 3, 70, 130, 141
@@ -80,6 +80,8 @@ def _code_of(error: PmoError) -> int:
         case Refused():
             return FAILED
         case StoreFailed() | Contended():
+            return STORE
+        case _ if error.code == "may-pass":  # consumers.runner.MayPass, which is slow to import
             return STORE
         case _:
             return USAGE
@@ -154,9 +156,10 @@ def _folder_for_faults(args: Sequence[str]) -> Path:
     given = [*args, ""]
     named = [given[place + 1] for place, word in enumerate(args) if word == "--home"]
     named += [word.removeprefix("--home=") for word in args if word.startswith("--home=")]
-    home = Path(named[-1] if named else os.environ.get("PMO_HOME") or ".pmo")
-    is_home = (home / LEDGER).is_file() and os.access(home, os.W_OK)
-    return home if is_home else Path(tempfile.gettempdir())
+    home = named[-1] if named else os.environ.get("PMO_HOME") or ".pmo"
+    folder = Path(tempfile.gettempdir() if is_database(home) else home)
+    is_home = (folder / LEDGER).is_file() and os.access(folder, os.W_OK)
+    return folder if is_home else Path(tempfile.gettempdir())
 
 
 def _stop_writing() -> None:

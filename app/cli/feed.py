@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from app.cli import options
 from app.cli.tables import bold, dim, show_moment
 from app.home import Home
+from app.places import Address
 from engine.upcasts import Body
 
 
@@ -18,7 +17,7 @@ from engine.upcasts import Body
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is recorded from now on.")
 @options.home_option
 @options.json_option
-def log_command(after: int, limit: int | None, follow: bool, home: Path, as_json: bool) -> None:
+def log_command(after: int, limit: int | None, follow: bool, home: Address, as_json: bool) -> None:
     """Print the log; with --json one event a line, in canonical JSON with its position.
 
     The reader of --follow is the one that all consumers use: it skips nothing. Ctrl-C ends it.

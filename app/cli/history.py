@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -21,8 +20,8 @@ from app.cli.tables import (
     show_value,
 )
 from app.home import Home
+from app.places import Address
 from app.trail import Entry, select, trail
-from engine.store.glance import read_stream
 from engine.upcasts import Body
 
 
@@ -32,11 +31,11 @@ from engine.upcasts import Body
 @options.home_option
 @options.json_option
 def history_command(
-    case: str, as_of: str | None, known_at: str | None, home: Path, as_json: bool
+    case: str, as_of: str | None, known_at: str | None, home: Address, as_json: bool
 ) -> None:
     """The trail of a CASE: who changed what from what to what, when, in which role, and why."""
     with Home.open(home) as opened:
-        events = read_stream(opened.ledger, case)
+        events = opened.stream(case)
         if not events:
             raise no_case(opened, case)
     entries = trail(select(events, as_of, known_at))

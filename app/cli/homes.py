@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.progress import bar
-from app.cli.tables import bold, print_json, print_pairs, print_rows, show_moment
+from app.cli.tables import MISSING, bold, print_json, print_pairs, print_rows, show_moment
 from app.cli.work import tell_waiting
 from app.home import Home
+from app.places import Address
 
 
 @click.command("init")
@@ -20,7 +20,7 @@ from app.home import Home
 @options.actor_option
 @options.home_option
 @options.json_option
-def init_command(bare: bool, actor: str | None, home: Path, as_json: bool) -> None:
+def init_command(bare: bool, actor: str | None, home: Address, as_json: bool) -> None:
     """Make a home and publish the shipped workflows. Doing it again changes nothing."""
     from app.consuming import switch_on
     from app.definitions import load_definitions, newest, publish
@@ -40,9 +40,11 @@ def init_command(bare: bool, actor: str | None, home: Path, as_json: bool) -> No
             switch_on(opened)
         opened.catch_up()
     if as_json:
-        print_json({"home": str(home), "new": new, "published": published})
+        print_json({"home": str(opened), "new": new, "published": published})
         return
-    click.echo(f"{home}: {'a new home' if new else 'is a home already, nothing in it is changed'}")
+    click.echo(
+        f"{opened}: {'a new home' if new else 'is a home already, nothing in it is changed'}"
+    )
     for workflow, version in published.items():
         click.echo(f"  {workflow} version {version} is published")
     if published:
@@ -52,7 +54,7 @@ def init_command(bare: bool, actor: str | None, home: Path, as_json: bool) -> No
 @click.command("status")
 @options.home_option
 @options.json_option
-def status_command(home: Path, as_json: bool) -> None:
+def status_command(home: Address, as_json: bool) -> None:
     """How far the log and its views are, what they hold, and what waits to be mended."""
     from app.state import read_state
 
@@ -61,7 +63,7 @@ def status_command(home: Path, as_json: bool) -> None:
     if as_json:
         print_json(asdict(state))
         return
-    click.echo(bold(str(home)))
+    click.echo(bold(str(opened)))
     print_pairs(
         {
             "log": f"{state.head:,} events, the last recorded {show_moment(state.last_recorded_at)}"
@@ -81,8 +83,11 @@ def status_command(home: Path, as_json: bool) -> None:
     if state.consumers:
         click.echo()
         print_rows(
-            ["consumer", "behind", "incidents"],
-            [[c.consumer, f"{c.lag:,}", f"{c.incidents:,}"] for c in state.consumers],
+            ["consumer", "behind", "incidents", "at work in"],
+            [
+                [c.consumer, f"{c.lag:,}", f"{c.incidents:,}", c.leader or MISSING]
+                for c in state.consumers
+            ],
             right=["behind", "incidents"],
         )
     if any(consumer.incidents for consumer in state.consumers):
@@ -110,7 +115,7 @@ def status_command(home: Path, as_json: bool) -> None:
 @click.option("--parked", is_flag=True, help="Only try the events again that wait to be mended.")
 @options.home_option
 @options.json_option
-def rebuild_command(parked: bool, home: Path, as_json: bool) -> None:
+def rebuild_command(parked: bool, home: Address, as_json: bool) -> None:
     """Build the views anew from the log; the old ones can be read until the new ones are there."""
     with Home.open(home) as opened:
         if parked:
@@ -137,7 +142,7 @@ def rebuild_command(parked: bool, home: Path, as_json: bool) -> None:
 )
 @options.home_option
 @options.json_option
-def verify_command(expect: str | None, home: Path, as_json: bool) -> None:
+def verify_command(expect: str | None, home: Address, as_json: bool) -> None:
     """Check the log's chain of hashes, then fold it again and compare every view with it.
 
     The last line tells the position and the hash of the chain's end. Kept elsewhere, they show

@@ -11,6 +11,7 @@ import click
 from app.cli import options
 from app.cli.tables import print_json, print_rows
 from app.home import Home
+from app.places import Address
 
 if TYPE_CHECKING:
     from app.importing.report import Report
@@ -27,7 +28,7 @@ _MOST_FINDINGS = 20
 @options.home_option
 @options.json_option
 def import_command(
-    mapping: Path, files: tuple[Path, ...], strict: bool, home: Path, as_json: bool
+    mapping: Path, files: tuple[Path, ...], strict: bool, home: Address, as_json: bool
 ) -> None:
     """Record what reports say, by the MAPPING that tells how they read.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +12,7 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.tables import bold, clean, dim, print_json, show_moment
 from app.home import Home
+from app.places import Address
 
 if TYPE_CHECKING:
     from consumers.store import Incident
@@ -32,7 +32,7 @@ def incidents_command(
     reason: str | None,
     closed: bool,
     actor: str | None,
-    home: Path,
+    home: Address,
     as_json: bool,
 ) -> None:
     """List what consumers could not do, with its reason; try it again, or dismiss it.

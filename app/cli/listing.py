@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -12,6 +11,7 @@ from app.cli import options
 from app.cli.conditions import read_condition
 from app.cli.tables import MISSING, print_json, print_rows, show_moment, show_value
 from app.home import Home
+from app.places import Address
 from engine.errors import BadInput, NotFound
 from projections import cases as all_cases
 from projections import register_pages
@@ -47,7 +47,7 @@ def list_command(
     limit: int,
     as_of: str | None,
     known_at: str | None,
-    home: Path,
+    home: Address,
     as_json: bool,
 ) -> None:
     """List the cases of a WORKFLOW; without it, all cases, those changed last first."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from app.places import read_address
 from engine.clock import read_moment
 from engine.errors import BadInput, Problem
 
@@ -25,6 +26,7 @@ M = TypeVar("M", bound="BaseModel")
 LARGEST_TEXT = 10_000_000
 """Bytes of a file that ``field=@FILE`` reads; what a field takes is far less."""
 
+HOME = "DIR|DATABASE"
 COUNT = click.IntRange(1, 2**31)
 POSITION = click.IntRange(0, 2**53)
 
@@ -47,11 +49,12 @@ class Moment(click.ParamType[str]):
 def home_option(command: F) -> F:
     return click.option(
         "--home",
-        type=click.Path(path_type=Path),
+        type=read_address,
+        metavar=HOME,
         envvar="PMO_HOME",
         default=".pmo",
         show_default=".pmo, or PMO_HOME",
-        help="The folder with the ledger and its views.",
+        help="The folder with the ledger and its views, or postgresql://USER@HOST/NAME.",
     )(command)
 
 

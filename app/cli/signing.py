@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from app.cli import options
 from app.cli.writing import common, find_case, send
 from app.home import Home
+from app.places import Address
 
 
 @click.command("sign")
@@ -22,7 +22,9 @@ from app.home import Home
 @options.actor_option
 @options.home_option
 @options.json_option
-def sign_command(case: str, answer: str, of: str, home: Path, as_json: bool, **given: Any) -> None:
+def sign_command(
+    case: str, answer: str, of: str, home: Address, as_json: bool, **given: Any
+) -> None:
     """Answer what a CASE is up for: vote as a member of a body, or agree in a role.
 
     A new answer takes the place of the one before. Answers count in the state they were given in.
@@ -45,7 +47,7 @@ def sign_command(case: str, answer: str, of: str, home: Path, as_json: bool, **g
 @options.actor_option
 @options.home_option
 @options.json_option
-def declare_conflict_command(case: str, home: Path, as_json: bool, **given: Any) -> None:
+def declare_conflict_command(case: str, home: Address, as_json: bool, **given: Any) -> None:
     """Declare an interest in a CASE: from now on you have no vote and take no decision in it.
 
     A body that votes counts without you: its quorum is a share of those who are left.

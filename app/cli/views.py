@@ -12,6 +12,7 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.tables import MISSING, bold, dim, print_csv, print_json, print_rows, show_in
 from app.home import Home
+from app.places import Address
 from engine.errors import BadInput, Problem
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def view_command(
     as_of: str | None,
     known_at: str | None,
     actor: str | None,
-    home: Path,
+    home: Address,
     as_json: bool,
 ) -> None:
     """Open the view NAME (or its id, like V1); without it, list the views there are.
@@ -89,7 +90,7 @@ def metrics_command(
     as_of: str | None,
     known_at: str | None,
     actor: str | None,
-    home: Path,
+    home: Address,
     as_json: bool,
 ) -> None:
     """Measure: one METRIC, those of a VIEW (by its id, like V1), or all of them.

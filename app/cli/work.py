@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,10 +11,14 @@ import click
 from app.cli import options
 from app.cli.tables import MISSING, clean, print_json, print_rows, show_moment
 from app.home import Home
+from app.places import Address
 from engine.errors import Contended, LogDamaged, StoreFailed
 
 if TYPE_CHECKING:
     from consumers.scheduler import Report, Waiting
+
+SCHEDULER = "scheduler"
+"""The lease of whoever does what is due."""
 
 _SECONDS = 1.0
 """Between two looks at the clock, which may jump meanwhile: then it is seen at the next one."""
@@ -25,13 +28,14 @@ _SECONDS = 1.0
 @click.option("--once", is_flag=True, help="Do what is due now, and stop.")
 @options.home_option
 @options.json_option
-def work_command(once: bool, home: Path, as_json: bool) -> None:
+def work_command(once: bool, home: Address, as_json: bool) -> None:
     """Do what is due: pull the triggers of deadlines, record reminders, react to events, and tell
     Kafka of them where settings.yaml says so. Ctrl-C ends it.
 
-    Any number of these may run at once, here or elsewhere: everything is done once. What is due and
-    the rules refuse is listed with the reason, and tried again when the case has changed, and from
-    time to time. Reactions that are refused are for pmo incidents.
+    Any number of these may run at once, here or elsewhere: everything is done once, by one of them;
+    the others stand by and take over within seconds when that one ends. What is due and the rules
+    refuse is listed with the reason, and tried again when the case has changed, and from time to
+    time. Reactions that are refused are for pmo incidents.
     """
     with Home.open(home) as opened:
         if once:
@@ -42,12 +46,19 @@ def work_command(once: bool, home: Path, as_json: bool) -> None:
 
 def _work_once(home: Home, as_json: bool) -> None:
     from app.consuming import runners
+    from consumers.runner import MayPass
 
     at_work = runners(home)
-    report = home.scheduler.work()
+    report = _do_what_is_due(home)
+    failures = []
     for runner in at_work:
-        runner.catch_up()
+        try:
+            runner.catch_up()
+        except (MayPass, StoreFailed, Contended) as error:
+            failures.append(error)  # what keeps one of them back must not keep the others
     _tell(report, sum(home.consumers.counts().values()), set(), True, as_json)
+    if failures:
+        raise failures[0]
 
 
 def _work_on(home: Home, as_json: bool) -> None:
@@ -55,6 +66,7 @@ def _work_on(home: Home, as_json: bool) -> None:
     from app.following import Followers
 
     told: set[tuple[object, ...]] = set()
+    others: dict[str, str] = {}
     with Followers(home, _warn) as followers:
         try:
             while True:
@@ -62,6 +74,7 @@ def _work_on(home: Home, as_json: bool) -> None:
                 if report is not None:
                     incidents = sum(home.consumers.counts().values())
                     _tell(report, incidents, told, False, as_json)
+                others = _tell_others(home, others)
                 if followers.wait(_SECONDS):
                     return
         except KeyboardInterrupt:
@@ -75,10 +88,11 @@ def _warn(words: str) -> None:
 def _work(home: Home) -> Report | None:
     """What was done; ``None`` where the store failed, which is told, and may be better soon."""
     try:
-        return home.scheduler.work()
+        return _do_what_is_due(home)
     except LogDamaged:
         raise
     except (StoreFailed, Contended) as error:
+        home.leases.leave(SCHEDULER)  # another process may be able to
         _warn(str(error))
         return None
 
@@ -104,6 +118,26 @@ def _tell(
         click.echo(f"incidents: {incidents:,} (pmo incidents tells why)")
 
 
+def _do_what_is_due(home: Home) -> Report:
+    """If nobody else is at it; whoever is keeps the views up, too."""
+    from consumers.scheduler import Report
+
+    return home.scheduler.work() if home.leases.take(SCHEDULER) else Report()
+
+
+def _tell_others(home: Home, told: dict[str, str]) -> dict[str, str]:
+    """Who else is at work on what; said once."""
+    try:
+        leaders = home.consumers.leaders()
+    except StoreFailed:
+        return told  # it has been told why
+    others = {name: who for name, who in leaders.items() if who != home.leases.holder}
+    for name, who in others.items():
+        if told.get(name) != who:
+            click.echo(f"standing by: {name} is at work in {who}", err=True)
+    return others
+
+
 def tell_waiting(waiting: Sequence[Waiting]) -> None:
     for one in waiting:
         click.echo(
@@ -126,7 +160,7 @@ def deadlines_command(
     until: str | None,
     settled: bool,
     limit: int,
-    home: Path,
+    home: Address,
     as_json: bool,
 ) -> None:
     """List what is due when, the earliest first: of a CASE, a workflow, or everything."""

@@ -14,6 +14,7 @@ from app.cli.next_steps import print_next, with_hurdles
 from app.cli.tables import bold, clean, dim, print_json
 from app.home import Home
 from app.offers import Offer, offers
+from app.places import Address
 from engine.errors import BadInput, NotFound, Refused, StoreFailed
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @options.actor_option
 @options.home_option
 @options.json_option
-def start_command(workflow: str, home: Path, as_json: bool, **given: Any) -> None:
+def start_command(workflow: str, home: Address, as_json: bool, **given: Any) -> None:
     """Start a case of the WORKFLOW's newest definition.
 
     \b
@@ -70,7 +71,7 @@ def start_command(workflow: str, home: Path, as_json: bool, **given: Any) -> Non
 def do_command(
     case: str,
     trigger: str | None,
-    home: Path,
+    home: Address,
     as_json: bool,
     if_version: int | None,
     override: bool,
@@ -118,7 +119,7 @@ def attach_command(
     file: Path,
     kind: str,
     as_of_date: str | None,
-    home: Path,
+    home: Address,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -151,7 +152,7 @@ def observe_command(
     state: str | None,
     source: str,
     record: str,
-    home: Path,
+    home: Address,
     as_json: bool,
     **given: Any,
 ) -> None:

@@ -7,7 +7,7 @@ end of its log, and writes what comes back.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.events import AnyEvent
 from engine.store.log import Append, Appended, Conflict, Marked, Recorded
@@ -50,10 +50,17 @@ def judge(
     versions = dict(versions)
     markers: dict[bytes, Marked] = {}
     answers: list[Appended | Conflict | Marked] = []
+    lost: set[str] = set()  # streams on which later appends may go on from what is not written
     for append in appends:
-        refusal = known.get(append.marker) or markers.get(append.marker) or _stale(append, versions)
+        refusal = (
+            known.get(append.marker)
+            or markers.get(append.marker)
+            or _stale(append, versions)
+            or _orphaned(append, versions, lost)
+        )
         if refusal:
             answers.append(refusal)
+            lost.update([event.stream for event in append.events])
             continue
         first = head + 1
         placed = []
@@ -63,7 +70,7 @@ def judge(
                 raise ValueError(f"{stream} version {event.version} does not follow `expected`")
             versions[stream] = event.version
             if event.recorded_at < recorded_at:
-                event = event.model_copy(update={"recorded_at": recorded_at})
+                event = replace(event, recorded_at=recorded_at)
             recorded_at = event.recorded_at
             head += 1
             placed.append(Recorded(head, event))
@@ -77,4 +84,11 @@ def _stale(append: Append, versions: dict[str, int]) -> Conflict | None:
         actual = versions.get(stream, 0)
         if actual != expected:
             return Conflict(stream, actual)
+    return None
+
+
+def _orphaned(append: Append, versions: dict[str, int], lost: set[str]) -> Conflict | None:
+    for stream in append.expected if lost else ():
+        if stream in lost:
+            return Conflict(stream, versions.get(stream, 0))
     return None

@@ -5,23 +5,25 @@
 - ``recorded_at`` never decreases along positions: where a clock stepped back, the store lifts the
   event to the last instant in the log before it writes.
 - An append is all of one command or nothing, and conditional on the version of every stream it
-  wrote or read. Appends of one call share a transaction; a conflict in one never fails another.
+  wrote or read. Appends of one call share a transaction; a conflict in one fails no other, but for
+  those that expect something of a stream which it would have continued: they were decided on a
+  version that was never written, even where others have meanwhile brought one of that number.
 - What ``append`` returned is durable.
 - Bytes are never changed or removed; every row carries the hash chain over all rows before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from engine.events import AnyEvent
+from engine.store.chain import Row
 from engine.upcasts import Body
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(NamedTuple):
     """What one command wants written.
 
     ``expected`` holds, for each stream written or read, the version it must still have (0: none).
@@ -34,23 +36,20 @@ class Append:
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An event in its place in the whole log."""
 
     position: int
     event: AnyEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """Durable now. ``events`` are as written: their ``recorded_at`` may have been lifted."""
 
     events: tuple[Recorded, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(NamedTuple):
     """Nothing was written: ``stream`` is at ``actual``, not at what was expected."""
 
     stream: str
@@ -64,6 +63,13 @@ class Marked:
     first_position: int
     count: int
     fingerprint: bytes
+
+
+class Page(NamedTuple):
+    """A part of a log as it lies in a store: events in order, and some markers."""
+
+    rows: list[Row]
+    markers: dict[bytes, Marked]
 
 
 class Log(Protocol):
@@ -107,6 +113,21 @@ class Log(Protocol):
         """Recompute the hash chain from the bytes; the number of events checked.
 
         Raises ``LogDamaged`` naming the first position that is not what was written.
+        """
+
+    def rows(self, after: int, limit: int) -> list[Row]:
+        """As ``read``, but each event as it lies in the store: for who copies a log
+        (``engine.store.copy``)."""
+
+    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
+        """Up to ``limit`` commands that had their effect, in the order of their markers, from the
+        one after ``after``."""
+
+    def restore(self, pages: Iterable[Page]) -> None:
+        """Fill an empty log with what another holds: positions, bytes, hashes and all.
+
+        It is one transaction: if the pages end in an error, nothing of them is there. They are
+        taken for sound. Raises ``BadInput`` when the log is not empty.
         """
 
     def close(self) -> None: ...

@@ -9,11 +9,20 @@ from engine.store.memory import MemoryLog
 from engine.store.sqlite import SQLiteLog
 
 MEMORY = ":memory:"
+SCHEMES = ("postgresql://", "postgres://")
 
 
 def open_log(address: str | Path) -> Log:
-    """The log in memory for ``:memory:``, else the SQLite ledger at this path, made if need be.
+    """The log in memory for ``:memory:``, in PostgreSQL for ``postgresql://USER@HOST:PORT/DB``,
+    else the SQLite ledger at this path; made if need be.
 
     Raises ``StoreFailed``.
     """
-    return MemoryLog() if str(address) == MEMORY else SQLiteLog(address)
+    address = str(address)
+    if address == MEMORY:
+        return MemoryLog()
+    if address.startswith(SCHEMES):
+        from engine.store.postgres import PostgresLog  # its driver is not for those without it
+
+        return PostgresLog(address)
+    return SQLiteLog(address)

@@ -24,8 +24,9 @@ from engine import canonical
 from engine.errors import LogDamaged, StoreFailed
 from engine.store import sqlite_file
 from engine.store.chain import GENESIS, Row, check_markers, verified
+from engine.store.copy import not_empty, stored_event
 from engine.store.group import Judgement, judge, streams_of
-from engine.store.log import Append, Appended, Conflict, Marked, Recorded
+from engine.store.log import Append, Appended, Conflict, Marked, Page, Recorded
 from engine.store.mapper import Mapper
 from engine.store.sqlite_recorders import Datastore, Factory, Recorder, marks
 from engine.upcasts import Body, read
@@ -74,13 +75,7 @@ class SQLiteLog:
     def _insert(self, c: stock.SQLiteCursor, judgement: Judgement) -> None:
         events = list(judgement.events())
         self._recorder._insert_events(c, [self._mapper.to_stored_event(event) for event in events])
-        c.executemany(
-            "INSERT INTO command_markers VALUES (?,?,?,?)",
-            [
-                (marker, marked.first_position, marked.count, marked.fingerprint)
-                for marker, marked in judgement.markers.items()
-            ],
-        )
+        _insert_markers(c, judgement.markers)
         if events:
             self._last = (self._datastore.head[1], events[-1].recorded_at)
 
@@ -121,6 +116,7 @@ class SQLiteLog:
                 "SELECT position, state FROM events WHERE position > ? ORDER BY position LIMIT ?",
                 (after, limit),
             )
+            c.sqlite_cursor.row_factory = None  # tuples: nothing here asks for a column by name
             rows = c.fetchall()
         return [(position, read(position, state, canonical.decode)) for position, state in rows]
 
@@ -177,6 +173,29 @@ class SQLiteLog:
             raise LogDamaged(position + 1, str(failure)) from error
         return position - after
 
+    def rows(self, after: int, limit: int) -> list[Row]:
+        with self._reading() as c:
+            c.execute(
+                "SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?", (after, limit)
+            )
+            return [Row(*row) for row in c.fetchall()]
+
+    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
+        with self._reading() as c:
+            c.execute(
+                "SELECT * FROM command_markers WHERE marker > ? ORDER BY marker LIMIT ?",
+                (after, limit),
+            )
+            return {marker: Marked(*rest) for marker, *rest in c.fetchall()}
+
+    def restore(self, pages: Iterable[Page]) -> None:
+        with self._plainly(), self._datastore.transaction(commit=True) as c:
+            if (head := self._end(c)[0]) or _select_any_marker(c):
+                raise not_empty(self._path, head)
+            for page in pages:
+                self._recorder._insert_events(c, [stored_event(row) for row in page.rows])
+                _insert_markers(c, page.markers)
+
     def close(self) -> None:
         self._datastore.close()
 
@@ -217,6 +236,21 @@ def _select_markers(c: stock.SQLiteCursor, markers: Sequence[bytes]) -> dict[byt
         for marker, first_position, count, fingerprint in c.fetchall():
             found[marker] = Marked(first_position, count, fingerprint)
     return found
+
+
+def _select_any_marker(c: stock.SQLiteCursor) -> bool:
+    c.execute("SELECT 1 FROM command_markers LIMIT 1")
+    return c.fetchone() is not None
+
+
+def _insert_markers(c: stock.SQLiteCursor, markers: dict[bytes, Marked]) -> None:
+    c.executemany(
+        "INSERT INTO command_markers VALUES (?,?,?,?)",
+        [
+            (marker, marked.first_position, marked.count, marked.fingerprint)
+            for marker, marked in markers.items()
+        ],
+    )
 
 
 def _select_versions(c: stock.SQLiteCursor, streams: Iterable[str]) -> dict[str, int]:

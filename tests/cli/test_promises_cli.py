@@ -12,18 +12,15 @@ from engine.commands import PublishDefinition, PullTrigger, Requester, StartCase
 from engine.errors import Refused
 from engine.loading import load_definition
 from engine.service import Receipt, Service
-from engine.store.memory import MemoryLog
-from engine.store.sqlite import SQLiteLog
 from tests.cli.conftest import WORKFLOWS
 
 THREADS = 50
 PAT = Requester(id="pat", roles=("requester",))
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def service(request, tmp_path):
+@pytest.fixture
+def service(log):
     """A service on each store, with one draft, DEC-0001."""
-    log = MemoryLog() if request.param == "memory" else SQLiteLog(tmp_path / "ledger.db")
     service = Service(log)
     for name in ("objective", "decision"):
         text = (WORKFLOWS / f"{name}.yaml").read_text(encoding="utf-8")
@@ -31,8 +28,7 @@ def service(request, tmp_path):
         service.handle(PublishDefinition(command_id=name, actor=PAT, body=body, text=text))
     started = StartCase(command_id="start", actor=PAT, workflow="decision", data={"title": "A"})
     service.handle(started)
-    yield service
-    log.close()
+    return service
 
 
 def test_promise_4_once(service):

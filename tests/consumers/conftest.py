@@ -1,4 +1,4 @@
-"""Real ledgers and real memories of consumers, in a folder of the test's own."""
+"""Real ledgers and real memories of consumers, in a folder or a database of the test's own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from consumers.memory import Place
+from consumers.postgres import PostgresMemories
 from consumers.reactions import Reactions
 from consumers.runner import Runner
 from consumers.store import Store
@@ -19,7 +21,7 @@ from engine.events import ActorKind, Source
 from engine.loading import load_definition
 from engine.service import Receipt, Service
 from engine.store.log import Log
-from engine.store.sqlite import SQLiteLog
+from engine.store.opening import open_log
 
 PLAN = """
 workflow: plan
@@ -73,12 +75,13 @@ PAT = Requester(id="pat", roles=("requester",))
 class House:
     """A ledger, a service, and the reactions to it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, ledger: Path | str, memories: Path | Place) -> None:
+        self.ledger = str(ledger)
+        self.memories = memories
         self.clock = HandClock("2026-03-01T09:00:00.000000Z")
-        self.log: Log = SQLiteLog(folder / "ledger.db")
+        self.log: Log = open_log(ledger)
         self.service = Service(self.log, self.clock)
-        self.store = Store(folder / "consumers.db")
+        self.store = Store(memories)
         self.waits: list[float] = []
         self.reactions = Reactions(self.log, self.service)
         self.runner = self.another(self.store)
@@ -148,21 +151,23 @@ class House:
         self.log.close()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    if request.param == "postgres":
+        address = request.getfixturevalue("database")
+        house = House(address, PostgresMemories(address))
+    else:
+        house = House(tmp_path / "ledger.db", tmp_path / "consumers.db")
+    yield house
+    house.close()
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(bare: House) -> House:
     """Plans and decisions are published, and reactions are switched on."""
-    house = House(tmp_path)
-    house.publish(PLAN, DECISION)
-    house.runner.switch_on()
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.close()
+    bare.publish(PLAN, DECISION)
+    bare.runner.switch_on()
+    return bare
 
 
 @pytest.fixture
@@ -170,7 +175,7 @@ def another_store(house: House) -> Iterator[Callable[[], Store]]:
     opened: list[Store] = []
 
     def another() -> Store:
-        opened.append(Store(house.folder / "consumers.db"))
+        opened.append(Store(house.memories))
         return opened[-1]
 
     yield another

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
@@ -13,6 +10,7 @@ from consumers import cloud_events
 from engine import ids
 from engine.clock import to_datetime
 from engine.commands import PullTrigger
+from engine.store.chain import link
 from tests.consumers.conftest import PAT, House
 
 CLAIMING = """
@@ -86,9 +84,9 @@ def test_the_data_are_the_very_bytes_that_the_log_keeps_and_hashes(house: House)
     house.start("plan", title="Straße, 道", budget="1.25m")
     position = house.log.head()
     ((_, body),) = house.log.bodies(position - 1, 1)
-    with closing(sqlite3.connect(house.folder / "ledger.db")) as ledger:
-        ((stored,),) = ledger.execute("SELECT state FROM events WHERE position = ?", [position])
-    assert cloud_events.data(body) == stored
+    before, after = house.log.chain(position - 1), house.log.chain(position)
+    assert before is not None
+    assert link(before, cloud_events.data(body)) == after
 
 
 def test_definitions_are_for_everybody_and_claims_are_for_nobody(house: House) -> None:

@@ -15,7 +15,7 @@ from consumers.store import Store
 from engine.errors import StoreFailed
 from engine.reactions import DEEPEST, depth_of
 from engine.service import Service
-from engine.store.sqlite import SQLiteLog
+from engine.store.opening import open_log
 from tests.consumers.conftest import DECISION, PLAN, House
 
 ROOT = Path(__file__).parents[2]
@@ -190,7 +190,7 @@ class CrashingStore(Store):
 def test_a_crash_between_effect_and_checkpoint_has_one_effect(house):
     plan = house.start("plan").stream
     house.approved(plan)
-    crashing = CrashingStore(house.folder / "consumers.db")
+    crashing = CrashingStore(house.memories)
     with pytest.raises(KeyboardInterrupt):
         house.another(crashing).catch_up()
     crashing.close()
@@ -209,9 +209,11 @@ from consumers import store
 from consumers.reactions import Reactions
 from consumers.runner import Runner
 from engine.service import Service
-from engine.store.sqlite import SQLiteLog
+from consumers.postgres import PostgresMemories
+from engine.store.opening import open_log
 
-folder, left = Path(sys.argv[1]), int(sys.argv[2])
+ledger, left = sys.argv[1], int(sys.argv[2])
+memories = PostgresMemories(ledger) if "://" in ledger else Path(ledger).with_name("consumers.db")
 
 class Deadly(store.Store):
     def finish(self, *said):
@@ -221,8 +223,8 @@ class Deadly(store.Store):
             os.kill(os.getpid(), signal.SIGKILL)
         super().finish(*said)
 
-log = SQLiteLog(folder / "ledger.db")
-Runner(log, Deadly(folder / "consumers.db"), Reactions(log, Service(log)), batch=3).catch_up()
+log = open_log(ledger)
+Runner(log, Deadly(memories), Reactions(log, Service(log)), batch=3).catch_up()
 """
 
 
@@ -232,7 +234,7 @@ def test_a_killed_process_leaves_one_effect_of_every_event(house, batch):
     for plan in plans:
         house.approved(plan)
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, house.folder, str(batch)], cwd=ROOT, check=False
+        [sys.executable, "-c", KILLED, house.ledger, str(batch)], cwd=ROOT, check=False
     )
     assert killed.returncode == -signal.SIGKILL
     house.runner.catch_up()
@@ -252,7 +254,7 @@ def test_two_reactors_at_once_have_one_effect(house):
     failures: list[BaseException] = []
 
     def react() -> None:
-        log, store = SQLiteLog(house.folder / "ledger.db"), Store(house.folder / "consumers.db")
+        log, store = open_log(house.ledger), Store(house.memories)
         try:
             ready.wait()
             runner = house.another(store, Reactions(log, Service(log)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -231,6 +232,20 @@ def test_a_memory_that_is_no_database_is_told_in_plain_words(tmp_path):
 
 
 def test_a_memory_of_another_form_is_left_alone(house):
-    house.store._connection.execute("PRAGMA user_version = 7")
+    in_file = isinstance(house.memories, Path)
+    house.store._memory.run("PRAGMA user_version = 7" if in_file else "UPDATE form SET number = 7")
     with pytest.raises(StoreFailed, match="of form 7"):
-        Store(house.folder / "consumers.db")
+        Store(house.memories)
+
+
+def test_a_memory_of_an_older_form_is_brought_up_to_date(tmp_path):
+    """Form 1 knew no leases."""
+    store = Store(tmp_path / "consumers.db")
+    store.begin("herald", 3)
+    store._memory.run("DROP TABLE lease")
+    store._memory.run("PRAGMA user_version = 1")
+    store.close()
+    store = Store(tmp_path / "consumers.db")
+    assert store.position("herald") == 3
+    assert store.leaders() == {}
+    store.close()

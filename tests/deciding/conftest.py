@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from engine import ids
@@ -14,8 +11,6 @@ from engine.definition import Definition
 from engine.loading import load_definition
 from engine.service import Service
 from engine.store.log import Log
-from engine.store.memory import MemoryLog
-from engine.store.sqlite import SQLiteLog
 
 OBJECTIVE = """
 workflow: objective
@@ -82,13 +77,6 @@ PAT = Requester(id="pat", roles=("requester",))
 SAM = Requester(id="sam", roles=("approver",))
 BOTH = Requester(id="pat", roles=("requester", "approver"))
 OPERATOR = Requester(id="operator", kind="service")
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
-    log: Log = MemoryLog() if request.param == "memory" else SQLiteLog(tmp_path / "ledger.db")
-    yield log
-    log.close()
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +20,6 @@ from engine.commands import (
 from engine.events import Evidence, Source
 from engine.service import Receipt, Service
 from engine.store.log import Log
-from engine.store.memory import MemoryLog
-from engine.store.sqlite import SQLiteLog
 from tests.deciding.conftest import publish
 
 REGISTERS = """
@@ -229,13 +225,6 @@ class Office:
 
 def paper(kind: str, as_of: str = "2026-02-20", mark: str = "a") -> Evidence:
     return Evidence(kind=kind, as_of=as_of, sha256=mark * 64)
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
-    log: Log = MemoryLog() if request.param == "memory" else SQLiteLog(tmp_path / "ledger.db")
-    yield log
-    log.close()
 
 
 @pytest.fixture

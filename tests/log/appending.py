@@ -1,7 +1,7 @@
 """Processes that append until they are killed, for the tests that kill them.
 
 Run as a program it imports everything once and then makes one process for each line it reads: a
-fork takes milliseconds, a fresh interpreter half a second. A line is ``PATH SEED``. It answers
+fork takes milliseconds, a fresh interpreter half a second. A line is ``ADDRESS SEED``. It answers
 ``started PID``; the process writes a line ``FIRST_POSITION MARKER`` for each append acknowledged;
 when it is dead there follows ``dead``.
 """
@@ -12,15 +12,16 @@ import os
 import random
 import sys
 
+import engine.store.postgres  # noqa: F401  so that no fork has to
 from engine.store.log import Appended
-from engine.store.sqlite import SQLiteLog
+from engine.store.opening import open_log
 from tests.log.conftest import append
 
 
-def append_for_ever(path: str, seed: str) -> None:
+def append_for_ever(address: str, seed: str) -> None:
     """Groups of 1 to 8 appends; each writes two events, so that a half-written one would show."""
     choose = random.Random(seed)
-    log = SQLiteLog(path)
+    log = open_log(address)
     number = 0
     while True:
         group = []
@@ -40,10 +41,10 @@ def say(line: str) -> None:
 
 def main() -> None:
     for line in sys.stdin:
-        path, seed = line.split()
+        address, seed = line.split()
         pid = os.fork()
         if pid == 0:
-            append_for_ever(path, seed)
+            append_for_ever(address, seed)
         say(f"started {pid}")
         os.waitpid(pid, 0)
         say("dead")

@@ -1,4 +1,4 @@
-"""A log on every store that ships, and small events to put into it."""
+"""Small events to put into a log, and a ledger on SQLite to look into."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import pytest
 
 from engine import ids
 from engine.events import Actor, CaseTransitioned, DefinitionRef
-from engine.store.log import Append, Log
-from engine.store.memory import MemoryLog
+from engine.store.log import Append
 from engine.store.sqlite import SQLiteLog
 
 NINE = "2026-01-01T09:00:00.000000Z"
@@ -61,13 +60,6 @@ def append(
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.db"
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def log(request: pytest.FixtureRequest, path: Path) -> Iterator[Log]:
-    log: Log = MemoryLog() if request.param == "memory" else SQLiteLog(path)
-    yield log
-    log.close()
 
 
 @pytest.fixture

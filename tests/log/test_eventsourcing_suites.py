@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from pathlib import Path
 from unittest import TestCase
 from uuid import uuid4
 
 import pytest
 from eventsourcing import popo
+from eventsourcing import postgres as stock_postgres
 from eventsourcing import sqlite as stock
 from eventsourcing.application import Application
-from eventsourcing.persistence import EventStore, InfrastructureFactory, Mapper
+from eventsourcing.persistence import EventStore, InfrastructureFactory, Mapper, StoredEvent
 from eventsourcing.tests import application as applications
 from eventsourcing.tests import persistence as suites
 from eventsourcing.utils import Environment, get_topic
+from psycopg.conninfo import conninfo_to_dict
 
 from engine.errors import LogDamaged
-from engine.store import memory, sqlite, sqlite_recorders
+from engine.store import memory, postgres, postgres_recorders, sqlite, sqlite_recorders
 from engine.store.mapper import Mapper as OurMapper
 from tests.log.conftest import event
+from tests.postgres import server
 
 # One test of theirs provokes a deprecation warning and records it, unless it is raised as an error.
 pytestmark = pytest.mark.filterwarnings("always:'log' is deprecated:DeprecationWarning")
@@ -57,6 +61,39 @@ class OnSQLite(TestCase):
 class OnSQLiteWithTextIds(OnSQLite):
     """As the engine's own log uses it: the ids are case keys."""
 
+    id_type = "text"
+
+    def new_originator_id(self) -> str:
+        return f"DEC-{uuid4()}"
+
+
+class OnPostgres(TestCase):
+    id_type = "uuid"
+
+    def setUp(self) -> None:
+        address = server().new_database()
+        self.addCleanup(server().drop_database, address)
+        at = conninfo_to_dict(address)
+        self.env = Environment(
+            env={
+                "PERSISTENCE_MODULE": "engine.store.postgres",
+                "POSTGRES_DBNAME": at["dbname"],
+                "POSTGRES_HOST": at["host"],
+                "POSTGRES_PORT": at["port"],
+                "POSTGRES_USER": at["user"],
+                "POSTGRES_PASSWORD": os.environ.get("PGPASSWORD", ""),
+                "ORIGINATOR_ID_TYPE": self.id_type,
+            }
+        )
+        self.factory = InfrastructureFactory.construct(self.env)
+        super().setUp()
+
+    def tearDown(self) -> None:
+        self.factory.close()
+        super().tearDown()
+
+
+class OnPostgresWithTextIds(OnPostgres):
     id_type = "text"
 
     def new_originator_id(self) -> str:
@@ -97,7 +134,37 @@ def bind(*stores):
         del globals()[suite.__name__]
 
 
-bind(InMemory, OnSQLite, OnSQLiteWithTextIds)
+bind(InMemory, OnSQLite, OnSQLiteWithTextIds, OnPostgres, OnPostgresWithTextIds)
+
+
+class TestSubscriptionsOnPostgres(OnPostgres, suites.ApplicationRecorderTestCase):
+    def create_recorder(self):
+        return self.factory.application_recorder()
+
+    def test_insert_subscribe(self):
+        self.optional_test_insert_subscribe()
+
+    def test_what_was_committed_before_it_listened_is_delivered(self):
+        """The stock subscription waits for ever when its LISTEN comes after the commit."""
+        looked, committed = threading.Event(), threading.Event()
+
+        class Recorder(postgres_recorders.Recorder):
+            def select_notifications(self, *args, **kwargs):
+                found = super().select_notifications(*args, **kwargs)
+                looked.set()
+                return found
+
+        class Late(postgres_recorders.Subscription):
+            def _listen(self):
+                committed.wait(60)
+                super()._listen()
+
+        recorder = Recorder(self.factory.datastore)
+        with Late(recorder, gt=0) as subscription:
+            assert looked.wait(60)
+            recorder.insert_events([StoredEvent(self.new_originator_id(), 1, "topic", b"state")])
+            committed.set()
+            assert next(subscription).state == b"state"
 
 
 class TestFactoryInMemory(InMemory, suites.InfrastructureFactoryTestCase):
@@ -140,11 +207,35 @@ class TestFactoryOnSQLite(OnSQLite, suites.InfrastructureFactoryTestCase):
         return sqlite_recorders.ProcessRecorder
 
 
+class TestFactoryOnPostgres(OnPostgres, suites.InfrastructureFactoryTestCase):
+    def expected_factory_class(self):
+        return postgres.Factory
+
+    def expected_aggregate_recorder_class(self):
+        return stock_postgres.PostgresAggregateRecorder
+
+    def expected_application_recorder_class(self):
+        return postgres_recorders.Recorder
+
+    def expected_tracking_recorder_class(self):
+        return stock_postgres.PostgresTrackingRecorder
+
+    def tracking_recorder_subclass(self):
+        return TrackingOnPostgres
+
+    def expected_process_recorder_class(self):
+        return postgres_recorders.ProcessRecorder
+
+
 class TrackingInMemory(popo.POPOTrackingRecorder):
     pass
 
 
 class TrackingOnSQLite(stock.SQLiteTrackingRecorder):
+    pass
+
+
+class TrackingOnPostgres(stock_postgres.PostgresTrackingRecorder):
     pass
 
 
@@ -155,8 +246,8 @@ class StockApplication(TestCase):
         super().setUp()
         patch = pytest.MonkeyPatch()
         self.addCleanup(patch.undo)
-        for name in ("PERSISTENCE_MODULE", "SQLITE_DBNAME"):
-            patch.setitem(os.environ, name, self.env.get(name, ""))
+        for name, value in self.env.items():
+            patch.setitem(os.environ, name, value)
 
 
 class TestApplicationInMemory(StockApplication, InMemory, applications.ApplicationTestCase):
@@ -165,6 +256,14 @@ class TestApplicationInMemory(StockApplication, InMemory, applications.Applicati
 
 class TestApplicationOnSQLite(StockApplication, OnSQLite, applications.ApplicationTestCase):
     pass
+
+
+class TestApplicationOnPostgres(StockApplication, OnPostgres, applications.ApplicationTestCase):
+    pass
+
+
+class TestExampleOnPostgres(StockApplication, OnPostgres, applications.ExampleApplicationTestCase):
+    expected_factory_topic = get_topic(postgres.Factory)
 
 
 class TestExampleInMemory(StockApplication, InMemory, applications.ExampleApplicationTestCase):

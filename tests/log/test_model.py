@@ -12,9 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.store.log import Append, Appended, Conflict, Marked
 from engine.store.memory import MemoryLog
+from engine.store.postgres import PostgresLog
 from engine.store.sqlite import SQLiteLog
 from engine.store.tail import tail
 from tests.log.conftest import event
+from tests.postgres import server
 
 STREAMS = ("A", "B", "C")
 WANTED = some.fixed_dictionaries(
@@ -40,12 +42,11 @@ class LogAgainstModel(RuleBasedStateMachine):
     def model_version(self, stream):
         return sum(1 for row in self.rows if row[0] == stream)
 
-    def model_append(self, wanted):
-        if known := self.markers.get(wanted.marker):
-            return known
-        for stream, expected in wanted.expected.items():
-            if self.model_version(stream) != expected:
-                return Conflict(stream, self.model_version(stream))
+    def model_append(self, wanted, lost):
+        refusal = self.model_refusal(wanted, lost)
+        if refusal:
+            lost.update(one.stream for one in wanted.events)
+            return refusal
         first = len(self.rows) + 1
         for one in wanted.events:
             latest = max([row[3] for row in self.rows], default="")
@@ -53,6 +54,17 @@ class LogAgainstModel(RuleBasedStateMachine):
             self.rows.append((one.stream, one.version, one.event_id, at))
         self.markers[wanted.marker] = Marked(first, len(wanted.events), wanted.fingerprint)
         return Appended
+
+    def model_refusal(self, wanted, lost):
+        if known := self.markers.get(wanted.marker):
+            return known
+        for stream, expected in wanted.expected.items():
+            if self.model_version(stream) != expected:
+                return Conflict(stream, self.model_version(stream))
+        for stream in wanted.expected:
+            if stream in lost:
+                return Conflict(stream, self.model_version(stream))
+        return None
 
     def want(self, plan, ahead):
         stream = plan["stream"]
@@ -70,7 +82,8 @@ class LogAgainstModel(RuleBasedStateMachine):
     def append_a_group(self, plans, which):
         ahead = {}
         group = [self.want(plan, ahead) for plan in plans]
-        expected = [self.model_append(wanted) for wanted in group]
+        lost = set()
+        expected = [self.model_append(wanted, lost) for wanted in group]
         answers = self.logs[which % len(self.logs)].append(group)
         for wanted, said, answer in zip(group, expected, answers, strict=True):
             if said is Appended:
@@ -140,7 +153,26 @@ class SQLiteAgainstModel(LogAgainstModel):
         self.folder.cleanup()
 
 
+class PostgresAgainstModel(LogAgainstModel):
+    """Two logs on one database, as two processes would have them, appending in turn."""
+
+    def open(self):
+        self.address = server().new_database()
+        return [PostgresLog(self.address), PostgresLog(self.address)]
+
+    @rule(which=some.integers(0, 1))
+    def close_and_open_again(self, which):
+        self.logs[which].close()
+        self.logs[which] = PostgresLog(self.address)
+
+    def teardown(self):
+        super().teardown()
+        server().drop_database(self.address)
+
+
 TestMemory = MemoryAgainstModel.TestCase
 TestMemory.settings = settings(max_examples=60, stateful_step_count=20)
 TestSQLite = SQLiteAgainstModel.TestCase
 TestSQLite.settings = settings(max_examples=30, stateful_step_count=15)
+TestPostgres = PostgresAgainstModel.TestCase
+TestPostgres.settings = settings(max_examples=15, stateful_step_count=15)

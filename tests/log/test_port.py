@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from engine import events
 from engine.store.log import Appended, Conflict, Marked
 from tests.log.conftest import NINE, TEN, append, event
 
@@ -73,6 +74,22 @@ def test_an_append_may_expect_what_an_earlier_one_of_the_same_call_brings_about(
     first, second = append("A"), append("A", 2, reads={"B": 0})
     assert [type(a) for a in log.append([first, second])] == [Appended, Appended]
     assert log.append([append("B"), append("C", reads={"B": 0})])[1] == Conflict("B", 1)
+
+
+def test_who_goes_on_from_what_was_refused_is_refused_though_another_has_brought_that_version(log):
+    """Decided on a version 2 of ours that was never written; that of the log is another's."""
+    log.append([append("A", count=2)])
+    answers = log.append([append("A", 2), append("A", 3), append("B", reads={"A": 2}), append("C")])
+    assert answers[:3] == [Conflict("A", 2)] * 3
+    assert isinstance(answers[3], Appended)
+
+
+def test_who_goes_on_from_what_was_written_before_is_refused_too(log):
+    command = append("A")
+    log.append([command, append("A", 2)])
+    again, following = log.append([command, append("A", 3)])
+    assert isinstance(again, Marked)
+    assert following == Conflict("A", 2)
 
 
 def test_a_marker_gives_a_command_one_effect(log):
@@ -192,3 +209,16 @@ def test_many_streams_and_markers_fit_into_one_call(log):
     assert all(isinstance(a, Appended) for a in log.append(group))
     assert len(log.marked([a.marker for a in group])) == 1200
     assert all(isinstance(a, Marked) for a in log.append(group))
+
+
+def test_rows_and_markers_come_as_they_lie_in_the_store(log):
+    group = [append("A", count=2), append("B"), append("B", 2, count=0)]
+    log.append(group)
+    rows = log.rows(1, 10)
+    assert [(row.position, row.stream, row.version) for row in rows] == [(2, "A", 2), (3, "B", 1)]
+    assert [row.chain for row in rows] == [log.chain(2), log.chain(3)]
+    assert log.rows(0, 1)[0].state == events.to_bytes(group[0].events[0])
+    first, second, third = sorted(one.marker for one in group)
+    assert list(log.markers(b"", 2)) == [first, second]
+    assert log.markers(second, 2) == log.marked([third])
+    assert log.markers(third, 2) == {}

@@ -30,8 +30,9 @@ from engine.events import (
 from engine.store.log import Append, Appended, Log
 from engine.store.memory import MemoryLog
 from engine.store.sqlite import SQLiteLog
+from projections.postgres import PostgresPlace
 from projections.runner import Runner
-from projections.store import Tables, open_for_reading
+from projections.store import Place, Tables, open_for_reading
 
 NINE = "2026-01-01T09:00:00.000000Z"
 
@@ -44,7 +45,7 @@ FIELDS: dict[str, dict[str, Any]] = {
 
 
 def opened(store: str, folder: Path) -> Log:
-    return MemoryLog() if store == "memory" else SQLiteLog(folder / "ledger.db")
+    return SQLiteLog(folder / "ledger.db") if store == "sqlite" else MemoryLog()
 
 
 class History:
@@ -176,9 +177,15 @@ def contents(tables: Tables) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
-    log = opened(request.param, tmp_path)
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def store(request: pytest.FixtureRequest) -> str:
+    """Where log and views are: views of a log in memory, too, are in a file."""
+    return str(request.param)
+
+
+@pytest.fixture
+def log(store: str, tmp_path: Path) -> Iterator[Log]:
+    log = opened(store, tmp_path)
     yield log
     log.close()
 
@@ -189,24 +196,33 @@ def history(log: Log) -> History:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def place(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Path | Place:
+    """Where the views are kept."""
+    if store == "postgres":
+        return PostgresPlace(request.getfixturevalue("database"))
     return tmp_path / "views.db"
 
 
 @pytest.fixture
-def runner(log: Log, path: Path) -> Iterator[Runner]:
-    runner = Runner(log, path)
+def path(tmp_path: Path) -> Path:
+    """A file to keep views in."""
+    return tmp_path / "views.db"
+
+
+@pytest.fixture
+def runner(log: Log, place: Path | Place) -> Iterator[Runner]:
+    runner = Runner(log, place)
     yield runner
     runner.close()
 
 
 @pytest.fixture
-def look(path: Path) -> Iterator[Callable[[], Tables]]:
+def look(place: Path | Place) -> Iterator[Callable[[], Tables]]:
     """Opens the views as a reader does."""
     opened: list[Tables] = []
 
     def look() -> Tables:
-        opened.append(open_for_reading(path))
+        opened.append(open_for_reading(place))
         return opened[-1]
 
     yield look

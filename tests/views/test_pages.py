@@ -60,21 +60,23 @@ def test_what_is_missing_comes_last_on_either_way(history, runner, look):
     assert first.total == 100
 
 
-def test_a_field_that_a_later_version_brings_gets_its_index(history, runner, look):
+def test_a_field_that_a_later_version_brings_gets_its_index(history, runner, look, store):
     history.write(history.definition())
     runner.catch_up()
     more = {"title": {"type": "text"}, "due": {"type": "date"}, "notes": {"type": "text"}}
     history.write(history.definition(2, data=more))
     runner.catch_up()
-    indexed = names(look())
+    indexed = names(look(), store)
     assert "register_plan_by_due" in indexed
     assert not any(name.endswith("_notes") for name in indexed)
     runner.rebuild()
-    assert {name.split("register_")[1] for name in names(look())} == {
+    assert {name.split("register_")[1] for name in names(look(), store)} == {
         name.split("register_")[1] for name in indexed
     }
 
 
-def names(tables: Tables):
+def names(tables: Tables, store: str):
     sql = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '%register_plan%'"
+    if store == "postgres":
+        sql = "SELECT indexname FROM pg_indexes WHERE tablename = 'register_plan'"
     return {name for (name,) in tables.run(sql)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.store.log import Log
+from projections.postgres import PostgresPlace
 from projections.register_pages import one, page
 from projections.runner import Runner
-from projections.store import open_for_reading
+from projections.store import Place, open_for_reading
 from projections.verify import verify
+from tests.postgres import server
 from tests.views.conftest import History, contents, opened
 from tests.views.oracle import case_at
 
-STORES = pytest.mark.parametrize("store", ["memory", "sqlite"])
+STORES = pytest.mark.parametrize("store", ["memory", "sqlite", "postgres"])
 CASES = ("A-1", "A-2", "B_3")
 
 # Few moments, so that equal ones, and dates beside instants of the same day, are common.
@@ -75,29 +79,41 @@ def write(log: Log, told: list[Said]) -> None:
         history.write(event)
 
 
+@contextmanager
+def kept(store: str) -> Iterator[tuple[Log, Path | Place]]:
+    """A log of an example's own, and where its views are."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = opened(store, Path(folder))
+        if store == "postgres":
+            address = server().new_database()
+            yield log, PostgresPlace(address)
+            server().drop_database(address)
+        else:
+            yield log, Path(folder) / "views.db"
+        log.close()
+
+
 @STORES
 @settings(max_examples=30)
 @given(told=histories, cuts=st.lists(st.integers(1, 7), min_size=1))
 def test_promise_3_replay_equals_live(store: str, told: list[Said], cuts: list[int]) -> None:
     """Views that went along with the log, in batches of any size, are those of a rebuild."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = opened(store, Path(folder))
-        runner = Runner(log, Path(folder) / "views.db")
+    with kept(store) as (log, place):
+        runner = Runner(log, place)
         runner.catch_up()
         write(log, told)
         reached = 0
         while reached < log.head():
             reached = runner.catch_up(to=min(log.head(), reached + cuts[reached % len(cuts)]))
-        tables = open_for_reading(Path(folder) / "views.db")
+        tables = open_for_reading(place)
         live = contents(tables)
-        report = verify(log, Path(folder) / "views.db")
+        report = verify(log, place)
         runner.rebuild()
         assert contents(tables) == live
         assert report.sound, report.differences
         assert report.cases == len({item.case for item in told})
         tables.close()
         runner.close()
-        log.close()
 
 
 @STORES
@@ -110,13 +126,12 @@ def test_promise_8_two_clocks(
     store: str, told: list[Said], points: list[tuple[str | None, str | None]]
 ) -> None:
     """A register says, at any point of both clocks, what filtering and folding all events says."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = opened(store, Path(folder))
-        runner = Runner(log, Path(folder) / "views.db")
+    with kept(store) as (log, place):
+        runner = Runner(log, place)
         write(log, told)
         runner.catch_up()
         bodies = log.bodies(0, log.head())
-        tables = open_for_reading(Path(folder) / "views.db")
+        tables = open_for_reading(place)
         for known_at, as_of in points:
             expected = {key: case_at(bodies, key, known_at, as_of) for key in CASES}
             found = page(tables, "plan", as_of=as_of, known_at=known_at)
@@ -128,4 +143,3 @@ def test_promise_8_two_clocks(
                 assert (row and (row.state, row.data)) == expected[key]
         tables.close()
         runner.close()
-        log.close()

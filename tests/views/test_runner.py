@@ -15,8 +15,9 @@ from engine.store.sqlite import SQLiteLog
 from projections.audit import Audit
 from projections.cases import Cases, case
 from projections.register_pages import one, page
-from projections.runner import PROJECTIONS, Runner
-from projections.store import open_for_reading
+from projections.runner import Runner
+from projections.shipped import PROJECTIONS
+from projections.store import Tables, open_for_reading
 from projections.verify import verify
 from projections.views import Batch, reached
 from tests.views.conftest import NINE, History, contents
@@ -39,62 +40,80 @@ KILLED_AT = """
 import os, signal, sys
 from pathlib import Path
 from engine.store.sqlite import SQLiteLog
-from projections import runner
-from projections.store import Tables
+from projections import postgres, runner, sqlite
 
-folder, verb, statement, left = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
-execute = Tables._execute
+folder, place, verb, statement, left = *sys.argv[1:5], int(sys.argv[5])
 
-def deadly(self, sql, parameters):
-    global left
-    if sql.lstrip().startswith(statement):
-        left -= 1
-        if not left:
-            os.kill(os.getpid(), signal.SIGKILL)
-    return execute(self, sql, parameters)
+def deadly(execute):
+    def execute_or_die(self, sql, parameters=()):
+        global left
+        if sql.lstrip().startswith(statement):
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return execute(self, sql, parameters)
+    return execute_or_die
 
-Tables._execute = deadly
-runner._BATCH = runner._BUILD_BATCH = 300
-getattr(runner.Runner(SQLiteLog(folder / "ledger.db"), folder / "views.db"), verb)()
+sqlite.SQLiteTables._execute = deadly(sqlite.SQLiteTables._execute)
+postgres._Session.ask = deadly(postgres._Session.ask)
+runner._BATCH = runner.BUILD_BATCH = 300
+place = postgres.PostgresPlace(place) if "://" in place else Path(place)
+getattr(runner.Runner(SQLiteLog(Path(folder) / "ledger.db"), place), verb)()
 """
 
 
 @pytest.mark.parametrize(
-    ("verb", "statement", "time"),
+    ("store", "verb", "statement", "time"),
     [
-        ("catch_up", "UPDATE $checkpoint", 2),
-        ("catch_up", "COMMIT", 3),
-        ("rebuild", "INSERT INTO $audit", 9),
-        ("rebuild", "CREATE INDEX", 4),
-        ("rebuild", "ALTER TABLE", 3),
+        ("sqlite", "catch_up", "UPDATE $checkpoint", 2),
+        ("sqlite", "catch_up", "COMMIT", 3),
+        ("sqlite", "rebuild", "INSERT INTO $audit", 9),
+        ("sqlite", "rebuild", "CREATE INDEX", 4),
+        ("sqlite", "rebuild", "ALTER TABLE", 3),
+        ("postgres", "catch_up", "UPDATE checkpoint", 2),
+        ("postgres", "catch_up", "COMMIT", 3),
+        ("postgres", "rebuild", "UPDATE checkpoint", 2),
+        ("postgres", "rebuild", "CREATE INDEX", 4),
+        ("postgres", "rebuild", "UPDATE pmo_views.standing", 1),
     ],
 )
-def test_a_killed_process_leaves_rows_and_checkpoint_together(tmp_path, verb, statement, time):
-    log, path = SQLiteLog(tmp_path / "ledger.db"), tmp_path / "views.db"
+def test_a_killed_process_leaves_rows_and_checkpoint_together(
+    store, place, tmp_path, request, verb, statement, time
+):
+    log = SQLiteLog(tmp_path / "ledger.db")
     history = History(log)
     history.write(history.definition(), *(history.observed(f"A-{n}") for n in range(300)))
-    runner = Runner(log, path)
+    runner = Runner(log, place)
     runner.catch_up()
     history.write(*(history.observed(f"B-{n}") for n in range(700)))
+    address = request.getfixturevalue("database") if store == "postgres" else str(place)
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED_AT, tmp_path, verb, statement, str(time)],
+        [sys.executable, "-c", KILLED_AT, tmp_path, address, verb, statement, str(time)],
         cwd=Path(__file__).parents[2],
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL
-    report = verify(log, path)
+    report = verify(log, place)
     assert report.sound, report.differences
     assert 301 <= report.position < 1_001
     runner.rebuild()
-    assert verify(log, path).position == 1_001
-    names = runner._tables.run("SELECT name FROM sqlite_master WHERE type = 'table'")
-    assert not [name for (name,) in names if name.startswith("b")]
+    assert verify(log, place).position == 1_001
+    assert len(sets(runner._tables, store)) == 1
     runner.close()
     log.close()
 
 
+def sets(tables: Tables, store: str) -> set[str]:
+    """The sets of views there are, those included that nobody reads."""
+    if store == "postgres":
+        rows = tables.run("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'pmo_views_b%'")
+        return {name for (name,) in rows}
+    rows = tables.run("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '%cases'")
+    return {name for (name,) in rows}
+
+
 def test_poison_is_parked_with_what_follows_it_in_its_stream_and_all_else_goes_on(
-    log, history, path, look
+    log, history, place, look
 ):
     history.write(
         history.definition(),
@@ -103,7 +122,7 @@ def test_poison_is_parked_with_what_follows_it_in_its_stream_and_all_else_goes_o
         history.observed("A-1", {"title": "Finer"}),
         history.observed("B-1", {"title": "Cured"}),
     )
-    runner = Runner(log, path, [Audit, Choosy])
+    runner = Runner(log, place, [Audit, Choosy])
     runner.catch_up()
     history.write(history.observed("B-1", {"title": "Well"}), history.observed("C-1"))
     runner.catch_up()
@@ -123,7 +142,7 @@ def test_poison_is_parked_with_what_follows_it_in_its_stream_and_all_else_goes_o
 
 
 def test_what_was_parked_is_projected_in_order_once_it_is_mended(
-    log, history, path, look, monkeypatch
+    log, history, place, look, monkeypatch
 ):
     history.write(
         history.definition(),
@@ -131,7 +150,7 @@ def test_what_was_parked_is_projected_in_order_once_it_is_mended(
         history.observed("B-1", {"title": "Well"}),
         history.observed("C-1", {"title": "Poison"}),
     )
-    runner = Runner(log, path, [Audit, Choosy])
+    runner = Runner(log, place, [Audit, Choosy])
     runner.catch_up()
     assert runner.retry_parked() == 0
     assert runner.status().parked == 3
@@ -147,7 +166,7 @@ def test_what_was_parked_is_projected_in_order_once_it_is_mended(
 
 
 def test_a_register_that_cannot_take_a_case_is_right_again_after_the_mending(
-    log, history, runner, path
+    log, history, runner, place
 ):
     """No definition of its workflow is there yet: an event that nobody but a broken tool writes."""
     history.write(
@@ -157,12 +176,12 @@ def test_a_register_that_cannot_take_a_case_is_right_again_after_the_mending(
         history.observed("A-2"),
     )
     runner.catch_up()
-    assert [parked[:3] for parked in verify(log, path).parked] == [
+    assert [parked[:3] for parked in verify(log, place).parked] == [
         (1, "registers", "A-1"),
         (2, "registers", "A-1"),
     ]
     assert runner.retry_parked() == 2
-    tables = open_for_reading(path)
+    tables = open_for_reading(place)
     assert one(tables, "A-1").data == {"title": "Early"}
     assert one(tables, "A-1", as_of="2026-01-01").data == {"title": "Late"}
     tables.close()
@@ -195,7 +214,7 @@ def test_a_rebuild_leaves_readers_undisturbed_and_swaps_all_at_once(log, history
     assert contents(before).keys() == contents(outside).keys()
 
 
-def test_views_of_another_version_of_a_projection_are_rebuilt(log, history, path, look):
+def test_views_of_another_version_of_a_projection_are_rebuilt(log, history, place, look):
     class Renamed(Cases):
         version = 2
 
@@ -203,20 +222,23 @@ def test_views_of_another_version_of_a_projection_are_rebuilt(log, history, path
             super().apply([(at, event | {"name": event["name"].upper()}) for at, event in batch])
 
     history.write(history.definition(), history.observed("A-1"))
-    first = Runner(log, path)
+    first = Runner(log, place)
     first.catch_up()
     assert case(look(), "A-1")["last_name"] == "Reported"
-    second = Runner(log, path, [Renamed if p is Cases else p for p in PROJECTIONS])
+    second = Runner(log, place, [Renamed if p is Cases else p for p in PROJECTIONS])
     assert second.status().checkpoint == 0
     second.catch_up()
+    assert case(look(), "A-1")["last_name"] == "REPORTED"
+    with pytest.raises(StoreFailed, match="of a newer version of pmo"):
+        first.catch_up()
     assert case(look(), "A-1")["last_name"] == "REPORTED"
     first.close()
     second.close()
 
 
-def test_two_runners_on_one_file_project_every_event_once(log, history, path):
+def test_two_runners_on_one_file_project_every_event_once(log, history, place):
     history.write(history.definition())
-    runners = [Runner(log, path), Runner(log, path)]
+    runners = [Runner(log, place), Runner(log, place)]
     runners[0].catch_up()
     for round_ in range(20):
         history.write(*(history.observed(f"A-{n}", {"order": round_}) for n in range(5)))
@@ -227,16 +249,16 @@ def test_two_runners_on_one_file_project_every_event_once(log, history, path):
         thread.start()
     for thread in threads:
         thread.join()
-    report = verify(log, path)
+    report = verify(log, place)
     assert report.sound, report.differences
     assert report.position == log.head()
     for runner in runners:
         runner.close()
 
 
-def test_what_another_runner_wrote_is_not_overwritten_from_memory(log, history, path, look):
+def test_what_another_runner_wrote_is_not_overwritten_from_memory(log, history, place, look):
     history.write(history.definition())
-    first, second = Runner(log, path, [Audit, Cases]), Runner(log, path, [Audit, Cases])
+    first, second = Runner(log, place, [Audit, Cases]), Runner(log, place, [Audit, Cases])
     one, two = {"title": "One"}, {"title": "Two"}
     for runner, data in ((first, {}), (first, one), (second, two), (first, {})):
         history.write(history.observed("A-1", data))
@@ -316,32 +338,32 @@ def test_progress_is_told_up_to_the_end(history, runner):
         ("DELETE FROM audit WHERE position = 2", "audit 2: expected 'a row', found None"),
         ("INSERT INTO definitions VALUES (9, '', 1, '', '', '', '', '')", "definitions 9: "),
         ("DROP TABLE cases", "cases columns: expected ['key', "),
-        ("ALTER TABLE cases ADD COLUMN x", "cases columns: expected ['key', "),
+        ("ALTER TABLE cases ADD COLUMN x TEXT", "cases columns: expected ['key', "),
     ],
 )
 def test_verification_names_what_is_not_as_the_log_has_it(
-    log, history, runner, path, sql, difference
+    log, history, runner, place, sql, difference
 ):
     money = {"cost": {"amount": "7", "currency": "GBP"}}
     history.write(history.definition(), history.observed("A-1", money))
     runner.catch_up()
     runner._tables.run(sql)
-    report = verify(log, path)
+    report = verify(log, place)
     assert not report.sound
     told = [str(found) for found in report.differences]
     assert any(line.startswith(difference.replace("NINE", NINE)) for line in told), told
 
 
-def test_verification_finds_by_the_engines_fold_what_a_rebuild_repeats(log, history, path):
+def test_verification_finds_by_the_engines_fold_what_a_rebuild_repeats(log, history, place):
     class Forgetful(Cases):
         def apply(self, batch: Batch) -> None:
             super().apply([(at, event | {"state": "open"}) for at, event in batch])
 
     projections = [Forgetful if p is Cases else p for p in PROJECTIONS]
     history.write(history.definition(), history.observed("A-1", state="closed"))
-    runner = Runner(log, path, projections)
+    runner = Runner(log, place, projections)
     runner.catch_up()
-    report = verify(log, path, projections=projections)
+    report = verify(log, place, projections=projections)
     assert [str(found) for found in report.differences] == [
         "cases A-1 state: expected 'closed', found 'open'"
     ]

@@ -9,10 +9,11 @@ import pytest
 
 from engine.errors import NotFound
 from engine.loading import load_definition
+from engine.store.log import Log
 from projections.answers import Figure, ask, figures
 from projections.relations import Relations
 from projections.runner import Runner
-from projections.store import Tables, open_for_reading
+from projections.store import Place, Tables, open_for_reading
 from projections.view_definitions import (
     Question,
     load_metrics,
@@ -38,10 +39,11 @@ def gbp(amount):
 class Told:
     """Facts about cases of the library, each with the day on which it was so and recorded."""
 
-    def __init__(self, folder: Path) -> None:
-        self._log = opened_log("sqlite", folder)
+    def __init__(self, log: Log, place: Path | Place) -> None:
+        self._log = log
         self._history = History(self._log)
-        self._runner = Runner(self._log, folder / "views.db")
+        self._place = place
+        self._runner = Runner(self._log, place)
         self._open: list[Tables] = []
         for body in bodies():
             self._history.write(self._history.definition(**body))
@@ -66,19 +68,23 @@ class Told:
     @property
     def views(self):
         self._runner.catch_up()
-        self._open.append(open_for_reading(self._runner._tables.path))
+        self._open.append(open_for_reading(self._place))
         return self._open[-1]
 
     def close(self):
         for tables in self._open:
             tables.close()
         self._runner.close()
-        self._log.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def store(request):
+    return request.param
 
 
 @pytest.fixture
-def told(tmp_path):
-    told = Told(tmp_path)
+def told(log, place):
+    told = Told(log, place)
     yield told
     told.close()
 

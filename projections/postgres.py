@@ -1,0 +1,435 @@
+"""The views on PostgreSQL: ``projections.store.Tables`` there, the only module here that knows it.
+
+A set of views is a schema. Those that people read are the set whose number stands in
+``pmo_views.standing``; a set that is being built has another, and takes their place when that
+number changes. Renaming tables would wait for everybody who reads them, and make others wait
+meanwhile; here neither happens. A set that has had its time is removed by the next who finds that
+nobody reads it any more.
+
+Advisory locks of two numbers each, so that they meet no others: whoever writes a set holds
+``(_WRITES, set)``; whoever reads or builds one shares ``(_USES, set)``, so that nobody removes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import Any
+
+import psycopg
+from psycopg import ClientCursor, errors, pq
+from psycopg.adapt import Loader
+from psycopg.types.numeric import FloatLoader
+
+from engine.errors import StoreFailed
+from projections.postgres_text import copied, translate, translate_view
+from projections.sql import Unfit, read_sql
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+_SQL = read_sql("postgres.sql")
+_WRITES, _USES, _MAKES = 0x504D4F57, 0x504D4F55, 0x504D4F4D
+
+_FEW = 8
+"""Rows up to which statements are quicker than a COPY."""
+
+# Seconds would be text of their own; PostgreSQL counts milliseconds. A process that is stopped in
+# the middle of writing holds up all the others: after ten seconds the server ends its transaction.
+_WRITING = (
+    "SET lock_timeout = 10000; SET idle_in_transaction_session_timeout = 10000;"
+    " SET synchronous_commit = off; SET client_min_messages = warning"
+)
+_READING = "SET statement_timeout = 60000; SET default_transaction_read_only = on"
+
+# What the machine or an operator did to us, as opposed to what an event did.
+_SURROUNDINGS = ("08", "25", "40", "53", "54", "55", "57", "58", "F0", "XX")
+
+_PLAIN_WORDS = {
+    "25006": "views are only read here (readonly)",
+    "25P03": "it took too long, and the server ended the transaction; it is done again",
+    "42501": "this role may not do that; docs/postgresql.md tells what it has to be granted",
+    "53100": "the disk is full",
+    "53300": "the server takes no more connections",
+    "55P03": "another process holds the views; try again when it is done",
+    "57014": "it took longer than a minute",
+}
+
+
+class PostgresPlace:
+    """The views in a database; ``address`` as libpq takes it, the password from the environment."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def open_for_writing(self) -> PostgresTables:
+        """Raises ``StoreFailed``, also for a database that does not sort text by its bytes: there
+        views would list things in another order than elsewhere."""
+        session = _Session(self._address, reading=False)
+        try:
+            _make(session)
+        except BaseException:
+            session.close()
+            raise
+        return PostgresTables(session)
+
+    def open_for_reading(self) -> PostgresTables:
+        session = _Session(self._address, reading=True)
+        try:
+            if not self._is_built(session):
+                raise StoreFailed(
+                    f"{session.name}: no views yet; build them from the log (pmo rebuild)"
+                )
+        except BaseException:
+            session.close()
+            raise
+        return PostgresTables(session)
+
+    def is_built(self) -> bool:
+        """Whether there are views. Raises ``StoreFailed``."""
+        session = _Session(self._address, reading=True)
+        try:
+            return self._is_built(session)
+        finally:
+            session.close()
+
+    def _is_built(self, session: _Session) -> bool:
+        return bool(session.ask(_SQL["is_made"])[0][0] and session.ask(_SQL["standing"])[0][0])
+
+
+class _Session:
+    """A connection that is made again when it was lost, and what is true of its transaction."""
+
+    def __init__(self, address: str, reading: bool) -> None:
+        self._address = address
+        self.reading = reading
+        self.set: int | None = None
+        """The set whose tables are named by their bare names in this transaction."""
+        self._connection = self._connect()
+        self.name = f"{self._connection.info.dbname} at {self._connection.info.host}"
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a transaction is open."""
+        return self._connection.info.transaction_status not in (
+            pq.TransactionStatus.IDLE,
+            pq.TransactionStatus.UNKNOWN,
+        )
+
+    def cursor(self) -> ClientCursor[tuple[Any, ...]]:
+        return ClientCursor(self._connection)
+
+    def server_cursor(self) -> psycopg.Cursor[tuple[Any, ...]]:
+        return self._connection.cursor()
+
+    def ask(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Rows of the last statement in it that has any."""
+        with self.told(), self.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            rows = cursor.fetchall() if cursor.description else []
+            while cursor.nextset():
+                rows = cursor.fetchall() if cursor.description else rows
+            return rows
+
+    def begin(self, sql: str) -> list[tuple[Any, ...]]:
+        """Begin a transaction, through a new connection if the old one was lost."""
+        if self._connection.closed or self._connection.broken:
+            self._connection.close()
+            self._connection = self._connect()
+        self.set = None
+        return self.ask(sql)
+
+    def end(self, sql: str) -> None:
+        self.set = None
+        if self.is_busy:
+            self.ask(sql)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """The machine's failures in words that a user can act on."""
+        try:
+            yield
+        except psycopg.Error as error:
+            raise _explained(error, self.name) from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
+        try:
+            connection = psycopg.connect(
+                self._address, autocommit=True, application_name="pmo views", connect_timeout=10
+            )
+        except psycopg.Error as error:
+            raise StoreFailed(f"PostgreSQL: {_first_line(error)}") from error
+        connection.adapters.register_loader("numeric", FloatLoader)
+        connection.adapters.register_loader("bool", _BoolAsInt)
+        connection.execute(_READING if self.reading else _WRITING)
+        return connection
+
+
+class PostgresTables:
+    """A set of views: of a number, or (without one) those that people read."""
+
+    def __init__(self, session: _Session, number: int | None = None) -> None:
+        self._session = session
+        self._number = number
+        self._standing = 0  # the set that stood when we last looked
+        self.prefix = "" if number is None else f"b{number}_"
+
+    def run(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        with self._within():
+            return self._session.ask(self._placed(sql), parameters)
+
+    def run_many(self, sql: str, rows: Iterable[Parameters]) -> None:
+        rows = list(rows)
+        if not rows:
+            return
+        with self._within(), self._session.told(), self._session.server_cursor() as cursor:
+            cursor.executemany(self._placed(sql), rows)
+
+    def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        copy = copied(sql.replace("$", "")) if len(rows) > _FEW else None
+        if copy is None:
+            self.run_many(sql, rows)
+            return
+        with (
+            self._within(),
+            self._session.told(),
+            self._session.server_cursor() as cursor,
+            cursor.copy(copy) as into,
+        ):
+            for row in rows:
+                into.write_row(row)
+
+    def run_script(self, sql: str) -> None:
+        for statement in filter(str.strip, sql.split(";")):
+            self.run(statement)
+
+    def fetch(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+        with self._within(), self._session.told(), self._session.cursor() as cursor:
+            cursor.execute(self._placed(sql), parameters)
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def located(self, sql: str) -> str:
+        return sql.replace("main.$", f"{self._schema}.").replace("$", "")
+
+    def select(
+        self, sql: str, parameters: Mapping[str, Any], most: int
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        # A cursor of the server's: what is not shown need not be sent. A savepoint, because whoever
+        # is told what is wrong with a view is told more, from the same transaction.
+        opening = f"DECLARE answer NO SCROLL CURSOR FOR {translate_view(sql)}"
+        with self._within(), self.attempt(), self._session.cursor() as cursor:
+            try:
+                cursor.execute(opening, parameters)
+                cursor.execute(f"FETCH {most:d} FROM answer")
+                names = [column.name for column in cursor.description or ()]
+                rows = cursor.fetchall()
+                cursor.execute("CLOSE answer")
+            except psycopg.Error as error:
+                raise _as_asked(error, self._session.name) from error
+            return names, rows
+
+    def each(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
+        with self._within(), self._session.told(), self._session.cursor() as cursor:
+            opening = f"DECLARE rows NO SCROLL CURSOR FOR {self._placed(sql)}"
+            cursor.execute(opening, parameters)
+            while found := cursor.execute("FETCH 2000 FROM rows").fetchall():
+                yield from found
+            cursor.execute("CLOSE rows")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._begin("BEGIN ISOLATION LEVEL READ COMMITTED", "pg_advisory_xact_lock", _WRITES)
+        with self._ended():
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        if self._session.is_busy:
+            yield
+            return
+        self._begin(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            "pg_advisory_xact_lock_shared",
+            _USES,
+        )
+        with self._ended():
+            yield
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        self._session.ask("SAVEPOINT attempt")
+        try:
+            yield
+            self._session.ask("RELEASE attempt")
+        except BaseException:
+            if self._session.is_busy:
+                self._session.ask("ROLLBACK TO attempt; RELEASE attempt")
+            self._session.set = None  # it may have been chosen since, which is undone now
+            raise
+
+    def names(self) -> list[str]:
+        with self._within():
+            return [name for (name,) in self._session.ask(_SQL["tables"], [self._schema])]
+
+    def columns(self, table: str) -> list[str]:
+        with self._within():
+            said = [self._schema, table]
+            return [name for (name,) in self._session.ask(_SQL["columns"], said)]
+
+    def key(self, table: str) -> list[str]:
+        with self._within():
+            return [name for (name,) in self._session.ask(_SQL["key"], [self._schema, table])]
+
+    def shadow(self) -> PostgresTables:
+        for (number,) in self._session.ask(_SQL["builds"]):
+            self._clear(number)
+        ((number,),) = self._session.ask(_SQL["next_build"])
+        self._session.begin(
+            f"SELECT pg_advisory_lock_shared({_USES}, {number}); CREATE SCHEMA {_schema(number)}"
+        )
+        return PostgresTables(self._session, number)
+
+    def promote(self) -> None:
+        assert self._number is not None
+        ((before,),) = self._session.ask(_SQL["standing"])
+        self._session.ask(_SQL["stand"], [self._number])
+        self._session.ask(f"SELECT pg_advisory_unlock_shared({_USES}, {self._number})")
+        with suppress(StoreFailed), self.attempt():  # else the next build removes it
+            self._session.ask("SET LOCAL lock_timeout = 500")
+            self._drop(before)
+
+    def give_up(self) -> None:
+        """The lock that tells of a build ends with its connection."""
+
+    def sorting(self) -> AbstractContextManager[None]:
+        return nullcontext()  # the server knows its bounds
+
+    def scratch(self) -> None:
+        """The server has processes of its own."""
+
+    def close(self) -> None:
+        self._session.close()
+
+    @property
+    def _schema(self) -> str:
+        return _schema(self._standing if self._number is None else self._number)
+
+    @contextmanager
+    def _within(self) -> Iterator[None]:
+        """Inside a transaction, in which bare names are those of this set."""
+        if not self._session.is_busy:
+            with self.snapshot() if self._session.reading else self.transaction():
+                yield
+            return
+        self._use()
+        yield
+
+    def _use(self) -> None:
+        number = self._standing if self._number is None else self._number
+        if self._session.set != number:
+            self._session.ask(f"SET LOCAL search_path TO {_schema(number)}, pmo_views")
+            self._session.set = number
+
+    def _begin(self, begin: str, lock: str, kind: int) -> None:
+        """Begin, and be sure that the set is the one that stands and stays as long as it takes."""
+        while True:
+            number = self._standing if self._number is None else self._number
+            ((standing, is_there),) = self._session.begin(
+                f"{begin}; SELECT {lock}({kind}, {number});"
+                f" SET LOCAL search_path TO {_schema(number)}, pmo_views;"
+                " SELECT number, number = 0 OR to_regnamespace('pmo_views_b' || number) IS NOT NULL"
+                " FROM pmo_views.standing"
+            )
+            if self._number is not None or (standing == number and is_there):
+                self._session.set = number
+                return
+            self._session.end("ROLLBACK")
+            self._standing = standing
+
+    @contextmanager
+    def _ended(self) -> Iterator[None]:
+        try:
+            yield
+            self._session.end("COMMIT")
+        except BaseException:
+            self._session.end("ROLLBACK")
+            raise
+
+    def _clear(self, number: int) -> None:
+        """Remove a set, unless it is the one that stands."""
+        self._session.begin("BEGIN")
+        with self._ended():
+            if (number,) not in self._session.ask(_SQL["standing"]):
+                self._drop(number)
+
+    def _drop(self, number: int) -> None:
+        """Remove a set, unless somebody uses it."""
+        ((is_free,),) = self._session.ask(f"SELECT pg_try_advisory_xact_lock({_USES}, {number})")
+        if is_free:
+            self._session.ask(f"DROP SCHEMA IF EXISTS {_schema(number)} CASCADE")
+
+    def _placed(self, sql: str) -> str:
+        return translate(self.located(sql))
+
+
+class _BoolAsInt(Loader):
+    """A condition's answer is 1 or 0, as in SQLite."""
+
+    def load(self, data: bytes | bytearray | memoryview) -> int:
+        return int(bytes(data) == b"t")
+
+
+def _make(session: _Session) -> None:
+    ((by_bytes, is_utf8),) = session.ask(_SQL["sorts_by_bytes"])
+    if not (by_bytes and is_utf8):
+        raise StoreFailed(
+            f"{session.name}: this database does not keep text as UTF-8 and sort it by its bytes;"
+            " make one that does: CREATE DATABASE name TEMPLATE template0 ENCODING 'UTF8'"
+            " LOCALE 'C'"
+        )
+    session.begin(f"BEGIN; SELECT pg_advisory_xact_lock({_MAKES}, 0)")
+    try:
+        session.ask(_SQL["schema"].replace("%", "%%"))
+    except BaseException:
+        session.end("ROLLBACK")
+        raise
+    session.end("COMMIT")
+
+
+def _schema(number: int) -> str:
+    return f"pmo_views_b{number}"
+
+
+def _explained(error: psycopg.Error, name: str) -> Exception:
+    state = error.sqlstate or ""
+    if not state or state.startswith(_SURROUNDINGS) or state in _PLAIN_WORDS:
+        return StoreFailed(f"{name}: {_PLAIN_WORDS.get(state, _first_line(error))}")
+    return Unfit(_first_line(error))
+
+
+def _as_asked(error: psycopg.Error, name: str) -> Exception:
+    """A complaint about a view, in the words in which it is found in the view's text."""
+    said = _first_line(error)
+    match error:
+        case errors.UndefinedColumn():
+            column = _between(said, "column ", " does not").replace('"', "")
+            return Unfit(f"no such column: {column}")
+        case errors.AmbiguousColumn():
+            column = _between(said, '"', '"')
+            return Unfit(f"ambiguous column name: {column}")
+        case errors.SyntaxError() if "at or near" in said:
+            return Unfit(f"near {said.split(' at or near ')[1]}: syntax error")
+    return _explained(error, name)
+
+
+def _between(text: str, before: str, after: str) -> str:
+    return text.partition(before)[2].partition(after)[0]
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return (
+        error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
+    )

@@ -1,0 +1,333 @@
+"""The views in a file: ``projections.store.Tables`` on SQLite, the only module here that knows it.
+
+A set that is being built lies in the same file, its tables and indexes under a prefix.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import StoreFailed
+from engine.store.sqlite_file import address
+from projections.functions import AGGREGATES, SCALARS
+from projections.sql import Unfit, quote
+
+if TYPE_CHECKING:
+    from projections.store import Tables
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+_FORM = 1
+"""``PRAGMA user_version``. Views of another form are not read: they are built again."""
+
+_ROWS = 50
+
+# Kibibytes of pages kept in memory, and while indexes are made.
+_CACHE, _SORTING = 24_576, 4_096
+
+# What the machine did to us, as opposed to what an event did: never a reason to park an event.
+_SURROUNDINGS = {
+    sqlite3.SQLITE_BUSY: "another process holds the views; try again when it is done",
+    sqlite3.SQLITE_LOCKED: "another process holds the views; try again when it is done",
+    sqlite3.SQLITE_NOMEM: "out of memory",
+    sqlite3.SQLITE_READONLY: "the file or its folder may not be written",
+    sqlite3.SQLITE_IOERR: "the disk could not be read or written",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged; delete it, and it is built again from the log",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
+    sqlite3.SQLITE_NOTADB: "the file is not a database; delete it, and it is built again",
+}
+
+
+# Binding None costs CPython 0.45 µs, because it looks for an adapter in vain: with rows half empty
+# that was a third of the time of an insert. This one is found, and changes nothing.
+sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]
+
+
+class SQLiteTables:
+    """One connection, and the prefix under which it sees the views."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, prefix: str = "") -> None:
+        self._connection = connection
+        self.path = path
+        self.prefix = prefix
+        self._mark: sqlite3.Connection | None = None  # locked while this set is being built
+
+    def _under(self, prefix: str) -> SQLiteTables:
+        return SQLiteTables(self._connection, self.path, prefix)
+
+    def run(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        return self._execute(sql, parameters).fetchall()
+
+    def run_many(self, sql: str, rows: Iterable[Parameters]) -> None:
+        try:
+            self._connection.executemany(self._prefixed(sql), rows)
+        except sqlite3.Error as error:
+            raise _explained(error, self.path) from error
+
+    def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Many rows a statement: a statement for each row costs half as much again."""
+        several = sql + f", {sql[sql.rindex('(') :]}" * (_ROWS - 1)
+        whole = len(rows) - len(rows) % _ROWS
+        for start in range(0, whole, _ROWS):
+            self._execute(several, [*chain.from_iterable(rows[start : start + _ROWS])])
+        self.run_many(sql, rows[whole:])
+
+    def run_script(self, sql: str) -> None:
+        for statement in filter(str.strip, sql.split(";")):
+            self.run(statement)
+
+    def fetch(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+        cursor = self._execute(sql, parameters)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def located(self, sql: str) -> str:
+        return self._prefixed(sql)
+
+    def select(
+        self, sql: str, parameters: Mapping[str, Any], most: int
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        try:
+            cursor = self._connection.execute(sql, parameters)
+            return [column[0] for column in cursor.description], cursor.fetchmany(most)
+        except sqlite3.Error as error:
+            raise _explained(error, self.path) from error
+
+    def each(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
+        yield from self._execute(sql, parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._bracket("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"):
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        if self._connection.in_transaction:
+            yield
+            return
+        with self._bracket("BEGIN", "COMMIT", "ROLLBACK"):
+            yield
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        undo = "ROLLBACK TO attempt; RELEASE attempt"
+        with self._bracket("SAVEPOINT attempt", "RELEASE attempt", undo):
+            yield
+
+    @contextmanager
+    def _bracket(self, begin: str, end: str, undo: str) -> Iterator[None]:
+        self.run(begin)
+        try:
+            yield
+            self.run(end)
+        except BaseException:
+            # After some errors (disk full) SQLite has rolled back by itself.
+            if self._connection.in_transaction:
+                self.run_script(undo)
+            raise
+
+    def names(self) -> list[str]:
+        sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ? ESCAPE '\\'"
+        found = [name for (name,) in self.run(sql, [self.prefix.replace("_", "\\_") + "%"])]
+        return found if self.prefix else [name for name in found if not _SHADOW.match(name)]
+
+    def columns(self, table: str) -> list[str]:
+        rows = self.run("SELECT name FROM pragma_table_info(?)", [self.prefix + table])
+        return [name for (name,) in rows]
+
+    def key(self, table: str) -> list[str]:
+        sql = "SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk"
+        return [name for (name,) in self.run(sql, [self.prefix + table])]
+
+    def shadow(self) -> SQLiteTables:
+        """A build marks its set by a lock on a file, which ends with its process, so that what
+        another one builds at the same time is left alone."""
+        with self.transaction():
+            numbers = self._numbers()
+            for left in (self._under(f"b{number}_") for number in numbers):
+                if left._try_to_mark():
+                    left._drop()
+                    left.give_up()
+            new = self._under(f"b{max(numbers, default=0) + 1}_")
+            new._try_to_mark()
+            return new
+
+    def promote(self) -> None:
+        """Indexes go along and keep the prefix in their names, which is why each set has its own.
+
+        Readers with an open snapshot keep the old tables.
+        """
+        self._under("")._drop()
+        for name in self.names():
+            bare = name.removeprefix(self.prefix)
+            self.run(f"ALTER TABLE {quote(name)} RENAME TO {quote(bare)}")
+
+    def give_up(self) -> None:
+        if self._mark:
+            self._mark.close()
+            self._mark = None
+            for purpose in ("build", "part"):
+                self._file(purpose).unlink(missing_ok=True)
+
+    @contextmanager
+    def sorting(self) -> Iterator[None]:
+        """SQLite sorts in as much memory as its page cache may take, and beside it."""
+        self.run(f"PRAGMA cache_size = -{_SORTING}")
+        self.run("PRAGMA shrink_memory")
+        try:
+            yield
+        finally:
+            self.run(f"PRAGMA cache_size = -{_CACHE}")
+
+    def scratch(self) -> Scratch:
+        return Scratch(self._file("part"), self.prefix)
+
+    def _try_to_mark(self) -> bool:
+        mark = _connect(self._file("build"), "rwc", timeout=0)
+        try:
+            mark.execute("PRAGMA journal_mode = OFF")  # nothing is written
+            mark.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            mark.close()
+            return False
+        self._mark = mark
+        return True
+
+    def _file(self, purpose: str) -> Path:
+        return self.path.with_name(f"{self.path.name}-{self.prefix}{purpose}")
+
+    def _numbers(self) -> set[int]:
+        """Those of the sets that have a table, an index or a file."""
+        names = [name for (name,) in self.run("SELECT name FROM sqlite_master")]
+        start = f"{self.path.name}-"
+        names += [file.name.removeprefix(start) for file in self.path.parent.glob(f"{start}*")]
+        return {int(match[1]) for name in names if (match := _SHADOW.match(name))}
+
+    def _drop(self) -> None:
+        for name in self.names():
+            self.run(f"DROP TABLE {quote(name)}")
+
+    def provide_functions(self) -> None:
+        """What views may call (``projections.functions``)."""
+        for name, (count, answer) in SCALARS.items():
+            self._connection.create_function(
+                name,
+                count,
+                answer,  # type: ignore[arg-type]  # typeshed knows no union of functions
+                deterministic=True,
+            )
+        for name, (count, aggregate) in AGGREGATES.items():
+            self._connection.create_aggregate(name, count, aggregate)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _prefixed(self, sql: str) -> str:
+        return sql.replace("$", self.prefix)
+
+    def _execute(self, sql: str, parameters: Parameters) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(self._prefixed(sql), parameters)
+        except sqlite3.Error as error:
+            raise _explained(error, self.path) from error
+
+
+_SHADOW = re.compile(r"b(\d+)_")
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """``projections.store.Scratch``, a file that is built anew after whatever ends it."""
+
+    file: Path
+    prefix: str
+
+    def open(self) -> SQLiteTables:
+        tables = _open(self.file, "rwc")
+        tables.run("PRAGMA journal_mode = MEMORY")
+        tables.run("PRAGMA synchronous = OFF")
+        tables.run(f"PRAGMA cache_size = -{_CACHE}")
+        return tables._under(self.prefix)
+
+    def pour(self, into: Tables, but: Collection[str]) -> None:
+        """Where a table is empty and has the columns and indexes that it has here, SQLite copies
+        rows and indexes as they are, without reading or sorting them."""
+        left_out = [self.prefix + table for table in but]
+        into.run("ATTACH ? AS part", [address(self.file, "rw")])
+        try:
+            for (name,) in into.run("SELECT name FROM part.sqlite_master WHERE type = 'table'"):
+                if name not in left_out:
+                    table = quote(name)
+                    into.run(f"INSERT INTO main.{table} SELECT * FROM part.{table}")
+        finally:
+            into.run("DETACH part")
+
+    def remove(self) -> None:
+        self.file.unlink(missing_ok=True)
+
+
+def open_for_writing(path: Path) -> SQLiteTables:
+    """The views at ``path``, made if there are none.
+
+    A power cut may cost the last batches, rows and checkpoint together (WAL, ``NORMAL``): they are
+    projected again. Raises ``StoreFailed``.
+    """
+    tables = _open(path, "rwc")
+    form = tables.run("PRAGMA user_version")[0][0]
+    if form not in (0, _FORM):
+        raise StoreFailed(f"{path}: views of form {form}; delete the file, and it is built again")
+    tables.run("PRAGMA journal_mode = WAL")
+    tables.run("PRAGMA synchronous = NORMAL")
+    tables.run(f"PRAGMA cache_size = -{_CACHE}")
+    tables.run("PRAGMA wal_autocheckpoint = 8000")
+    tables.run(f"PRAGMA user_version = {_FORM}")
+    return tables
+
+
+def open_for_reading(path: Path) -> SQLiteTables:
+    """The views at ``path``; writing through these is refused.
+
+    Raises ``StoreFailed`` when there are none, or they are of another form.
+    """
+    if not path.exists():
+        raise StoreFailed(f"{path}: no views yet; build them from the log (pmo rebuild)")
+    tables = _open(path, "rw")
+    form = tables.run("PRAGMA user_version")[0][0]
+    if form != _FORM:
+        raise StoreFailed(f"{path}: views of form {form}; delete the file, and it is built again")
+    tables.run("PRAGMA query_only = ON")
+    tables.provide_functions()
+    return tables
+
+
+def _open(path: Path, mode: str) -> SQLiteTables:
+    return SQLiteTables(_connect(path, mode, timeout=10), path)
+
+
+def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(
+            address(path, mode),
+            uri=True,
+            isolation_level=None,
+            timeout=timeout,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise _explained(error, path) from error
+
+
+def _explained(error: sqlite3.Error, path: Path) -> Exception:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _SURROUNDINGS:
+        return StoreFailed(f"{path}: {_SURROUNDINGS[code]} ({error})")
+    return Unfit(f"{error}")

