@@ -42,7 +42,7 @@ check-workflows: $(VENV)/run.done
 chaos: $(VENV)/dev.done ## kill everything at random, and look what is left (ARGS="--seed 7 --seconds 600")
 	@$(BIN)/python -m tests.chaos.storm $(ARGS)
 
-bench: $(VENV)/run.done ## measure, each beside a peer or a limit (ARGS=deciding for one)
+bench: $(VENV)/dev.done ## measure, each beside a peer or a limit (ARGS=deciding for one)
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what make made: .venv, caches, the demo
