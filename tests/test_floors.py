@@ -54,6 +54,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "click": ("app.cli*",),
     "dateutil": ("engine.calendars",),
     "eventsourcing": ("engine.store.*",),
+    "fastapi": ("app.http.*",),
+    "h11": ("app.http.server",),
     "holidays": ("app.cli.holidays",),
     "kafka": ("consumers.kafka_*",),
     "orjson": ("*",),
@@ -64,8 +66,10 @@ HOMES: dict[str, tuple[str, ...]] = {
     "rich": ("app.*",),
     "ruamel": ("engine.yaml_source",),
     "sqlite3": ("engine.store.*", "projections.sqlite", "consumers.memory"),
+    "starlette": ("app.http.*",),
     "subprocess": ("app.*",),
     "transitions": ("engine.machine",),
+    "uvicorn": ("app.http.server",),
 }
 
 # What a pure module must not import, must not name even to pass it on (`default_factory=uuid4`),

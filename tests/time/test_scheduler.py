@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -209,8 +210,11 @@ def test_without_its_memory_of_refusals_a_scheduler_only_tries_anew(open_world, 
     key = world.start("task", due="2026-03-09")
     clock.advance(days=10)
     world.home.scheduler.work()
-    world.close()
-    (world.path / "scheduler.db").unlink()
+    if isinstance(world.address, Path):
+        world.close()
+        (world.address / "scheduler.db").unlink()
+    else:
+        world.home.refusals._memory.run("DELETE FROM refused")
     again = open_world()
     assert len(again.home.scheduler.work().waiting) == 1
     again.observe("task", key, None, plan="as agreed")
