@@ -8,8 +8,8 @@ owner can do, who has lifted the triggers that keep a ledger as it is.
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -34,41 +34,58 @@ NewLog = Callable[[], Log]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def new_log(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[NewLog]:
+def new_log(request: pytest.FixtureRequest) -> Iterator[NewLog]:
     if request.param == "sqlite":
-        yield in_files(tmp_path_factory.mktemp("ledgers"))
+        # In memory where there is such a folder: what a disk costs is not the question here.
+        shared = Path("/dev/shm")
+        folder = tempfile.mkdtemp(dir=shared if shared.is_dir() else None)
+        yield in_files(Path(folder))
+        shutil.rmtree(folder)
         return
     postgres: Server = request.getfixturevalue("postgres")
     address = postgres.new_database()
     with psycopg.connect(address, autocommit=True) as owner:
-        yield in_database(address, owner)
+        yield from in_database(address, owner)
     postgres.drop_database(address)
 
 
 def in_files(folder: Path) -> NewLog:
-    prepared, numbers = folder / "prepared.db", count()
+    prepared, played = folder / "prepared.db", folder / "played.db"
     PUBLISHED.on(lambda: SQLiteLog(prepared)).close()
 
     def new_log() -> Log:
-        file = folder / f"{next(numbers)}.db"
-        return SQLiteLog(shutil.copyfile(prepared, file))
+        for file in folder.glob("played.db*"):  # with what SQLite keeps beside it
+            file.unlink()
+        return SQLiteLog(shutil.copyfile(prepared, played))
 
     return new_log
 
 
-def in_database(address: str, owner: psycopg.Connection) -> NewLog:
+def in_database(address: str, owner: psycopg.Connection) -> Iterator[NewLog]:
     log = PUBLISHED.on(lambda: open_log(address))
     rewind = REWIND.format(head=log.head())
-    log.close()
     owner.execute(OWN)
+    lasting = Lasting(log)
 
     def new_log() -> Log:
         owner.execute(rewind)
-        return open_log(address)
+        return lasting
 
-    return new_log
+    yield new_log
+    log.close()
+
+
+class Lasting:
+    """A log that whoever has played a scenario does not close: opening one takes as long again."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._log, name)
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.mark.parametrize("workflow", SCENARIOS)
