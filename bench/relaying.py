@@ -34,7 +34,7 @@ from engine.commands import Command, PublishDefinition, Requester, StartCase
 from engine.loading import load_definition
 from tests import kafka_broker
 
-EVENTS = 30_000
+EVENTS = 20_000
 ROUNDS = 3
 SECONDS, A_SECOND, WARM_UP = 20, 1_000, 3
 PAT = Requester(id="pat")

@@ -198,7 +198,7 @@ def _described(letter: Any) -> dict[str, Any]:
 def _read(home: Home) -> tuple[KafkaSettings, str]:
     from app.settings import FILE, read_settings
 
-    settings: Settings = read_settings(home.path)
+    settings: Settings = read_settings(home.place.folder)
     if settings.kafka is None:
         raise BadInput.one("kafka", f"is not in {FILE}", "docs/kafka.md tells how")
     return settings.kafka, settings.source
