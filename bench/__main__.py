@@ -14,6 +14,7 @@ ALL = (
     "observing",
     "projecting",
     "reacting",
+    "relaying",
     "scheduling",
     "showing",
 )

@@ -67,7 +67,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "ruamel": ("engine.yaml_source",),
     "sqlite3": ("engine.store.*", "projections.sqlite", "consumers.memory"),
     "starlette": ("app.http.*",),
-    "subprocess": ("app.*",),
+    "subprocess": ("app.*", "projections.part"),
     "transitions": ("engine.machine",),
     "uvicorn": ("app.http.server",),
 }

@@ -116,6 +116,7 @@ class SQLiteLog:
                 "SELECT position, state FROM events WHERE position > ? ORDER BY position LIMIT ?",
                 (after, limit),
             )
+            c.sqlite_cursor.row_factory = None  # tuples: nothing here asks for a column by name
             rows = c.fetchall()
         return [(position, read(position, state, canonical.decode)) for position, state in rows]
 

@@ -112,7 +112,8 @@ def test_what_a_service_of_ours_runs_is_something_pmo_can_do(name: str) -> None:
 
 def resolve(words: list[str]) -> None:
     """The words as a command line: raises where ``pmo`` would not take it. Nothing is run."""
-    context = click.Context(main)
+    # With its settings: a command keeps the help option that it is first made with.
+    context = click.Context(main, **main.context_settings)
     verb, command, rest = main.resolve_command(context, [*words])
     assert verb is not None
     assert command is not None

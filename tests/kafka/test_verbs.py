@@ -79,6 +79,7 @@ def events(kafka: Broker, prefix: str) -> list[Any]:
 
 
 def test_work_says_why_it_waits_and_does_all_else_meanwhile(pmo):
+    pmo.done("start", "decision", "title=One")
     text = "kafka: {bootstrap: '127.0.0.1:1', answers_within: 1}"
     (pmo.home / "settings.yaml").write_text(text, encoding="utf-8")
     with pmo.start("work") as process:
