@@ -18,7 +18,7 @@ help: ## list the targets
 	@printf '\n  ARGS="..." is passed on: make test ARGS="-k deadline -x"\n'
 	@printf '  PYTHON=... chooses the interpreter: make test PYTHON=python3.12\n'
 
-run: $(VENV)/run.done ## eight years of a real portfolio, on the screen
+run: $(VENV)/run.done ## eight years of a real portfolio and a year of one PMO, on the screen
 	@$(BIN)/pmo demo --home .pmo/demo $(ARGS)
 
 test: $(VENV)/dev.done ## run the tests
@@ -42,7 +42,7 @@ check-workflows: $(VENV)/run.done
 chaos: $(VENV)/dev.done ## kill everything at random, and look what is left (ARGS="--seed 7 --seconds 600")
 	@$(BIN)/python -m tests.chaos.storm $(ARGS)
 
-bench: $(VENV)/run.done ## measure, each beside a peer or a limit (ARGS=deciding for one)
+bench: $(VENV)/dev.done ## measure, each beside a peer or a limit (ARGS=deciding for one)
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what make made: .venv, caches, the demo

@@ -151,6 +151,12 @@ class Home:
         self.check_views()
         return open_for_reading(self.views_place)
 
+    def reader(self) -> Tables:
+        """A connection of its own to the views, for another thread; whoever asks closes it."""
+        from projections.store import open_for_reading
+
+        return open_for_reading(self.views_place)
+
     def catch_up(self, progress: Progress | None = None) -> int:
         """Bring the views up to the log's head; the position reached.
 

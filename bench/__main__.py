@@ -7,6 +7,8 @@ from importlib import import_module
 
 ALL = (
     "deciding",
+    "deciding_postgres",
+    "feeding",
     "governing",
     "listing",
     "observing",

@@ -135,9 +135,9 @@ def thread_rate(case: Callable[[int], None], callers: int) -> float:
     return sum(done) * (1 + len(STEPS)) / (time.perf_counter() - started)
 
 
-def task_rate(service: Service, callers: int) -> float:
-    """As ``thread_rate``, the callers being tasks on one event loop."""
-    numbers = count(10**9)
+def task_rate(service: Service, callers: int, process: int = 0) -> float:
+    """As ``thread_rate``, the callers being tasks on one event loop; one of several processes."""
+    numbers = count((process + 1) * 10**9)
 
     async def call(door: AsyncService, stop: float) -> int:
         cases = 0

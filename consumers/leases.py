@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -60,18 +61,19 @@ class Leases:
             renewed = self._renewed.get(lease.name, -inf)
             return self._held.get(lease.name) == lease and monotonic() < renewed + self.lasts
 
+    def leave(self, name: str) -> None:
+        """Let somebody else have it, at once."""
+        with self._lock, suppress(StoreFailed):  # or else it runs out by itself
+            if self._held.pop(name, None):
+                self._opened().run(_SQL["leave"], {"name": name, "holder": self.holder})
+
     def close(self) -> None:
         """Leave all to the others, at once."""
         self._stop.set()
         if self._renewing:
             self._renewing.join()
-        try:
-            for name in self._held:
-                said = {"name": name, "holder": self.holder}
-                self._opened().run(_SQL["leave"], said)
-        except StoreFailed:
-            pass  # they run out by themselves
-        self._held.clear()
+        for name in [*self._held]:
+            self.leave(name)
         if self._memory:
             self._memory.close()
             self._memory = None

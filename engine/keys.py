@@ -17,6 +17,7 @@ class Keys:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._numbers: dict[str, int] = {}
+        self._found: dict[str, int] = {}  # numbers that the log has: none goes away again
 
     def propose(self, definition: Definition, data: Mapping[str, Any]) -> str:
         """Raises ``BadInput`` when the data that makes the key cannot."""
@@ -45,17 +46,20 @@ class Keys:
         self._numbers.clear()
 
     def _last_number(self, definition: Definition) -> int:
-        """Numbers are dense, so doubling and halving finds the last in a few look-ups."""
+        """Numbers are dense, so doubling and halving finds the last in a few look-ups: from where
+        it was found before, as each is a round trip to a server."""
 
         def taken(number: int) -> bool:
             return self._log.version(_numbered(definition, number)) > 0
 
-        low, high = 0, 1
+        low = self._found.get(definition.workflow, 0)
+        high = low + 1
         while taken(high):
-            low, high = high, high * 2
+            low, high = high, high + 2 * (high - low)
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if taken(middle) else (low, middle)
+        self._found[definition.workflow] = low
         return low
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.errors import StoreFailed
 from engine.store.tail import Followed
 from projections.part import Builder, Part
 from projections.register import Registers
@@ -64,10 +65,14 @@ class Runner:
     def catch_up(self, to: int | None = None, progress: Progress | None = None) -> int:
         """Project what is new, up to the position ``to`` or the head; the position reached.
 
-        Views that are not there yet, or that other versions of the projections built, are built;
+        Views that are not there yet, or that earlier versions of the projections built, are built;
         and so are those that lack most of the log, as after an import: that takes half as long.
+        Raises ``StoreFailed`` for those that a later one built.
         """
-        if not self._views.current() or self._lacks_most(to):
+        current = self._views.current()
+        if not current and self._views.newer():
+            raise StoreFailed("the views are of a newer version of pmo: use that one")
+        if not current or self._lacks_most(to):
             return self.rebuild(to, progress)
         return self._project(self._views, _BATCH, to, progress)
 

@@ -102,9 +102,23 @@ class Views:
 
     def current(self) -> bool:
         """Whether the tables are there and were built by these versions of the projections."""
+        return self._built_by() == self._versions
+
+    def newer(self) -> bool:
+        """Whether a later version of a projection built them than is known here.
+
+        Of two programs that are at work at once the older one leaves them alone: else each would
+        build again what the other has just built.
+        """
+        return any(
+            version > self._versions.get(name, version)
+            for name, version in self._built_by().items()
+        )
+
+    def _built_by(self) -> dict[str, int]:
         if not self.tables.columns("projection"):
-            return False
-        return dict(self.tables.run(_SQL["projections"])) == self._versions
+            return {}
+        return dict(self.tables.run(_SQL["projections"]))
 
     def checkpoint(self) -> int:
         return reached(self.tables)

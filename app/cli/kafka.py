@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.tables import clean, dim, print_json, print_rows, show_moment
 from app.home import Home
+from app.places import Address
 from engine.errors import BadInput
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def kafka_command() -> None:
 @kafka_command.command("check")
 @options.home_option
 @options.json_option
-def check_command(home: Path, as_json: bool) -> None:
+def check_command(home: Address, as_json: bool) -> None:
     """Reach the broker, look at every topic, and whether it has what it was told.
 
     Changes nothing. Exit code 1 where something is missing or would not work.
@@ -69,7 +69,7 @@ def check_command(home: Path, as_json: bool) -> None:
 @click.option("--states", is_flag=True, help="Tell the state of every case again.")
 @options.home_option
 @options.json_option
-def replay_command(first: int | None, states: bool, home: Path, as_json: bool) -> None:
+def replay_command(first: int | None, states: bool, home: Address, as_json: bool) -> None:
     """Tell Kafka again what it was told: events from a position on, or every state.
 
     For a topic that lost its messages, or was made anew. Who reads drops by its id what it has seen
@@ -96,7 +96,7 @@ def replay_command(first: int | None, states: bool, home: Path, as_json: bool) -
 @click.option("--dismiss", is_flag=True, help="Do not list them any more.")
 @options.home_option
 @options.json_option
-def dead_letters_command(replay: bool, dismiss: bool, home: Path, as_json: bool) -> None:
+def dead_letters_command(replay: bool, dismiss: bool, home: Address, as_json: bool) -> None:
     """List what came to the intake and was no command, with the reason; send it again, or dismiss
     it.
 
@@ -130,7 +130,7 @@ def dead_letters_command(replay: bool, dismiss: bool, home: Path, as_json: bool)
 @click.option("--once", is_flag=True, help="Handle what there is, and stop.")
 @options.home_option
 @options.json_option
-def intake_command(once: bool, home: Path, as_json: bool) -> None:
+def intake_command(once: bool, home: Address, as_json: bool) -> None:
     """Take commands from the topics of the intake, and answer them. Ctrl-C ends it.
 
     Any number of these may run, here and elsewhere: every command has one effect.

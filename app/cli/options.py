@@ -26,7 +26,7 @@ M = TypeVar("M", bound="BaseModel")
 LARGEST_TEXT = 10_000_000
 """Bytes of a file that ``field=@FILE`` reads; what a field takes is far less."""
 
-HOME = "DIR|postgresql://USER@HOST/DB"
+HOME = "DIR|DATABASE"
 COUNT = click.IntRange(1, 2**31)
 POSITION = click.IntRange(0, 2**53)
 
@@ -54,7 +54,7 @@ def home_option(command: F) -> F:
         envvar="PMO_HOME",
         default=".pmo",
         show_default=".pmo, or PMO_HOME",
-        help="The folder or database with the ledger and its views.",
+        help="The folder with the ledger and its views, or postgresql://USER@HOST/NAME.",
     )(command)
 
 

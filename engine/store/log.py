@@ -14,11 +14,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from engine.events import AnyEvent
+from engine.store.chain import Row
 from engine.upcasts import Body
 
 
@@ -64,6 +65,13 @@ class Marked:
     fingerprint: bytes
 
 
+class Page(NamedTuple):
+    """A part of a log as it lies in a store: events in order, and some markers."""
+
+    rows: list[Row]
+    markers: dict[bytes, Marked]
+
+
 class Log(Protocol):
     def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
         """Write a group in one durable transaction; one answer for each append, in order.
@@ -105,6 +113,21 @@ class Log(Protocol):
         """Recompute the hash chain from the bytes; the number of events checked.
 
         Raises ``LogDamaged`` naming the first position that is not what was written.
+        """
+
+    def rows(self, after: int, limit: int) -> list[Row]:
+        """As ``read``, but each event as it lies in the store: for who copies a log
+        (``engine.store.copy``)."""
+
+    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
+        """Up to ``limit`` commands that had their effect, in the order of their markers, from the
+        one after ``after``."""
+
+    def restore(self, pages: Iterable[Page]) -> None:
+        """Fill an empty log with what another holds: positions, bytes, hashes and all.
+
+        It is one transaction: if the pages end in an error, nothing of them is there. They are
+        taken for sound. Raises ``BadInput`` when the log is not empty.
         """
 
     def close(self) -> None: ...

@@ -7,7 +7,7 @@ that keeps the chain.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,8 +16,9 @@ from eventsourcing import persistence, popo
 from engine import canonical
 from engine.events import AnyEvent
 from engine.store.chain import GENESIS, Row, check_markers, link, verified
+from engine.store.copy import not_empty, stored_event
 from engine.store.group import judge, streams_of
-from engine.store.log import Append, Appended, Conflict, Marked, Recorded
+from engine.store.log import Append, Appended, Conflict, Marked, Page, Recorded
 from engine.store.mapper import Mapper
 from engine.upcasts import Body, lift
 
@@ -147,24 +148,35 @@ class MemoryLog:
         return chains[position - 1] if position <= len(chains) else None
 
     def check(self, after: int = 0) -> int:
-        chains = self._recorder.chains
-        rows = (
-            Row(
-                stored.id,
-                str(stored.originator_id),
-                stored.originator_version,
-                stored.topic,
-                stored.state,
-                chains[stored.id - 1],
-            )
-            for stored in self._select(after, self.head())
-        )
-        chain = chains[after - 1] if after else GENESIS
+        rows = self.rows(after, self.head())
+        chain = self._recorder.chains[after - 1] if after else GENESIS
         count = sum(1 for _ in verified(rows, after, chain))
         if after == 0:
             spans = [(marked.first_position, marked.count) for marked in self._markers.values()]
             check_markers(sorted(spans), count)
         return count
+
+    def rows(self, after: int, limit: int) -> list[Row]:
+        return [self._row(stored) for stored in self._select(after, limit)]
+
+    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
+        some = sorted(marker for marker in self._markers if marker > after)[:limit]
+        return {marker: self._markers[marker] for marker in some}
+
+    def restore(self, pages: Iterable[Page]) -> None:
+        other = MemoryLog()
+        for page in pages:
+            other._recorder.insert_events([stored_event(row) for row in page.rows])
+            other._markers.update(page.markers)
+            if page.rows:
+                other._recorded_at = canonical.decode(page.rows[-1].state)["recorded_at"]
+        with self._appending:
+            if self._markers or self.head():
+                raise not_empty("this log in memory", self.head())
+            self._recorder, self._markers = other._recorder, other._markers
+            self._recorded_at = other._recorded_at
+        with self._appended:
+            self._appended.notify_all()
 
     def close(self) -> None:
         pass
@@ -174,6 +186,16 @@ class MemoryLog:
 
     def _select(self, after: int, limit: int) -> Sequence[persistence.Notification]:
         return self._recorder.select_notifications(after, limit, inclusive_of_start=False)
+
+    def _row(self, stored: persistence.Notification) -> Row:
+        return Row(
+            stored.id,
+            str(stored.originator_id),
+            stored.originator_version,
+            stored.topic,
+            stored.state,
+            self._recorder.chains[stored.id - 1],
+        )
 
     def _event(self, stored: persistence.StoredEvent) -> AnyEvent:
         return self._mapper.to_domain_event(stored)

@@ -6,30 +6,28 @@ table, positions and hash chain, through the same recorder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import starmap
 from time import monotonic, sleep
 
 import psycopg
 from eventsourcing import persistence
-from psycopg import Cursor
-from psycopg.rows import TupleRow, tuple_row
+from psycopg import Cursor, Pipeline
+from psycopg.rows import TupleRow
 
 from engine import canonical
-from engine.errors import LogDamaged, StoreFailed
+from engine.errors import StoreFailed
 from engine.events import AnyEvent
-from engine.store import postgres_errors, postgres_schema
-from engine.store.chain import GENESIS, Row, check_markers, verified
+from engine.store import postgres_errors
+from engine.store.chain import GENESIS
+from engine.store.copy import not_empty, stored_event
 from engine.store.group import Judgement, judge, streams_of
-from engine.store.log import Append, Appended, Conflict, Marked, Recorded
-from engine.store.mapper import Mapper
+from engine.store.log import Append, Appended, Conflict, Marked, Page
 from engine.store.postgres_listener import Listener
 from engine.store.postgres_pool import Connection, plain_address
-from engine.store.postgres_recorders import LOCK, Datastore, Factory, write
-from engine.upcasts import Body, read
+from engine.store.postgres_reader import PostgresReader, chain_at, cursor, select_markers
+from engine.store.postgres_recorders import LOCK, Factory, write
 
 __all__ = ["Factory", "PostgresLog"]
 
@@ -56,7 +54,6 @@ SELECT stream, (SELECT max(originator_version) FROM pmo_log.events WHERE origina
        0, NULL, NULL, NULL
 FROM unnest(%b::text[]) AS stream
 """
-_EVENTS = "SELECT position, originator_id, originator_version, topic, state FROM pmo_log.events"
 _END_SESSION = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE pid = %s AND backend_start = %s
@@ -81,7 +78,7 @@ class _Group:
         return self.judgement.answers if self.judgement else []
 
 
-class PostgresLog:
+class PostgresLog(PostgresReader):
     """``engine.store.log.Log`` in a database, in the schema ``pmo_log``, made where there is none.
 
     ``address``: ``postgresql://USER@HOST:PORT/DATABASE``, or whatever libpq takes; the password is
@@ -89,11 +86,8 @@ class PostgresLog:
     """
 
     def __init__(self, address: str) -> None:
-        self._address = address
-        with self._plainly():
-            self._datastore = Datastore(address)
+        super().__init__(address)
         self._listener = Listener(address)
-        self._mapper = Mapper()
         self._alone = True  # as far as the last append could tell
         self._last = (GENESIS, "")  # the end of the log by its chain, and when it was recorded
 
@@ -117,7 +111,7 @@ class PostgresLog:
     def _add(self, connection: Connection, group: _Group) -> bool:
         """Judge by what is there, then add if it is still all: the lock is held for the second
         alone, and no transaction waits for Python. Whether that was so."""
-        with _cursor(connection) as c:
+        with cursor(connection) as c:
             if self._judge(c, group):
                 self._write(c, group)
                 self._alone = c.fetchone() == (True,)
@@ -127,19 +121,20 @@ class PostgresLog:
 
     def _add_under_lock(self, connection: Connection, group: _Group) -> None:
         """Where others append at the same time, the first way would mostly be in vain."""
-        with connection.pipeline(), _cursor(connection) as c:
+        with connection.pipeline() as pipeline, cursor(connection) as c:
             c.execute("BEGIN")
             c.execute(LOCK)
             before = self._last[0]
-            wanted = self._judge(c, group)
+            wanted = self._judge(c, group, pipeline)
             self._alone = group.chain_before == before
             if wanted:
                 self._write(c, group)
             c.execute("COMMIT")
 
-    def _judge(self, c: Cursor[TupleRow], group: _Group) -> bool:
+    def _judge(self, c: Cursor[TupleRow], group: _Group, pipeline: Pipeline | None = None) -> bool:
         """Whether there is anything to be written."""
-        position, group.chain_before, recorded_at, markers, versions = self._look(c, group.appends)
+        known = self._look(c, group.appends, pipeline)
+        position, group.chain_before, recorded_at, markers, versions = known
         group.judgement = judge(group.appends, markers, versions, position, recorded_at)
         group.events = list(group.judgement.events())
         group.head = position + len(group.events)
@@ -158,11 +153,14 @@ class PostgresLog:
             self._last = (group.chain_after, group.events[-1].recorded_at)
 
     def _look(
-        self, c: Cursor[TupleRow], appends: Sequence[Append]
+        self, c: Cursor[TupleRow], appends: Sequence[Append], pipeline: Pipeline | None
     ) -> tuple[int, bytes, str, dict[bytes, Marked], dict[str, int]]:
         """What a group is judged by: the log's end, and the markers and versions that are there."""
+        last = self._last  # another thread may exchange it meanwhile
         sought = ([append.marker for append in appends], list(streams_of(appends)))
-        c.execute(_KNOWN, (self._last[0], *sought), prepare=True)
+        c.execute(_KNOWN, (last[0], *sought), prepare=True)
+        if pipeline:
+            pipeline.sync()  # else the server, if we stop here, does not count us as idle
         position, chain = 0, GENESIS
         markers: dict[bytes, Marked] = {}
         versions: dict[str, int] = {}
@@ -172,10 +170,10 @@ class PostgresLog:
             elif stream is None:
                 position, chain = number, fixed
                 if state is not None:
-                    self._last = (chain, canonical.decode(state)["recorded_at"])
+                    last = self._last = (chain, canonical.decode(state)["recorded_at"])
             elif number is not None:
                 versions[stream] = number
-        return position, chain, self._last[1] if position else "", markers, versions
+        return position, chain, last[1] if position else "", markers, versions
 
     def _was_added(self, group: _Group, error: psycopg.Error) -> bool:
         """Whether a group has been written although it was answered by a failure, or not at all.
@@ -188,14 +186,14 @@ class PostgresLog:
         give_up = monotonic() + _PATIENCE
         while True:
             try:
-                with self._datastore.pool.connection() as connection, _cursor(connection) as c:
+                with self._datastore.pool.connection() as connection, cursor(connection) as c:
                     if connection.session != group.session:
                         c.execute(_END_SESSION, group.session)
                     if connection.session == group.session or c.fetchone() != (False,):
                         markers = group.judgement.markers
                         return (
-                            _select_markers(c, list(markers)) == markers
-                            and _chain_at(c, group.head) == group.chain_after
+                            select_markers(c, list(markers)) == markers
+                            and chain_at(c, group.head) == group.chain_after
                         )
             except psycopg.OperationalError:
                 pass
@@ -206,55 +204,6 @@ class PostgresLog:
                     " it has one effect"
                 ) from error
             sleep(_AGAIN)
-
-    def marked(self, markers: Sequence[bytes]) -> dict[bytes, Marked]:
-        with self._reading() as c:
-            return _select_markers(c, markers)
-
-    def stream(self, stream: str, after: int = 0) -> list[Recorded]:
-        with self._reading() as c:
-            c.execute(
-                f"{_EVENTS} WHERE originator_id = %b AND originator_version > %b"
-                " ORDER BY originator_version",
-                (stream, after),
-                prepare=True,
-            )
-            return self._recorded(c.fetchall())
-
-    def version(self, stream: str) -> int:
-        with self._reading() as c:
-            c.execute(
-                "SELECT coalesce(max(originator_version), 0) FROM pmo_log.events"
-                " WHERE originator_id = %b",
-                (stream,),
-                prepare=True,
-            )
-            return _number(c)
-
-    def read(self, after: int, limit: int) -> list[Recorded]:
-        with self._reading() as c:
-            c.execute(
-                f"{_EVENTS} WHERE position > %b ORDER BY position LIMIT %b",
-                (after, limit),
-                prepare=True,
-            )
-            return self._recorded(c.fetchall())
-
-    def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
-        with self._reading() as c:
-            c.execute(
-                "SELECT position, state FROM pmo_log.events WHERE position > %b"
-                " ORDER BY position LIMIT %b",
-                (after, limit),
-                prepare=True,
-            )
-            rows = c.fetchall()
-        return [(position, read(position, state, canonical.decode)) for position, state in rows]
-
-    def head(self) -> int:
-        with self._reading() as c:
-            c.execute("SELECT coalesce(max(position), 0) FROM pmo_log.events", prepare=True)
-            return _number(c)
 
     def wait(self, after: int, timeout: float) -> bool:
         """A commit anywhere is told by the server; once a second the log is looked at besides."""
@@ -267,99 +216,23 @@ class PostgresLog:
                 return True
         return True
 
-    def chain(self, position: int) -> bytes | None:
-        with self._reading() as c:
-            return _chain_at(c, position)
-
-    def check(self, after: int = 0) -> int:
-        position = after
-        try:
-            with self._snapshot() as connection, connection.cursor(row_factory=tuple_row) as c:
-                chain = _chain_at(c, after)
-                if chain is None:
-                    raise LogDamaged(after, "missing")
-                with connection.cursor("events", row_factory=tuple_row) as rows:
-                    rows.execute(
-                        "SELECT position, originator_id, originator_version, topic, state, chain"
-                        " FROM pmo_log.events WHERE position > %s ORDER BY position",
-                        (after,),
-                        binary=True,
-                    )
-                    for position in verified(starmap(Row, rows), after, chain):  # noqa: B007
-                        pass  # remembered for the error below
-                if after == 0:
-                    with connection.cursor("markers", row_factory=tuple_row) as spans:
-                        spans.execute(
-                            "SELECT first_position, count FROM pmo_log.command_markers"
-                            " ORDER BY first_position, count"
-                        )
-                        check_markers(spans, position)
-                    if difference := postgres_schema.compare(connection):
-                        raise LogDamaged(position, difference)
-        except psycopg.Error as error:
-            failure = postgres_errors.failed(self._address, error)
-            if not postgres_errors.is_damage(error):
-                raise failure from error
-            raise LogDamaged(position + 1, str(failure)) from error
-        return position - after
+    def restore(self, pages: Iterable[Page]) -> None:
+        with self._reading() as c, c.connection.transaction():
+            c.execute(LOCK)
+            c.execute(
+                "SELECT coalesce(max(position), 0) FROM pmo_log.events UNION ALL"
+                " SELECT count FROM pmo_log.command_markers LIMIT 2"
+            )
+            ((head,), *markers) = c.fetchall()
+            if head or markers:
+                raise not_empty(plain_address(self._address), head)
+            chain = GENESIS
+            for page in pages:
+                stored = [stored_event(row) for row in page.rows]
+                chain = write(c, head, chain, stored, page.markers)
+                head += len(stored)
+        self._listener.tell(head)
 
     def close(self) -> None:
         self._listener.close()
         self._datastore.close()
-
-    def _recorded(self, rows: list[TupleRow]) -> list[Recorded]:
-        found = []
-        for position, stream, version, topic, state in rows:
-            stored = persistence.StoredEvent(stream, version, topic, state)
-            try:
-                found.append(Recorded(position, self._mapper.to_domain_event(stored)))
-            except (persistence.MapperDeserialisationError, TypeError, AttributeError) as error:
-                raise LogDamaged(position, f"what is stored there is no event: {error}") from error
-        return found
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[Connection]:
-        """A connection that sees one state of the log until it is given back."""
-        with self._datastore.pool.connection() as connection, connection.transaction():
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[Cursor[TupleRow]]:
-        pool = self._datastore.pool
-        with self._plainly(), pool.connection() as connection, _cursor(connection) as c:
-            yield c
-
-    @contextmanager
-    def _plainly(self) -> Iterator[None]:
-        try:
-            yield
-        except psycopg.Error as error:
-            raise postgres_errors.failed(self._address, error) from error
-
-
-def _cursor(connection: Connection) -> Cursor[TupleRow]:
-    return connection.cursor(binary=True, row_factory=tuple_row)
-
-
-def _number(c: Cursor[TupleRow]) -> int:
-    (number,) = c.fetchone() or (0,)
-    return int(number)
-
-
-def _select_markers(c: Cursor[TupleRow], markers: Sequence[bytes]) -> dict[bytes, Marked]:
-    c.execute(
-        "SELECT marker, first_position, count, fingerprint FROM pmo_log.command_markers"
-        " WHERE marker = ANY(%b)",
-        (list(markers),),
-        prepare=True,
-    )
-    return {marker: Marked(*rest) for marker, *rest in c}
-
-
-def _chain_at(c: Cursor[TupleRow], position: int) -> bytes | None:
-    if position == 0:
-        return GENESIS
-    c.execute("SELECT chain FROM pmo_log.events WHERE position = %b", (position,), prepare=True)
-    row = c.fetchone()
-    return bytes(row[0]) if row else None

@@ -78,4 +78,5 @@ class Listener:
         while not self._stopped.is_set():
             poll.poll()
             for notification in connection.notifies(timeout=0):
-                self.tell(int(notification.payload))
+                if notification.payload.isdecimal():  # anybody who may connect can send others
+                    self.tell(int(notification.payload))

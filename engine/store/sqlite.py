@@ -24,16 +24,18 @@ from engine import canonical
 from engine.errors import LogDamaged, StoreFailed
 from engine.store import sqlite_file
 from engine.store.chain import GENESIS, Row, check_markers, verified
+from engine.store.copy import not_empty, stored_event
 from engine.store.group import Judgement, judge, streams_of
-from engine.store.log import Append, Appended, Conflict, Marked, Recorded
+from engine.store.log import Append, Appended, Conflict, Marked, Page, Recorded
 from engine.store.mapper import Mapper
 from engine.store.sqlite_recorders import Datastore, Factory, Recorder, marks
 from engine.upcasts import Body, read
 
 __all__ = ["Factory", "SQLiteLog"]
 
-_GLANCE = 0.05
-"""Seconds between two looks for what other processes have committed."""
+_GLANCE, _QUICK_GLANCE = 0.05, 0.005
+"""Seconds between two looks for what other processes have committed: the quick one while something
+has come within the last second, so that a reader at the heels of a busy log is there at once."""
 
 
 class SQLiteLog:
@@ -48,6 +50,7 @@ class SQLiteLog:
             self._datastore = Datastore(self._path)
         self._recorder = Recorder(self._datastore)
         self._mapper = Mapper()
+        self._moved_at = 0.0
         self._last = (GENESIS, "")  # the end of the log by its chain, and when it was recorded
 
     def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
@@ -72,13 +75,7 @@ class SQLiteLog:
     def _insert(self, c: stock.SQLiteCursor, judgement: Judgement) -> None:
         events = list(judgement.events())
         self._recorder._insert_events(c, [self._mapper.to_stored_event(event) for event in events])
-        c.executemany(
-            "INSERT INTO command_markers VALUES (?,?,?,?)",
-            [
-                (marker, marked.first_position, marked.count, marked.fingerprint)
-                for marker, marked in judgement.markers.items()
-            ],
-        )
+        _insert_markers(c, judgement.markers)
         if events:
             self._last = (self._datastore.head[1], events[-1].recorded_at)
 
@@ -128,21 +125,25 @@ class SQLiteLog:
             return self._recorder.max_notification_id() or 0
 
     def wait(self, after: int, timeout: float) -> bool:
-        """An append in this process wakes at once; one in another is noticed within 50 ms.
+        """An append in this process wakes at once; one in another is noticed within 50 ms, within 5
+        on a busy log.
 
-        SQLite tells nobody of a commit, so a waiting thread asks for the head 20 times a second.
+        SQLite tells nobody of a commit, so a waiting thread asks for the head again and again.
         """
         deadline = monotonic() + timeout
         store = self._datastore
         while True:
             seen = store.commits
+            now = monotonic()
             if self.head() > after:
+                self._moved_at = now
                 return True
-            left = deadline - monotonic()
+            left = deadline - now
             if left <= 0:
                 return False
+            glance = _QUICK_GLANCE if now - self._moved_at < 1 else _GLANCE
             with store.committed:
-                store.committed.wait_for(partial(store.has_moved, seen), min(left, _GLANCE))
+                store.committed.wait_for(partial(store.has_moved, seen), min(left, glance))
 
     def chain(self, position: int) -> bytes | None:
         with self._reading() as c:
@@ -171,6 +172,29 @@ class SQLiteLog:
                 raise failure from error
             raise LogDamaged(position + 1, str(failure)) from error
         return position - after
+
+    def rows(self, after: int, limit: int) -> list[Row]:
+        with self._reading() as c:
+            c.execute(
+                "SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?", (after, limit)
+            )
+            return [Row(*row) for row in c.fetchall()]
+
+    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
+        with self._reading() as c:
+            c.execute(
+                "SELECT * FROM command_markers WHERE marker > ? ORDER BY marker LIMIT ?",
+                (after, limit),
+            )
+            return {marker: Marked(*rest) for marker, *rest in c.fetchall()}
+
+    def restore(self, pages: Iterable[Page]) -> None:
+        with self._plainly(), self._datastore.transaction(commit=True) as c:
+            if (head := self._end(c)[0]) or _select_any_marker(c):
+                raise not_empty(self._path, head)
+            for page in pages:
+                self._recorder._insert_events(c, [stored_event(row) for row in page.rows])
+                _insert_markers(c, page.markers)
 
     def close(self) -> None:
         self._datastore.close()
@@ -212,6 +236,21 @@ def _select_markers(c: stock.SQLiteCursor, markers: Sequence[bytes]) -> dict[byt
         for marker, first_position, count, fingerprint in c.fetchall():
             found[marker] = Marked(first_position, count, fingerprint)
     return found
+
+
+def _select_any_marker(c: stock.SQLiteCursor) -> bool:
+    c.execute("SELECT 1 FROM command_markers LIMIT 1")
+    return c.fetchone() is not None
+
+
+def _insert_markers(c: stock.SQLiteCursor, markers: dict[bytes, Marked]) -> None:
+    c.executemany(
+        "INSERT INTO command_markers VALUES (?,?,?,?)",
+        [
+            (marker, marked.first_position, marked.count, marked.fingerprint)
+            for marker, marked in markers.items()
+        ],
+    )
 
 
 def _select_versions(c: stock.SQLiteCursor, streams: Iterable[str]) -> dict[str, int]:

@@ -37,8 +37,8 @@ class Answer:
 class Pmo:
     """``pmo("do", "DEC-0001", "submit")`` in a home of its own."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Any) -> None:
+        self.home = home  # a folder, or the address of a database
 
     def __call__(self, *words: str, actor: str | None = None) -> Answer:
         """Run it and return whatever comes of it."""
@@ -73,7 +73,7 @@ class Pmo:
         return Answer(process.returncode, out, err)
 
 
-def process_environment(home: Path) -> dict[str, str]:
+def process_environment(home: Path | str) -> dict[str, str]:
     """With bytecode kept, whatever the shell says: a start should cost what it costs users."""
     python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return {
@@ -144,3 +144,10 @@ def submit(decision: Pmo, paper: Path) -> Callable[..., Answer]:
         )
 
     return submit
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pmo, Answer]:
+    """The demo's home, made once and only looked at, and what making it printed."""
+    pmo = Pmo(tmp_path_factory.mktemp("demo") / "home")
+    return pmo, pmo.done("demo", "--home", str(pmo.home))

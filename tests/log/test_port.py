@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from engine import events
 from engine.store.log import Appended, Conflict, Marked
 from tests.log.conftest import NINE, TEN, append, event
 
@@ -208,3 +209,16 @@ def test_many_streams_and_markers_fit_into_one_call(log):
     assert all(isinstance(a, Appended) for a in log.append(group))
     assert len(log.marked([a.marker for a in group])) == 1200
     assert all(isinstance(a, Marked) for a in log.append(group))
+
+
+def test_rows_and_markers_come_as_they_lie_in_the_store(log):
+    group = [append("A", count=2), append("B"), append("B", 2, count=0)]
+    log.append(group)
+    rows = log.rows(1, 10)
+    assert [(row.position, row.stream, row.version) for row in rows] == [(2, "A", 2), (3, "B", 1)]
+    assert [row.chain for row in rows] == [log.chain(2), log.chain(3)]
+    assert log.rows(0, 1)[0].state == events.to_bytes(group[0].events[0])
+    first, second, third = sorted(one.marker for one in group)
+    assert list(log.markers(b"", 2)) == [first, second]
+    assert log.markers(second, 2) == log.marked([third])
+    assert log.markers(third, 2) == {}

@@ -112,6 +112,30 @@ def test_a_log_that_stays_locked_is_told_so(database, other, monkeypatch):
         assert isinstance(log.append([append("A")])[0], Appended)
 
 
+def test_who_stops_while_holding_the_lock_is_cut_off(database, monkeypatch):
+    """The first log stands still between its look and its write, under the lock."""
+    quick = postgres_pool._PREPARE.replace(
+        f"idle_in_transaction_session_timeout', '{postgres_pool.WAIT_SECONDS}s'",
+        "idle_in_transaction_session_timeout', '100ms'",
+    )
+    assert quick != postgres_pool._PREPARE
+    monkeypatch.setattr(postgres_pool, "_PREPARE", quick)
+    with closing(PostgresLog(database)) as stopped, closing(PostgresLog(database)) as log:
+        write, answers = stopped._write, []
+
+        def stand_still(c, group):
+            answers.extend(log.append([append("B")]))
+            write(c, group)
+
+        stopped._alone, stopped._write = False, stand_still
+        with pytest.raises(StoreFailed):
+            stopped.append([append("A")])
+        assert isinstance(answers[0], Appended)
+        stopped._write = write
+        assert isinstance(stopped.append([append("A")])[0], Appended)
+        assert log.check() == 2
+
+
 def test_when_all_connections_are_in_use_it_is_told(ledger, monkeypatch):
     monkeypatch.setattr(postgres_pool, "WAIT_SECONDS", 0.05)
     pool = ledger._datastore.pool
@@ -240,6 +264,20 @@ def test_waiting_notices_what_another_connection_commits(database, ledger):
         other.append([append("A")])
     waiting.join(30)
     assert answers == [True]
+
+
+def test_notifications_that_are_not_ours_are_passed_over(database, ledger, other):
+    answers = []
+    waiting = threading.Thread(target=lambda: answers.append(ledger.wait(0, 60)))
+    waiting.start()
+    until(lambda: ledger._listener._thread)
+    for payload in ("", "soon", "-1"):
+        other.execute("SELECT pg_notify('pmo_log', %s)", (payload,))
+    with closing(PostgresLog(database)) as log:
+        log.append([append("A")])
+    waiting.join(30)
+    assert answers == [True]
+    assert ledger._listener._thread.is_alive()
 
 
 def test_waiting_works_without_notifications(database, ledger, monkeypatch):

@@ -128,10 +128,10 @@ transitions:
 class World:
     """Everything that one process has open, and short words for what people do."""
 
-    def __init__(self, path: Path, clock: HandClock) -> None:
-        self.path = path
+    def __init__(self, address: Path | str, clock: HandClock) -> None:
+        self.address = address
         self.clock = clock
-        self.home = Home.create(path, clock)
+        self.home = Home.create(address, clock)
         self.service = self.home.service
 
     def publish(self, *texts: str) -> None:
@@ -196,19 +196,27 @@ def clock() -> HandClock:
     return HandClock("2026-03-02T09:00:00.000000Z")
 
 
+@pytest.fixture(params=["folder", "database"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where the home is."""
+    if request.param == "database":
+        return str(request.getfixturevalue("database"))
+    return tmp_path / "home"
+
+
 @pytest.fixture
-def open_world(tmp_path: Path, clock: HandClock) -> Iterator[Callable[..., World]]:
+def open_world(address: Path | str, clock: HandClock) -> Iterator[Callable[..., World]]:
     """Opens the home once more, as another process would; at the end the views must be right."""
     opened: list[World] = []
 
     def open_world(clock: HandClock = clock) -> World:
-        opened.append(World(tmp_path / "home", clock))
+        opened.append(World(address, clock))
         return opened[-1]
 
     yield open_world
-    home = Home.open(tmp_path / "home")
+    home = Home.open(address)
     home.catch_up()
-    report = verify(home.log, home.views_file)
+    report = verify(home.log, home.views_place)
     home.close()
     for world in opened:
         world.close()

@@ -48,7 +48,7 @@ def test_a_calendar_that_changes_while_a_step_is_decided_makes_it_be_decided_ane
         """As if another process had been quicker."""
         if not revised:
             revised.append(True)
-            other = world.home.__class__.open(world.path, world.clock)
+            other = world.home.__class__.open(world.address, world.clock)
             other.service.handle(
                 PullTrigger(
                     command_id="revise",

@@ -229,6 +229,9 @@ def test_views_of_another_version_of_a_projection_are_rebuilt(log, history, plac
     assert second.status().checkpoint == 0
     second.catch_up()
     assert case(look(), "A-1")["last_name"] == "REPORTED"
+    with pytest.raises(StoreFailed, match="of a newer version of pmo"):
+        first.catch_up()
+    assert case(look(), "A-1")["last_name"] == "REPORTED"
     first.close()
     second.close()
 
