@@ -18,7 +18,7 @@ help: ## list the targets
 	@printf '\n  ARGS="..." is passed on: make test ARGS="-k deadline -x"\n'
 	@printf '  PYTHON=... chooses the interpreter: make test PYTHON=python3.12\n'
 
-run: $(VENV)/run.done ## eight years of a real portfolio, on the screen
+run: $(VENV)/run.done ## eight years of a real portfolio and a year of one PMO, on the screen
 	@$(BIN)/pmo demo --home .pmo/demo $(ARGS)
 
 test: $(VENV)/dev.done ## run the tests

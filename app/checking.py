@@ -7,21 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.contracts.baseline import Compared, compare
 from app.definitions import SCENARIOS, Loaded, find_definitions, load_definitions, read_file
+from engine.coverage import Result, unfired, unrefused, untouched, unwarned
 from engine.definition import Definition
 from engine.errors import BadInput, Problem
-from engine.scenario import Published, Result, load_scenarios, run, unfired, untouched
+from engine.scenario import load_scenarios
+from engine.stage import Published, run
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One definition: how its scenarios went, the transitions that none of them takes, and the
-    deadlines that none of them lets fall due."""
+    """One definition: how its scenarios went, the transitions that none of them takes, the
+    deadlines that none of them lets fall due, and the guards that none of them sees refuse, warn or
+    be overridden."""
 
     loaded: Loaded
     results: tuple[Result, ...]
     untouched: tuple[str, ...]
-    unfired: tuple[str, ...] = ()
+    unfired: tuple[str, ...]
+    unrefused: tuple[str, ...]
+    unwarned: tuple[str, ...]
 
     @property
     def failed(self) -> list[Result]:
@@ -30,8 +36,11 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    """``compared``: the definitions beside those they follow."""
+
     checked: tuple[Checked, ...]
     problems: tuple[Problem, ...]
+    compared: tuple[Compared, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -54,12 +63,31 @@ class Report:
                 yield f"  no scenario takes {arrow}"
             for arrow in one.unfired if one.results else ():
                 yield f"  no scenario lets fall due {arrow}"
+            for guard in one.unrefused if one.results else ():
+                yield f"  no scenario sees this refuse: {guard}"
+            for guard in one.unwarned if one.results else ():
+                yield f"  no scenario sees this warn: {guard}"
+        for beside in self.compared:
+            for change in beside.changes:
+                if change.excused:
+                    yield f"{beside.new.workflow} breaks {change} ({change.reason})"
 
     def as_data(self) -> dict[str, Any]:
         """For programs to read."""
         return {
             "ok": self.sound,
             "problems": [{"where": p.where, "what": p.what, "mend": p.mend} for p in self.problems],
+            "breaks": [
+                {
+                    "workflow": beside.new.workflow,
+                    "subject": change.subject,
+                    "what": change.what,
+                    "reason": change.reason,
+                }
+                for beside in self.compared
+                for change in beside.changes
+                if change.breaking
+            ],
             "definitions": [
                 {
                     "file": str(one.loaded.path),
@@ -73,16 +101,23 @@ class Report:
                     ],
                     "untouched": list(one.untouched),
                     "unfired": list(one.unfired),
+                    "unrefused": list(one.unrefused),
+                    "unwarned": list(one.unwarned),
                 }
                 for one in self.checked
             ],
         }
 
 
-def check(paths: Iterable[Path], published: Sequence[Definition] = ()) -> Report:
+def check(
+    paths: Iterable[Path],
+    published: Sequence[Definition] = (),
+    baseline: Iterable[Definition] = (),
+) -> Report:
     """Load and lint every definition, then play their scenarios; nothing is published.
 
-    They may refer to each other and to what is ``published``.
+    They may refer to each other and to what is ``published``. What they take away from those who
+    read the events of the definitions of the ``baseline`` is a problem, if they do not say so.
     """
     try:
         loaded = load_definitions(find_definitions(paths), published)
@@ -100,7 +135,9 @@ def check(paths: Iterable[Path], published: Sequence[Definition] = ()) -> Report
             problems += error.problems
     if not loaded:
         problems.append(Problem(", ".join(map(str, paths)), "there are no definitions here"))
-    return Report(tuple(checked), tuple(problems))
+    compared = tuple(compare(loaded, baseline))
+    problems += (problem for beside in compared for problem in beside.problems)
+    return Report(tuple(checked), tuple(problems), compared)
 
 
 def _play(one: Loaded, known: Published) -> Checked:
@@ -115,5 +152,11 @@ def _play(one: Loaded, known: Published) -> Checked:
 
 def _checked(one: Loaded, results: tuple[Result, ...]) -> Checked:
     definition = one.definition
-    missing = tuple(untouched(definition, results)), tuple(unfired(definition, results))
-    return Checked(one, results, *missing)
+    return Checked(
+        one,
+        results,
+        tuple(untouched(definition, results)),
+        tuple(unfired(definition, results)),
+        tuple(unrefused(definition, results)),
+        tuple(unwarned(definition, results)),
+    )

@@ -53,6 +53,12 @@ def runners(home: Home, told: Callable[[PmoError, float], object] | None = None)
         if kafka.topics.states:
             store = home.another_store()
             found.append((store, home.keep(kafka_states.KafkaStates(home.log, store, kafka))))
+    if settings.webhooks:
+        from consumers.webhooks import Webhook
+
+        for name, endpoint in settings.webhooks.items():
+            webhook = home.keep(Webhook(name, endpoint, settings.source))
+            found.append((home.another_store(), webhook))
     return [
         Runner(home.log, store, consumer, told=told, leases=home.leases)
         for store, consumer in found

@@ -17,7 +17,7 @@ from projections.definitions import published as all_published
 
 SCENARIOS = ".scenarios.yaml"
 _ENDINGS = (".yaml", ".yml")
-_OTHERS = {"imports", "views"}
+_OTHERS = {"imports", "views", "year"}
 """Folders among workflows that hold other things than definitions."""
 
 

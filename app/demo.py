@@ -1,8 +1,9 @@
-"""The demo: eight years of a real portfolio, recorded again as if year by year.
+"""The demo: eight years of a real portfolio, and a year of one PMO on top of it.
 
-The demo's ledger is a re-enactment. Its clock is held in the hand and set to the day on which each
-report was published, so that one can ask what was known three years before. No other command does
-this: what ``pmo import`` records is recorded now.
+The demo's ledger is a re-enactment. Its clock is held in the hand: it is set to the day on which
+each report was published, so that one can ask what was known three years before, and then moved
+through a year that is made up (``workflows/year``). No other command does this: what ``pmo import``
+records is recorded now.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from app.definitions import load_definitions, newest, publish
+from app.definitions import load_definitions, publish
 from app.home import Home
 from app.importing.report import Report
-from app.places import Address
+from app.places import LEDGER, Address
 from app.portfolio import import_portfolio
+from app.year.chapters import read_year
+from app.year.play import Player
 from engine.clock import HandClock, instant, to_datetime
 from engine.commands import Requester
 from engine.errors import BadInput
@@ -31,7 +36,16 @@ RATINGS = ("Green", "Amber/Green", "Amber", "Amber/Red", "Red")
 PROJECT = "Universal Credit Programme"
 """The project whose trail is told."""
 
+YEAR = HERE / "year"
+ENDS_ON = "2022-12-31"
+"""The last day of the year that is played."""
+
 _EVERYTHING = 100_000
+_PLAYED = "SETUP-0001"
+"""A case of the year: where it is, the year was played."""
+_REPORTS = 8
+_WEIGHT = 60
+"""A report takes about as long as so many steps of the year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +63,66 @@ class Share:
     missing: int
 
 
-def enact(address: Address, progress: Callable[[Report, int], None]) -> tuple[Home, int]:
-    """The demo's home, made or brought up to the last report; how many events that recorded.
+def enact(address: Address, progress: Callable[[int, int], object]) -> tuple[Home, int]:
+    """The demo's home, made if it is not there yet; how many events that recorded.
 
-    Raises ``BadInput`` for a home that was not made for a demo.
+    A folder is made beside its place and moved there when it is whole: whoever stops half-way finds
+    nothing, and begins anew. ``progress`` hears how much is done, and how much there is. Raises
+    ``BadInput`` for a home that was not made for a demo, or for an earlier one.
     """
-    clock = HandClock(BEGINS_AT)
-    home = Home.create(address, clock)
-    before = home.log.head()
-    if before and home.log.bodies(0, 1)[0][1]["recorded_at"] != BEGINS_AT:
+    home = Home.create(address)
+    if home.place.exists():
+        _check(home)
+        return home, 0
+    folder = home.place.folder
+    if folder is None:
+        home.close()
+        return home, _make(address, progress)
+    with TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as beside:
+        recorded = _make(Path(beside), progress)
+        _move(Path(beside), folder)
+    return home, recorded
+
+
+def _check(home: Home) -> None:
+    first = home.log.bodies(0, 1)
+    if not first or first[0][1]["recorded_at"] != BEGINS_AT:
         raise BadInput.one(str(home), "is a home of yours, not of a demo", "name another: --home")
-    actor = Requester(id="demo", kind="service")
-    for loaded in load_definitions(shipped()):
-        if newest(home.service, loaded.definition.workflow) is None:
-            publish(home.service, loaded, actor, "so that the demo can begin")
+    if not home.log.version(_PLAYED):
+        mend = f"remove it: rm -r {home}" if home.place.folder else "name an empty database"
+        raise BadInput.one(str(home), "is a demo of an earlier version", mend)
 
-    def turn_the_clock(report: Report, differing: int) -> None:
+
+def _make(address: Address, progress: Callable[[int, int], object]) -> int:
+    """Everything there is to show; how many events that are."""
+    year = read_year(YEAR)
+    whole = len(year.moments) + _REPORTS * _WEIGHT
+    clock = HandClock(BEGINS_AT)
+    reports = 0
+
+    def turn_the_clock(report: Report, _differing: int) -> None:
+        nonlocal reports
+        reports += 1
         clock.at = instant(to_datetime(report.rule.published_on or report.rule.as_of))
-        progress(report, differing)
+        progress(reports * _WEIGHT, whole)
 
-    facts = HERE / "imports" / "gmpp-facts.yaml"
-    import_portfolio(home, facts, progress=turn_the_clock)
-    return home, home.log.head() - before
+    with Home.create(address, clock) as home:
+        actor = Requester(id="demo", kind="service")
+        for loaded in load_definitions(shipped()):
+            publish(home.service, loaded, actor, "so that the demo can begin")
+        import_portfolio(home, HERE / "imports" / "gmpp-facts.yaml", progress=turn_the_clock)
+        clock.at = instant(to_datetime(f"{year.begins_on[:4]}-01-01"))
+        begin = whole - len(year.moments)
+        Player(home, clock).play(year, lambda done, _of: progress(begin + done, whole))
+        home.catch_up()
+        return home.log.head()
+
+
+def _move(made: Path, to: Path) -> None:
+    """The ledger last: where there is none, there is no home."""
+    files = sorted(made.iterdir(), key=lambda file: file.name == LEDGER)
+    for file in files:
+        file.replace(to / file.name)
 
 
 def present(tables: Tables, known_at: str | None = None) -> list[CaseRow]:

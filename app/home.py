@@ -8,12 +8,12 @@ views, and starts without the engine, its models or the log's library.
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from app.places import VIEWS, Address, place_of
+from app.places import VIEWS, Address, open_log_at, place_of
 from engine.errors import LogDamaged, NotFound
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Home:
     """An opened home. Close it, or use it in a ``with`` statement."""
 
     def __init__(self, address: Address, clock: Clock | None = None) -> None:
+        self._address = address
         self.place = place_of(address)
         self.views_place: Path | Place = self.place.views
         self._clock = clock
@@ -95,7 +96,7 @@ class Home:
     def runner(self) -> Runner:
         from projections.runner import Runner
 
-        return Runner(self.log, self.views_place)
+        return Runner(self.log, self.views_place, open_log=partial(open_log_at, self._address))
 
     @cached_property
     def refusals(self) -> Refusals:
@@ -150,6 +151,12 @@ class Home:
         self.check_views()
         return open_for_reading(self.views_place)
 
+    def reader(self) -> Tables:
+        """A connection of its own to the views, for another thread; whoever asks closes it."""
+        from projections.store import open_for_reading
+
+        return open_for_reading(self.views_place)
+
     def catch_up(self, progress: Progress | None = None) -> int:
         """Bring the views up to the log's head; the position reached.
 
@@ -202,7 +209,7 @@ class Home:
 
     def checkpoint(self) -> int | None:
         """The position the views have come to, ``None`` where they have to be built first."""
-        from projections.runner import PROJECTIONS
+        from projections.shipped import PROJECTIONS
         from projections.store import open_for_reading
         from projections.views import Views
 

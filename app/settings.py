@@ -12,8 +12,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.http.settings import ServeSettings
 from consumers.cloud_events import SOURCE
 from consumers.kafka_settings import KafkaSettings
+from consumers.webhook_settings import Endpoint, EndpointName
 from engine.errors import BadInput
 from engine.validation import validate
 from engine.yaml_source import read_yaml
@@ -30,6 +32,8 @@ class Settings(BaseModel):
 
     source: Annotated[str, Field(pattern=r"^[!-~]+$", max_length=200)] = SOURCE
     kafka: KafkaSettings | None = None
+    serve: ServeSettings | None = None
+    webhooks: dict[EndpointName, Endpoint] = {}
 
 
 def read_settings(home: Path | None) -> Settings:

@@ -11,7 +11,7 @@ from projections.audit import trail
 from projections.cases import count_by_state
 from projections.deadlines import deadlines
 from projections.definitions import published
-from projections.runner import PROJECTIONS
+from projections.shipped import PROJECTIONS
 from projections.views import Views
 
 if TYPE_CHECKING:

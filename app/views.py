@@ -18,7 +18,7 @@ from engine.validation import suggest
 from engine.yaml_source import LARGEST_FILE
 from projections.answers import Answer, Figure, ask, figures
 from projections.relations import Moments, Relations, Subscriber
-from projections.runner import PROJECTIONS
+from projections.shipped import PROJECTIONS
 from projections.view_definitions import (
     Metric,
     Question,

@@ -8,11 +8,13 @@ from importlib import import_module
 ALL = (
     "deciding",
     "deciding_postgres",
+    "feeding",
     "governing",
     "listing",
     "observing",
     "projecting",
     "reacting",
+    "relaying",
     "scheduling",
     "showing",
 )

@@ -11,6 +11,7 @@ import sqlite3
 import tempfile
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from bench.ledgers import DEFINITION
@@ -53,13 +54,14 @@ def reports() -> list[Observe]:
 
 def observe(folder: Path) -> tuple[float, float, list[bytes]]:
     """Seconds to record, seconds to project, and the bytes that were stored."""
-    log = SQLiteLog(folder / "ledger.db")
+    open_log = partial(SQLiteLog, folder / "ledger.db")
+    log = open_log()
     service = Service(log)
     definition = load_definition(DEFINITION, "bench")
     service.handle(
         PublishDefinition(command_id="p", actor=IMPORTER, body=definition.body, text=DEFINITION)
     )
-    runner = Runner(log, folder / "views.db")
+    runner = Runner(log, folder / "views.db", open_log=open_log)
     runner.catch_up()
     commands = reports()
     started = time.perf_counter()

@@ -49,4 +49,8 @@ def attributes(position: int, body: Body, source: str = SOURCE) -> dict[str, str
 
 def data(body: Body) -> bytes:
     """Envelope and payload as canonical JSON (RFC 8785), so that anybody can recompute a hash."""
+    # Only these parts hold what their authors like: the rest is text and small numbers, as in
+    # ``engine.events.to_bytes``.
+    if canonical.is_simple(body.get("body", body.get("data"))):
+        return canonical.encode_simple(body)
     return canonical.encode(body)

@@ -71,9 +71,9 @@ def plainly(settings: KafkaSettings) -> Iterator[None]:
     except KafkaConfigurationError:
         raise  # no time mends that
     except (KafkaError, OSError) as error:
-        said = str(error) or type(error).__name__
-        where = ",".join(settings.bootstrap)
-        raise MayPass(f"kafka at {where}: {type(error).__name__}: {said}") from error
+        kind, said = type(error).__name__, str(error)  # Kafka's own begin with their kind
+        told = said if said.startswith(kind) else f"{kind}: {said}"
+        raise MayPass(f"kafka at {','.join(settings.bootstrap)}: {told}") from error
 
 
 def partition_of(key: bytes, count: int) -> int:

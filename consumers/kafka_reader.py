@@ -212,7 +212,8 @@ def _consumer(bootstrap: str | Sequence[str], name: str, options: Mapping[str, A
         # A topic that was made anew is shorter than what was read: from its beginning.
         auto_offset_reset="earliest",
         allow_auto_create_topics=False,
-        **options,
+        # One that died holds its partitions for so long; the default is 45 s.
+        **{"session_timeout_ms": 10_000} | dict(options),
     )
 
 

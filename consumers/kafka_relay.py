@@ -28,6 +28,18 @@ by it, and a slow broker slows the reading of the log instead of filling the mem
 _SEQUENCE = "ce_sequence"
 
 
+class _Headers(dict[str, str]):
+    """The header of an attribute, by its name."""
+
+    def __missing__(self, name: str) -> str:
+        header = "content-type" if name == "datacontenttype" else f"ce_{name}"
+        self[name] = header
+        return header
+
+
+_HEADERS = _Headers()
+
+
 class KafkaRelay:
     """A ``consumers.runner.Consumer``, for one thread at a time.
 
@@ -110,9 +122,6 @@ class KafkaRelay:
     def _message(self, work: Work) -> Message:
         body = work.body
         told = cloud_events.attributes(work.position, body, self._source)
-        headers = [
-            ("content-type" if name == "datacontenttype" else f"ce_{name}", value.encode())
-            for name, value in told.items()
-        ]
+        headers = [(_HEADERS[name], value.encode()) for name, value in told.items()]
         topic = self._settings.topic_of_events(body["definition"]["name"])
         return Message(topic, body["stream"].encode(), cloud_events.data(body), headers)

@@ -35,6 +35,11 @@ class MayPass(PmoError):
 
     code = "may-pass"
 
+    def __init__(self, what: str, pause: float = 0.0) -> None:
+        """``pause``: seconds before which another try is not wanted."""
+        self.pause = pause
+        super().__init__(what)
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -229,9 +234,10 @@ class Runner:
                 continue
             except (MayPass, StoreFailed, Contended) as error:
                 tries += 1
-                if patience is not None and tries >= patience:
+                pause = error.pause if isinstance(error, MayPass) else 0.0
+                if patience is not None and (tries >= patience or pause > LONGEST_WAIT):
                     raise
-                seconds = self.wait_for(tries)
+                seconds = max(self.wait_for(tries), pause)
                 if self._told:
                     self._told(error, seconds)
                 (self._pause or stop.wait)(seconds)

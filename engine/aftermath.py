@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.case import Case, fold
+from engine.commands import Command
 from engine.errors import PmoError, Refused
 from engine.reactions import Ask, Rules, is_reacted_to
-from engine.service import Service
+from engine.service import Receipt, Service
 from engine.store.log import Recorded
 
 
 class Aftermath:
-    """Follows the log of a scenario, as ``consumers.reactions`` follows that of a home."""
+    """Follows the log of a scenario, as ``consumers.reactions`` follows that of a home.
 
-    def __init__(self, service: Service) -> None:
+    ``ask`` has the service handle what a reaction asks for.
+    """
+
+    def __init__(self, service: Service, ask: Callable[[Command], Receipt]) -> None:
         self._service = service
+        self._ask = ask
         self._reached = service.log.head()
 
     def settle(self) -> list[str]:
@@ -49,7 +56,7 @@ class Aftermath:
         if ask.problem:
             return [f"{ask.what}: {ask.problem}"]
         try:
-            self._service.handle(ask.command)
+            self._ask(ask.command)
         except PmoError as error:
             if isinstance(error, Refused) and ask.every and self._has_ended(ask):
                 return []

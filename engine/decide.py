@@ -118,7 +118,9 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     before = case.data if case.state == taken.state else None
     entering = Entering(definition, taken.state, attempt.data, at, context, before)
     done = deadlines.fired(command, case)
-    dues, why = deadlines.begin(entering, done, case, taken.stays)
+    # What a timer brings back to where it is goes on: nobody has to vote again because time passed.
+    stays = taken.stays or (done is not None and taken.state == case.state)
+    dues, why = deadlines.begin(entering, done, case, stays)
     if why:
         verdicts = (*taken.verdicts, _no_deadline(why))
         return _refused(command, case, workflow, context, verdicts)
@@ -133,8 +135,8 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
         data=given,
         evidence=command.evidence,
         verdicts=taken.verdicts,
-        stays=True if taken.stays else None,
-        deadlines=dues if taken.stays else dues or None,
+        stays=True if stays else None,
+        deadlines=dues if stays else dues or None,
     )
     return _decided(others, event, case)
 
@@ -362,12 +364,20 @@ def _prior(
 
 
 def _nearest(attempt: Attempt) -> tuple[Verdict, ...]:
-    """Of the steps tried, the verdicts of the one that came nearest to holding."""
+    """Of the steps tried, the verdicts of the one that came nearest to holding; where several came
+    as near, what stood against each of them is told: any of these ways would do."""
+
+    def distance(verdicts: tuple[Verdict, ...]) -> int:
+        return sum(not v.held and v.weight == "shall" for v in verdicts)
+
     tried = [verdicts for _, verdicts in attempt.tried]
-    return min(
-        tried,
-        key=lambda verdicts: sum(not v.held and v.weight == "shall" for v in verdicts),
-        default=(),
+    if not tried:
+        return ()
+    least = min(map(distance, tried))
+    first, *others = (verdicts for verdicts in tried if distance(verdicts) == least)
+    return (
+        *first,
+        *dict.fromkeys(v for more in others for v in more if not v.held and v not in first),
     )
 
 

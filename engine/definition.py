@@ -15,6 +15,7 @@ from pydantic import Field as Constrained
 
 from engine import canonical
 from engine.grammar import (
+    Breaks,
     Currency,
     DataPath,
     DomainName,
@@ -285,6 +286,7 @@ class Definition(Grammar):
     calendar: Named | None = None
     register_kind: Annotated[RegisterKind | None, Constrained(alias="register")] = None
     in_force: Listed[Word] = []
+    breaks: Breaks = {}
 
     @classmethod
     def from_body(cls, body: dict[str, Any]) -> Definition:

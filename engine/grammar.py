@@ -134,3 +134,21 @@ Named = Annotated[
     _mend("write a name, like investment-board, or a field that holds it, like data.board"),
 ]
 Expression = Annotated[str, StringConstraints(max_length=2_000)]
+
+_BROKEN = r"^([A-Z][A-Za-z0-9]*|data\.[a-z][a-z0-9_]*)$"
+Breaks = Annotated[
+    dict[
+        Annotated[str, StringConstraints(pattern=_BROKEN, max_length=80)],
+        Annotated[str, StringConstraints(min_length=1, max_length=2_000)],
+    ],
+    # The schema of a map forgets what its keys say of themselves.
+    Constrained(
+        json_schema_extra={
+            "propertyNames": {
+                "pattern": _BROKEN,
+                "patternErrorMessage": "name an event, like DecisionTaken, or a field, like "
+                "data.amount",
+            }
+        }
+    ),
+]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from engine import values
-from engine.errors import BadInput, PmoError, Refused
+from engine.errors import Answer, BadInput, PmoError, Refused
+from engine.events import Verdict
 from engine.service import Receipt, Service
 from engine.steps import Elsewhere, Outcome
 
@@ -33,12 +34,12 @@ def difference(service: Service, then: Outcome, answer: Receipt | PmoError, befo
 
 
 def _refused(then: Outcome, refusal: Refused) -> str:
-    if then.refused is None:
-        return f"when: {refusal}"
-    open_ = [verdict for verdict in refusal.verdicts if not verdict.held]
-    missing = [
-        word for word in then.refused if not any(word in f"{v.rule}: {v.reason}" for v in open_)
-    ]
+    return f"when: {refusal}" if then.refused is None else lacks(refusal, then.refused)
+
+
+def lacks(refusal: Refused, wanted: Sequence[str]) -> str:
+    """The words that no reason of a refusal contains; empty when none is missing."""
+    missing = _missing(wanted, _reasons(refusal.verdicts))
     return f"refused, but not for: {', '.join(missing)}\n{refusal}" if missing else ""
 
 
@@ -57,11 +58,37 @@ def _done(service: Service, then: Outcome, receipt: Receipt) -> str:
     compared = [row for row in compared if row[1] is not None]
     for name, wanted in values.read_all(fields, then.data, "/then/data").items():
         compared.append((f"data.{name}", wanted, case.data.get(name)))
-    return "; ".join(
+    differences = [
         f"{what} is {found!r}, should be {wanted!r}"
         for what, wanted, found in compared
         if wanted != found
-    )
+    ]
+    verdicts: tuple[Verdict, ...] = getattr(event, "verdicts", ())
+    differences += _told("warned", then.warned, [v for v in verdicts if v.weight == "should"])
+    overridden = [v for v in verdicts if v.weight == "overridden"]
+    differences += _told("overridden", then.overridden, overridden)
+    return "; ".join(differences)
+
+
+def _told(what: str, wanted: Sequence[str] | None, verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """How what guards said without stopping anybody is not what it should be."""
+    if wanted is None:
+        return
+    reasons = _reasons(verdicts)
+    said = "; ".join(reasons) or "nothing"
+    missing = _missing(wanted, reasons)
+    if missing:
+        yield f"{what} is {said}, should contain: {', '.join(missing)}"
+    if reasons and not wanted:
+        yield f"{what} is {said}, should be nothing"
+
+
+def _reasons(verdicts: Iterable[Answer]) -> list[str]:
+    return [f"{verdict.rule}: {verdict.reason}" for verdict in verdicts if not verdict.held]
+
+
+def _missing(wanted: Sequence[str], reasons: Sequence[str]) -> list[str]:
+    return [word for word in wanted if not any(word in reason for reason in reasons)]
 
 
 def _elsewhere(service: Service, then: Outcome, before: int) -> str:

@@ -28,6 +28,7 @@ ABOUT = {
     "Definition.reactions": "What is asked for when something has happened.",
     "Definition.calendar": "The calendar by which working days count, or the field that names it.",
     "Definition.register": "What its cases are to guards: entries of this register.",
+    "Definition.breaks": "What subscribers lose by this version, by event or data.FIELD, and why.",
     "Definition.in_force": "Of a register: the states in which an entry counts.",
     "Role.title": "What people call it.",
     "Role.about": "What it answers for.",

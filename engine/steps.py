@@ -34,6 +34,9 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
+OneOrMore = Annotated[list[str], BeforeValidator(_as_list)]
+
+
 class Part(BaseModel):
     """A part of such a file: what it does not know, it refuses."""
 
@@ -109,18 +112,21 @@ class Outcome(Part):
     """What must come of it. ``refused`` lists rules or words that the reasons must contain.
 
     ``data`` is what the case holds then, written as in a command; ``null``: it is missing.
-    ``also`` is what reactions make of it; ``incident`` has words from each of those that come to
-    nothing, which otherwise nobody expects.
+    ``warned`` and ``overridden`` have words from what was told by guards that stopped nobody, or
+    that somebody went past; an empty list: none did. ``also`` is what reactions make of it;
+    ``incident`` has words from each of those that come to nothing, which otherwise nobody expects.
     """
 
     state: str | None = None
     emits: str | None = None
     data: dict[str, Any] = {}
     conformance: str | None = None
-    refused: Annotated[list[str], BeforeValidator(_as_list)] | None = None
+    refused: OneOrMore | None = None
     bad_input: str | None = None
+    warned: OneOrMore | None = None
+    overridden: OneOrMore | None = None
     also: Annotated[list[Elsewhere], BeforeValidator(_as_list)] = []
-    incident: Annotated[list[str], BeforeValidator(_as_list)] = []
+    incident: OneOrMore = []
 
 
 def command_of(

@@ -126,6 +126,14 @@ def count_by_name_and_year(tables: Tables, workflow: str | None = None) -> list[
     return tables.fetch(_SQL["by_name_and_year"], {"workflow": workflow})
 
 
+def observed_names(tables: Tables) -> dict[str, list[str]]:
+    """The names of the facts that were observed, by workflow."""
+    found: dict[str, list[str]] = {}
+    for row in tables.fetch(_SQL["observed_names"]):
+        found.setdefault(row["workflow"], []).append(row["name"])
+    return found
+
+
 def cases_with_most(
     tables: Tables,
     name: str,

@@ -63,3 +63,7 @@ WHERE name = :name AND position <= :known AND occurred_at <= :as_of
 GROUP BY stream
 ORDER BY events DESC, stream
 LIMIT :limit
+
+-- name: observed_names
+SELECT DISTINCT workflow, name FROM $audit WHERE type LIKE 'pmo.case.observed.%'
+ORDER BY workflow, name

@@ -19,6 +19,8 @@ _ENTERS = ("pmo.case.started.v1", "pmo.case.transitioned.v1")
 _OBSERVED = "pmo.case.observed.v2"
 _REMINDED = "pmo.case.deadline-reminded.v1"
 
+_MOST_QUIET = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -41,6 +43,7 @@ class Deadlines:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._position = 0  # of the event that is taken in
+        self._quiet: set[str] = set()  # some of the cases with nothing open: most are
 
     def create(self) -> None:
         self._tables.run_script(_SQL["tables"])
@@ -63,23 +66,38 @@ class Deadlines:
         """Nothing waits."""
 
     def forget(self) -> None:
-        """Nothing is remembered."""
+        self._quiet.clear()
 
     def _open(self, key: str) -> list[tuple[Any, ...]]:
-        return self._tables.run(_SQL["of_case"], [key])
+        if key in self._quiet:
+            return []
+        rows = self._tables.run(_SQL["of_case"], [key])
+        if not rows:
+            self._note_quiet(key)
+        return rows
+
+    def _note_quiet(self, key: str) -> None:
+        if len(self._quiet) >= _MOST_QUIET:
+            self._quiet.clear()
+        self._quiet.add(key)
 
     def _enter(self, event: dict[str, Any]) -> None:
         stays, dues = event.get("stays"), event.get("deadlines")
         if stays and dues is None:
             return
         entered, since = event["version"], event["occurred_at"]
-        rows = self._open(event["stream"]) if entered > 1 else []
-        if rows:
+        key = event["stream"]
+        if entered == 1:
+            self._note_quiet(key)
+        if rows := self._open(key):
             self._settle(event, rows)
             if stays:
                 entered, since = rows[0][0], rows[0][2]
-        about = [event["stream"], entered, event["definition"]["name"], event["state"], since]
-        for each in dues or ():
+        if not dues:
+            return
+        self._quiet.discard(key)
+        about = [key, entered, event["definition"]["name"], event["state"], since]
+        for each in dues:
             due = [each["at"], each["of"], each["share"], each.get("then")]
             said = [self._position, event["occurred_at"]]
             self._tables.run(_SQL["insert"], about + due + said)

@@ -13,7 +13,7 @@ Advisory locks of two numbers each, so that they meet no others: whoever writes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import psycopg
@@ -303,6 +303,15 @@ class PostgresTables:
         with suppress(StoreFailed), self.attempt():  # else the next build removes it
             self._session.ask("SET LOCAL lock_timeout = 500")
             self._drop(before)
+
+    def give_up(self) -> None:
+        """The lock that tells of a build ends with its connection."""
+
+    def sorting(self) -> AbstractContextManager[None]:
+        return nullcontext()  # the server knows its bounds
+
+    def scratch(self) -> None:
+        """The server has processes of its own."""
 
     def close(self) -> None:
         self._session.close()

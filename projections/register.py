@@ -26,6 +26,8 @@ _COLUMN_TYPES = {"number": "REAL", "money": "REAL"}
 _INDEXES = ("index", "state_now_index", "moment_index", "state_index")
 _SORTED_BY = ("choice", "ref", "person", "date", "number", "money")
 _CALLED_BY = ("title", "name")
+_TOGETHER = 50
+"""Rows are written so many at a time, or a multiple of it: what a statement takes (``Tables``)."""
 _MOST_INDEXES = 12
 """Each makes a page of a large register quick that is sorted by its field or filtered by it, and
 costs a write for every event: the first fields of a definition get one, long texts none."""
@@ -69,6 +71,8 @@ class Registers:
             elif event["type"] == PUBLISHED:
                 self.write()
                 self._declare(event["definition"]["name"], _fields(event["body"]))
+        for register in self._registers.values():
+            register.write_finished()
 
     def write(self) -> None:
         for register in self._registers.values():
@@ -124,14 +128,19 @@ class Registers:
 
 
 class _Register:
-    """One workflow's table, and the rows on their way into it."""
+    """One workflow's table, and the rows on their way into it.
+
+    Of each case the last row waits for the commit: the next event, if it comes before, finishes
+    the row, which is then written once and never touched. Finished rows do not wait, so that their
+    number bounds nothing but a statement.
+    """
 
     def __init__(self, tables: Tables, table: str, columns: list[str], recent: Recent[Row]) -> None:
         self._tables = tables
         self._recent = recent
         self._places = {name: place for place, name in enumerate(columns) if name[0] != "_"}
         self._waiting: dict[str, Row] = {}
-        self._rows: list[Row] = []
+        self._finished: list[Row] = []
         self._followed: list[tuple[Any, ...]] = []
         self._sql = {
             name: sql.replace("{table}", table)
@@ -147,28 +156,31 @@ class _Register:
         if row is None and change.version > 1:
             row = self._now(key)
         if row is None:
-            self._add(key, timeline.begin(change, places))
+            self._waiting[key] = timeline.begin(change, places)
         elif change.at >= row[VALID_FROM]:
-            following = timeline.follow(row, change, places)
+            self._waiting[key] = timeline.follow(row, change, places)
             if waiting is None:
                 start = row[KNOWN_FROM], row[VALID_FROM]
                 self._followed.append((change.position, change.at, key, *start))
-            self._add(key, following)
+            else:
+                self._finished.append(row)
         else:
             self._amend(change)
 
+    def write_finished(self) -> None:
+        whole = len(self._finished) // _TOGETHER * _TOGETHER
+        if whole:
+            self._tables.insert(self._sql["insert"], self._finished[:whole])
+            del self._finished[:whole]
+
     def write(self) -> None:
-        if self._rows:
+        if self._waiting:
             self._tables.run_many(self._sql["follow"], self._followed)
-            self._tables.insert(self._sql["insert"], self._rows)
+            self._tables.insert(self._sql["insert"], [*self._finished, *self._waiting.values()])
             self._recent.update(self._waiting)
             self._waiting.clear()
-            self._rows.clear()
+            self._finished.clear()
             self._followed.clear()
-
-    def _add(self, key: str, row: Row) -> None:
-        self._waiting[key] = row
-        self._rows.append(row)
 
     def _now(self, key: str) -> Row | None:
         found = self._tables.run(self._sql["now"], [key])

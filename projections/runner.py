@@ -14,32 +14,25 @@ from pathlib import Path
 
 from engine.errors import StoreFailed
 from engine.store.tail import Followed
-from projections.audit import Audit
-from projections.cases import Cases
-from projections.deadlines import Deadlines
-from projections.definitions import Definitions
-from projections.links import Links
+from projections.part import Builder, Part
 from projections.register import Registers
-from projections.signatures import Signatures
+from projections.shipped import PROJECTIONS
 from projections.store import Place, open_for_writing
-from projections.views import ProjectionClass, Views
-
-PROJECTIONS: tuple[ProjectionClass, ...] = (
-    Definitions,
-    Audit,
-    Cases,
-    Registers,
-    Deadlines,
-    Links,
-    Signatures,
-)
+from projections.views import BUILD_BATCH, ProjectionClass, Views, uncollected
 
 Progress = Callable[[int, int], None]
 """Told how far it is: the position reached, and the one to reach."""
 
+_HEAVY: tuple[ProjectionClass, ...] = (Registers,)
+"""What weighs as much as all the others: a build gives it a process of its own."""
+
+_WORTH_TWO = 20_000
+"""Events from which on a second process gains more than the fifth of a second that it takes."""
+
 _BATCH = 1_000
-_BUILD_BATCH = 10_000
-"""Events a transaction. A build has readers wait for nothing, and larger ones write less."""
+"""Events a transaction, as other processes wait for it."""
+_LARGE = 5_000
+"""Events that are brought in while the indexes stand, however few there were before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +53,11 @@ class Runner:
         log: Followed,
         place: Path | Place,
         projections: Sequence[ProjectionClass] = PROJECTIONS,
+        open_log: Callable[[], Followed] | None = None,
     ) -> None:
+        """With ``open_log``, which opens the same log in another process, long builds use two."""
         self._log = log
+        self._open_log = open_log
         self._tables = open_for_writing(place)
         self._projections = projections
         self._views = Views(self._tables, projections)
@@ -69,14 +65,21 @@ class Runner:
     def catch_up(self, to: int | None = None, progress: Progress | None = None) -> int:
         """Project what is new, up to the position ``to`` or the head; the position reached.
 
-        Views that are not there yet, or that earlier versions of the projections built, are built.
+        Views that are not there yet, or that earlier versions of the projections built, are built;
+        and so are those that lack most of the log, as after an import: that takes half as long.
         Raises ``StoreFailed`` for those that a later one built.
         """
-        if not self._views.current():
-            if self._views.newer():
-                raise StoreFailed("the views are of a newer version of pmo: use that one")
+        current = self._views.current()
+        if not current and self._views.newer():
+            raise StoreFailed("the views are of a newer version of pmo: use that one")
+        if not current or self._lacks_most(to):
             return self.rebuild(to, progress)
         return self._project(self._views, _BATCH, to, progress)
+
+    def _lacks_most(self, to: int | None) -> bool:
+        done = self._views.checkpoint()
+        lag = (self._log.head() if to is None else to) - done
+        return lag > max(done, _LARGE)
 
     def follow(self, stop: threading.Event) -> None:
         """Keep up with the log until told to stop, which takes a quarter of a second at most."""
@@ -91,15 +94,33 @@ class Runner:
         Those there are can be read all the while, and nobody sees anything in between.
         """
         shadow = Views(self._tables.shadow(), self._projections)
-        shadow.create()
-        self._project(shadow, _BUILD_BATCH, to, progress)
-        shadow.index()
-        with self._tables.transaction():
-            # Other processes may have brought the old views further while the indexes were made.
-            shadow.advance_within(self._log, self._log.head() if to is None else to)
-            shadow.tables.promote()
+        try:
+            shadow.create()
+            with uncollected():
+                self._build(shadow, self._log.head() if to is None else to, progress)
+            with self._tables.transaction():
+                # Others may have brought the old views further while the indexes were made.
+                shadow.advance_within(self._log, self._log.head() if to is None else to)
+                shadow.tables.promote()
+        finally:
+            shadow.tables.give_up()
         self._views = Views(self._tables, self._projections)
         return self._views.checkpoint()
+
+    def _build(self, shadow: Views, to: int, progress: Progress | None) -> None:
+        here = tuple(p for p in self._projections if p in _HEAVY)
+        there = tuple(p for p in self._projections if p not in _HEAVY)
+        scratch = shadow.tables.scratch()
+        if not (self._open_log and scratch and here and there and to >= _WORTH_TWO):
+            self._project(shadow, BUILD_BATCH, to, progress)
+            shadow.index()
+            return
+        with Builder(Part(self._open_log, scratch, there, to)) as builder:
+            rest = Views(shadow.tables, here)
+            self._project(rest, BUILD_BATCH, to, progress)
+            rest.index()
+            builder.finish()
+            Views(shadow.tables, there).absorb(scratch)
 
     def retry_parked(self) -> int:
         """Try again what is parked, in order; how many events could now be projected.

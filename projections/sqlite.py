@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import StoreFailed
 from engine.store.sqlite_file import address
 from projections.functions import AGGREGATES, SCALARS
 from projections.sql import Unfit, quote
+
+if TYPE_CHECKING:
+    from projections.store import Tables
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -24,6 +28,9 @@ _FORM = 1
 """``PRAGMA user_version``. Views of another form are not read: they are built again."""
 
 _ROWS = 50
+
+# Kibibytes of pages kept in memory, and while indexes are made.
+_CACHE, _SORTING = 24_576, 4_096
 
 # What the machine did to us, as opposed to what an event did: never a reason to park an event.
 _SURROUNDINGS = {
@@ -51,6 +58,7 @@ class SQLiteTables:
         self._connection = connection
         self.path = path
         self.prefix = prefix
+        self._mark: sqlite3.Connection | None = None  # locked while this set is being built
 
     def _under(self, prefix: str) -> SQLiteTables:
         return SQLiteTables(self._connection, self.path, prefix)
@@ -141,10 +149,17 @@ class SQLiteTables:
         return [name for (name,) in self.run(sql, [self.prefix + table])]
 
     def shadow(self) -> SQLiteTables:
+        """A build marks its set by a lock on a file, which ends with its process, so that what
+        another one builds at the same time is left alone."""
         with self.transaction():
-            for left in self._abandoned():
-                left._drop()
-        return self._under(self._next_prefix())
+            numbers = self._numbers()
+            for left in (self._under(f"b{number}_") for number in numbers):
+                if left._try_to_mark():
+                    left._drop()
+                    left.give_up()
+            new = self._under(f"b{max(numbers, default=0) + 1}_")
+            new._try_to_mark()
+            return new
 
     def promote(self) -> None:
         """Indexes go along and keep the prefix in their names, which is why each set has its own.
@@ -156,21 +171,50 @@ class SQLiteTables:
             bare = name.removeprefix(self.prefix)
             self.run(f"ALTER TABLE {quote(name)} RENAME TO {quote(bare)}")
 
+    def give_up(self) -> None:
+        if self._mark:
+            self._mark.close()
+            self._mark = None
+            for purpose in ("build", "part"):
+                self._file(purpose).unlink(missing_ok=True)
+
+    @contextmanager
+    def sorting(self) -> Iterator[None]:
+        """SQLite sorts in as much memory as its page cache may take, and beside it."""
+        self.run(f"PRAGMA cache_size = -{_SORTING}")
+        self.run("PRAGMA shrink_memory")
+        try:
+            yield
+        finally:
+            self.run(f"PRAGMA cache_size = -{_CACHE}")
+
+    def scratch(self) -> Scratch:
+        return Scratch(self._file("part"), self.prefix)
+
+    def _try_to_mark(self) -> bool:
+        mark = _connect(self._file("build"), "rwc", timeout=0)
+        try:
+            mark.execute("PRAGMA journal_mode = OFF")  # nothing is written
+            mark.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            mark.close()
+            return False
+        self._mark = mark
+        return True
+
+    def _file(self, purpose: str) -> Path:
+        return self.path.with_name(f"{self.path.name}-{self.prefix}{purpose}")
+
+    def _numbers(self) -> set[int]:
+        """Those of the sets that have a table, an index or a file."""
+        names = [name for (name,) in self.run("SELECT name FROM sqlite_master")]
+        start = f"{self.path.name}-"
+        names += [file.name.removeprefix(start) for file in self.path.parent.glob(f"{start}*")]
+        return {int(match[1]) for name in names if (match := _SHADOW.match(name))}
+
     def _drop(self) -> None:
         for name in self.names():
             self.run(f"DROP TABLE {quote(name)}")
-
-    def _next_prefix(self) -> str:
-        """A prefix that no table or index has, those left by a build that was killed included."""
-        rows = self.run("SELECT name FROM sqlite_master WHERE name LIKE 'b%'")
-        used = [int(match[1]) for (name,) in rows if (match := _SHADOW.match(name))]
-        return f"b{max(used, default=0) + 1}_"
-
-    def _abandoned(self) -> list[SQLiteTables]:
-        """Sets that a build left behind when it was killed."""
-        rows = self.run("SELECT name FROM sqlite_master WHERE type = 'table'")
-        found = {match[0] for (name,) in rows if (match := _SHADOW.match(name))}
-        return [self._under(prefix) for prefix in sorted(found)]
 
     def provide_functions(self) -> None:
         """What views may call (``projections.functions``)."""
@@ -200,6 +244,37 @@ class SQLiteTables:
 _SHADOW = re.compile(r"b(\d+)_")
 
 
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """``projections.store.Scratch``, a file that is built anew after whatever ends it."""
+
+    file: Path
+    prefix: str
+
+    def open(self) -> SQLiteTables:
+        tables = _open(self.file, "rwc")
+        tables.run("PRAGMA journal_mode = MEMORY")
+        tables.run("PRAGMA synchronous = OFF")
+        tables.run(f"PRAGMA cache_size = -{_CACHE}")
+        return tables._under(self.prefix)
+
+    def pour(self, into: Tables, but: Collection[str]) -> None:
+        """Where a table is empty and has the columns and indexes that it has here, SQLite copies
+        rows and indexes as they are, without reading or sorting them."""
+        left_out = [self.prefix + table for table in but]
+        into.run("ATTACH ? AS part", [address(self.file, "rw")])
+        try:
+            for (name,) in into.run("SELECT name FROM part.sqlite_master WHERE type = 'table'"):
+                if name not in left_out:
+                    table = quote(name)
+                    into.run(f"INSERT INTO main.{table} SELECT * FROM part.{table}")
+        finally:
+            into.run("DETACH part")
+
+    def remove(self) -> None:
+        self.file.unlink(missing_ok=True)
+
+
 def open_for_writing(path: Path) -> SQLiteTables:
     """The views at ``path``, made if there are none.
 
@@ -212,7 +287,7 @@ def open_for_writing(path: Path) -> SQLiteTables:
         raise StoreFailed(f"{path}: views of form {form}; delete the file, and it is built again")
     tables.run("PRAGMA journal_mode = WAL")
     tables.run("PRAGMA synchronous = NORMAL")
-    tables.run("PRAGMA cache_size = -32768")
+    tables.run(f"PRAGMA cache_size = -{_CACHE}")
     tables.run("PRAGMA wal_autocheckpoint = 8000")
     tables.run(f"PRAGMA user_version = {_FORM}")
     return tables
@@ -235,17 +310,20 @@ def open_for_reading(path: Path) -> SQLiteTables:
 
 
 def _open(path: Path, mode: str) -> SQLiteTables:
+    return SQLiteTables(_connect(path, mode, timeout=10), path)
+
+
+def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
     try:
-        connection = sqlite3.connect(
+        return sqlite3.connect(
             address(path, mode),
             uri=True,
             isolation_level=None,
-            timeout=10,
+            timeout=timeout,
             check_same_thread=False,
         )
     except sqlite3.Error as error:
         raise _explained(error, path) from error
-    return SQLiteTables(connection, path)
 
 
 def _explained(error: sqlite3.Error, path: Path) -> Exception:

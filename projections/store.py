@@ -9,7 +9,7 @@ values, so that a command which only looks something up starts fast.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from projections.sql import Unfit, quote, read_sql, sql_beside, to_json
 
 __all__ = [
     "Place",
+    "Scratch",
     "Tables",
     "Unfit",
     "open_for_reading",
@@ -94,7 +95,28 @@ class Tables(Protocol):
         """Let this set take the place of the one people read; call it inside a transaction of
         that one."""
 
+    def give_up(self) -> None:
+        """Nobody builds this set any more: where it was not promoted, the next build removes it."""
+
+    def sorting(self) -> AbstractContextManager[None]:
+        """Indexes of large tables are made in here, in memory that does not grow with them."""
+
+    def scratch(self) -> Scratch | None:
+        """A place where another process may build some of these tables; ``None`` where the
+        database would gain nothing by it."""
+
     def close(self) -> None: ...
+
+
+class Scratch(Protocol):
+    """Some tables of a set, in a place of their own that dies with the build. It can be pickled."""
+
+    def open(self) -> Tables: ...
+
+    def pour(self, into: Tables, but: Collection[str]) -> None:
+        """Add its rows to the tables of the same names, ``but`` some."""
+
+    def remove(self) -> None: ...
 
 
 class Place(Protocol):

@@ -129,11 +129,11 @@ def _after(row: Row, change: Change, places: Mapping[str, int]) -> Row:
         said = f"{row[SAID]} {said}"
     if state is None:
         state = row[STATE]
-    copy = row.copy()
-    grounds = copy[WITHHELD]
-    copy[: len(SYSTEM)] = (
-        key, version, position, state, definition, grounds, said, position, None, at, None, None
-    )  # fmt: skip
+    grounds = row[WITHHELD]
+    copy = [
+        key, version, position, state, definition, grounds, said, position, None, at, None, None,
+        *row[len(SYSTEM) :],
+    ]  # fmt: skip
     for name, value in values.items():
         copy[places[name]] = value
     if grounds is not None or withheld:

@@ -21,7 +21,7 @@ from projections import sqlite
 from projections.cases import case
 from projections.deadlines import open_of
 from projections.register_pages import one
-from projections.runner import PROJECTIONS
+from projections.shipped import PROJECTIONS
 from projections.store import Place, Tables, open_for_reading, quote
 from projections.timeline import ROW_KEY
 from projections.views import ProjectionClass, Views

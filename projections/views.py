@@ -8,13 +8,15 @@ else goes on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from engine.errors import StoreFailed
 from engine.store.tail import Followed, tail
 from engine.upcasts import Body
-from projections.store import Tables, read_sql
+from projections.store import Scratch, Tables, read_sql
 
 Batch = list[tuple[int, Body]]
 """Events in order: position, and body as plain JSON (``engine.store.log.Log.bodies``)."""
@@ -22,7 +24,22 @@ Batch = list[tuple[int, Body]]
 _SQL = read_sql("views.sql")
 _FEW = 100
 """Events at a time: what was just decoded is still in the processor's cache when it is used."""
+BUILD_BATCH = 10_000
+"""Events a transaction. A build has readers wait for nothing, and larger ones write less."""
 _WAITS = "waits for an earlier event of its stream"
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the search for cycles: bodies of events and rows have none, and are so many that it
+    cost a third of reading them. What is no longer used is freed at once as ever."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Projection(Protocol):
@@ -77,8 +94,10 @@ class Views:
                 projection.create()
 
     def index(self) -> None:
-        for projection in self._projections:
-            with self.tables.transaction():
+        """Each index is a transaction: nobody looks at these tables yet, and together they would
+        have to lie in the database's journal twice."""
+        with self.tables.sorting():
+            for projection in self._projections:
                 projection.index()
 
     def current(self) -> bool:
@@ -143,6 +162,14 @@ class Views:
         self.tables.run(_SQL["advance"], [to])
         self._remembered = to
         return to
+
+    def absorb(self, scratch: Scratch) -> None:
+        """Take over what views of the same projections have come to in another place.
+
+        The tables are empty here; the checkpoint is that of these views already.
+        """
+        self.index()
+        scratch.pour(self.tables, but=("checkpoint", "projection"))
 
     def retry_parked(self, position: int, name: str, body: Body) -> str | None:
         """Try a parked event again: ``None`` if it went well, else the reason why not."""

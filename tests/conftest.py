@@ -6,4 +6,4 @@ from hypothesis import settings
 settings.register_profile("pmo", deadline=None)
 settings.load_profile("pmo")
 
-pytest_plugins = ["tests.postgres", "tests.stores", "tests.kafka_broker"]
+pytest_plugins = ["tests.postgres", "tests.stores", "tests.kafka_broker", "tests.npm"]

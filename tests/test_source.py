@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.scenarios.library import SCENARIOS, results
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "source.md").read_text(encoding="utf-8")
 SOURCE = ROOT.parent / "shared" / "SOURCE.txt"
 ROWS = re.findall(
     r"^\| (.+?) \| \[.+?\]\(\.\./(.+?)\) \| (.+?) \| `pmo view (.+?)` \|$", PAGE, re.MULTILINE
+)
+
+BAD = re.findall(
+    r"^\| (.+?) \| \[(\S+?)\]\(\.\./(.+?)\) \| (.+?) \| ([^`|]+?) \|$", PAGE, re.MULTILINE
 )
 
 
@@ -34,3 +40,25 @@ def test_no_statement_is_left_out() -> None:
     assert [words for words in statements if words not in text] == []
     paragraphs = [line for line in text.splitlines() if line.strip()]
     assert [p for p in paragraphs if not any(words in p for words in statements)] == []
+
+
+@pytest.mark.parametrize(("what", "workflow", "file", "name", "told"), BAD)
+def test_bad_input_is_refused_for_its_reason_in_a_scenario(
+    what: str, workflow: str, file: str, name: str, told: str
+) -> None:
+    assert (ROOT / file).is_file()
+    (number,) = [
+        n for n, one in enumerate(SCENARIOS[workflow][0].scenarios) if one.scenario == name
+    ]
+    scenario, result = SCENARIOS[workflow][0].scenarios[number], results(workflow)[number]
+    assert result.failure == ""
+    then = scenario.then
+    wanted = [word for attempt in scenario.refuses for word in attempt.because]
+    wanted += [*(then.refused or ()), then.bad_input or ""] if then else []
+    reasons = [v.reason for refusal in result.refusals for v in refusal.verdicts]
+    assert any(told in word for word in [*wanted, *reasons]), what
+
+
+def test_no_kind_of_bad_input_is_left_out() -> None:
+    table = PAGE[PAGE.index("| bad input |") :]
+    assert len(BAD) == table.count("](../workflows/") == 15

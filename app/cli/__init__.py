@@ -28,6 +28,7 @@ VERBS = {
     "check": ("definitions", "Check definitions and run their scenarios."),
     "publish": ("definitions", "Put definitions in force."),
     "workflows": ("definitions", "List the published definitions."),
+    "contract": ("contracts", "What subscribers may rely on, and what a change would break."),
     "diagram": ("definitions", "Draw a workflow, or where a case is in it."),
     "start": ("writing", "Start a case."),
     "do": ("writing", "Ask for a transition; without a trigger, say what can be asked for."),
@@ -45,6 +46,8 @@ VERBS = {
     "work": ("work", "Do what is due, and keep doing it."),
     "kafka": ("kafka", "Check the broker, tell it again, take commands from it."),
     "holidays": ("holidays", "The public holidays of a country, for a calendar."),
+    "webhooks": ("webhooks", "Where events are posted to; try an endpoint, or post again."),
+    "serve": ("serve", "Serve commands, cases and the feed over HTTP."),
     "log": ("feed", "Print the log, or follow it."),
 }
 """Verb -> the module it lives in, and what ``pmo --help`` says of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,8 +12,11 @@ from app.cli.failures import CheckFailed
 from app.cli.keys import no_case
 from app.cli.tables import bold, dim, print_json, print_rows, show_moment
 from app.home import Home
-from app.places import Address, place_of
+from app.places import Address, place_of, read_address
 from engine.errors import BadInput
+
+if TYPE_CHECKING:
+    from engine.definition import Definition
 
 _PATHS = click.Path(path_type=Path)
 
@@ -20,17 +24,30 @@ _PATHS = click.Path(path_type=Path)
 @click.command("check")
 @click.argument("paths", type=_PATHS, nargs=-1)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of definitions, for editors.")
+@click.option(
+    "--against",
+    type=read_address,
+    metavar="HOME|PATH",
+    help="What subscribers rely on: what this home has published, or what these files say.",
+)
 @options.home_option
 @options.json_option
-def check_command(paths: tuple[Path, ...], schema: bool, home: Address, as_json: bool) -> None:
+def check_command(
+    paths: tuple[Path, ...], schema: bool, against: Address | None, home: Address, as_json: bool
+) -> None:
     """Check definitions (files, or folders of them) and run the scenarios beside them.
 
     Without PATHS the shipped workflows are checked. Every problem is told with file, line, column
-    and how to mend it. NAME.scenarios.yaml beside NAME.yaml holds its scenarios; transitions that
-    no scenario takes are listed. What they refer to is looked for among them and in the home;
+    and how to mend it. NAME.scenarios.yaml beside NAME.yaml holds its scenarios; what none
+    of them shows is listed. What they refer to is looked for among them and in the home;
     where there is no home, among the shipped workflows.
+
+    PATHS are also compared with what the home has published (or with what --against names): a
+    change that breaks those who read the events fails the check, unless the definition says so
+    under `breaks`. pmo contract diff lists the changes.
     """
     from app.checking import check
+    from app.contracts.baseline import read_definitions
     from app.definitions import in_force, load_definitions
     from engine.schema import definition_schema
     from workflows import shipped
@@ -38,12 +55,16 @@ def check_command(paths: tuple[Path, ...], schema: bool, home: Address, as_json:
     if schema:
         print_json(definition_schema())
         return
+    baseline: list[Definition] = []
     if place_of(home).exists():
         with Home.open(home) as opened:
             known = in_force(opened)
+        baseline = known if paths else []
     else:
         known = [loaded.definition for loaded in load_definitions(shipped())]
-    report = check(paths or shipped(), known)
+    if against is not None:
+        baseline = [loaded.definition for loaded in read_definitions(against)]
+    report = check(paths or shipped(), known, baseline)
     if as_json:
         print_json(report.as_data())
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,18 +13,17 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.history import print_entry
 from app.cli.progress import bar
-from app.cli.tables import bold, clean, dim, print_rows, show_value
+from app.cli.tables import bold, clean, dim, print_aligned, show_value
 from app.places import Address, read_address
+from engine.errors import BadInput
 
 if TYPE_CHECKING:
     from app.demo import Share
     from app.home import Home
-    from app.importing.report import Report
 
 _BEFORE = "2018-07-31"
 """Three years before the last report was published."""
-_REPORTS = 8
-_BAR = 24
+_BAR = 20
 
 
 @click.command("demo")
@@ -35,40 +35,61 @@ _BAR = 24
     show_default=True,
     help="The demo's own folder.",
 )
-def demo_command(home: Address) -> None:
-    """Eight years of the UK Government Major Projects Portfolio, on the screen in seconds.
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the year into this file (SVG) instead.",
+)
+def demo_command(home: Address, picture: Path | None) -> None:
+    """Eight years of a real portfolio and a year of one PMO, on the screen in seconds.
 
-    Makes a home of its own and shows the portfolio now, its most re-baselined projects, the trail
-    of one, the portfolio as it was known three years before, and the verification of all of it.
-    The ledger is a re-enactment: reports are recorded as if on the days they were published.
+    Makes a home of its own. Shows the UK Government Major Projects Portfolio now, its most
+    re-baselined projects, the trail of one, and the portfolio as it was known three years before;
+    then a year of one PMO that is made up, played through real commands: what was decided, refused
+    and late, the objectives, a decision with its votes, how the plan was revised, what waits; and
+    the verification of all of it. The ledger is a re-enactment: what it holds is recorded as if on
+    the days on which it was so.
     """
     from app import demo
+    from app.cli.year import print_year
+    from app.year.tale import tell
 
-    with bar("loading") as progress:
-        loaded = 0
-
-        def advance(_report: Report, _differing: int) -> None:
-            nonlocal loaded
-            loaded += 1
-            progress(loaded, _REPORTS)
-
-        opened, recorded = demo.enact(home, advance)
+    with bar("playing eight years and one more") as progress:
+        opened, recorded = demo.enact(home, progress)
+    if picture is not None:
+        with opened:
+            _draw(opened, picture)
+        return
     with opened:
         click.echo(bold("The UK Government Major Projects Portfolio, as reported 2014 to 2021"))
         told = f"{recorded:,} events recorded" if recorded else "nothing new, it was all there"
         click.echo(
-            f"{told} in {opened}. A re-enactment: each report is recorded as if on the day\n"
-            "it was published. "
+            f"{told} in {opened}. A re-enactment: each report is\n"
+            "recorded as if on the day it was published.\n"
             + dim("Contains public sector information licensed under the OGL v3.0.")
         )
         _print_now(opened)
         _print_rebaselined(opened)
         _print_trail(opened)
         _print_before(opened)
+        click.echo()
+        print_year(tell(opened, demo.ENDS_ON))
         sound = _print_verification(opened)
         _print_next(opened)
     if not sound:
         raise CheckFailed
+
+
+def _draw(home: Home, file: Path) -> None:
+    from app.demo import ENDS_ON
+    from app.year.picture import draw_year
+
+    drawn = draw_year(home, ENDS_ON)
+    try:
+        file.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise BadInput.one(str(file), f"cannot be written: {error.strerror}") from None
+    click.echo(f"the year is in {file}")
 
 
 def _print_now(home: Home) -> None:
@@ -86,7 +107,7 @@ def _print_now(home: Home) -> None:
 def _print_shares(what: str, shares: Iterable[Share]) -> None:
     shares = list(shares)
     most = max(share.projects for share in shares)
-    print_rows(
+    print_aligned(
         [what, "projects", "", "whole-life cost", "withheld", "missing"],
         [
             [
@@ -107,7 +128,7 @@ def _print_rebaselined(home: Home) -> None:
     from app.demo import most_rebaselined
 
     _head("Most re-baselined: how often a report moved the end")
-    print_rows(
+    print_aligned(
         ["times", "case", "project", "end now"],
         [
             [str(times), row.key, clean(row.data["name"]), show_value(row.data.get("end"))]
@@ -124,9 +145,10 @@ def _print_trail(home: Home) -> None:
     project = find_project(home.views, PROJECT)
     if project is None:
         return
-    _head(f"The trail of {PROJECT} ({project.key})")
+    _head(f"{PROJECT} ({project.key}): how its end was moved")
     for entry in trail(home.stream(project.key)):
-        print_entry(entry)
+        if any(change.field == "end" for change in entry.changes):
+            print_entry(entry)
 
 
 def _print_before(home: Home) -> None:
@@ -143,7 +165,7 @@ def _print_before(home: Home) -> None:
     if now and then:
         click.echo()
         fields = ("end", "whole_life_cost", "rating")
-        print_rows(
+        print_aligned(
             [PROJECT, "as known then", "as known now"],
             [[f, show_value(then.data.get(f)), show_value(now.data.get(f))] for f in fields],
         )
@@ -168,12 +190,17 @@ def _print_next(home: Home) -> None:
     _head("Try next")
     click.echo(f"  export PMO_HOME={home}")
     for command in (
+        f"pmo history {key}",
         f"pmo show {key} --known-at {_BEFORE}",
         "pmo list major-project --where 'rating=Red' --sort -whole_life_cost",
-        "pmo list major-project --where 'whole_life_cost is withheld' --columns key,name,rating",
-        f"pmo diagram {key} -o project.svg",
-        "pmo start appointment role=sponsor unit=pmo person=sam from=2026-01-01 --as pat:registrar",
-        "pmo start objective title='Client satisfaction' unit=pmo --as sam",
+        "pmo view decisions --as-of 2022-12-31",
+        "pmo view waiting person=sponsor.transport --as-of 2022-12-31",
+        "pmo view delegations --as-of 2022-08-15",
+        "pmo view objectives --known-at 2022-07-31",
+        "pmo history OBJ-0001",
+        "pmo diagram DEC-0003 -o decision.svg",
+        "pmo metrics V1 --as-of 2022-12-31",
+        "pmo demo --picture year.svg",
     ):
         click.echo(f"  {command}")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from app.cases import describe
 from app.cli import options
 from app.cli.keys import no_case, nothing_yet
 from app.cli.next_steps import print_next, with_hurdles
@@ -25,10 +26,7 @@ from app.cli.tables import (
 )
 from app.home import Home
 from app.offers import Offer, offers
-from app.participation import participation
 from app.places import Address
-from app.trail import papers, select
-from engine.upcasts import Body
 from projections import register_pages
 from projections.cases import case as case_now
 from projections.definitions import definition
@@ -50,37 +48,17 @@ def show_command(
         about = case_now(opened.views, case)
         if about is None:
             raise no_case(opened, case)
-        row = register_pages.one(opened.views, case, as_of=as_of, known_at=known_at)
         events = opened.stream(case)
-        if row is None:
+        described = describe(opened.views, case, events, as_of, known_at)
+        if described is None:
             raise nothing_yet(case, events)
         fields = register_pages.fields(opened.views, about["workflow"])
-        recorded_at = next(body["recorded_at"] for at, body in events if at == row.position)
-        events = select(events, as_of, known_at)
-        taking_part = participation(events)
-        children = [
-            {"key": key, "workflow": workflow, "state": child.state if child else None}
-            for key, workflow in taking_part.children
-            for child in [register_pages.one(opened.views, key, as_of=as_of, known_at=known_at)]
-        ]
         offered: list[Offer] = []
         if as_of is None and known_at is None:
             rules = definition(opened.views, about["workflow"], about["definition_version"])
-            found = offers(rules["body"] if rules else {}, row.state, row.data)
+            found = offers(rules["body"] if rules else {}, described["state"], described["data"])
             offered = with_hurdles(opened, case, found)
-    described = asdict(row) | {
-        "workflow": about["workflow"],
-        "title": row.data.get("title", row.data.get("name")),
-        "recorded_at": recorded_at,
-        "as_of": as_of,
-        "known_at": known_at,
-        "evidence": [paper for _, body in events for paper in papers(body)],
-        "acted": _acted(events),
-        "signed": [asdict(signed) for signed in taking_part.signed],
-        "recused": list(taking_part.recused),
-        "children": children,
-        "next": [asdict(offer) for offer in offered],
-    }
+    described["next"] = [asdict(offer) for offer in offered]
     if as_json:
         print_json(described)
         return
@@ -133,12 +111,3 @@ def _answers(signed: Sequence[dict[str, Any]]) -> dict[str, str]:
     for one in signed:
         told.setdefault(one["of"], []).append(f"{clean(one['person'])} {one['answer']}")
     return {of: ", ".join(answers) for of, answers in told.items()}
-
-
-def _acted(events: Sequence[tuple[int, Body]]) -> dict[str, list[str]]:
-    """Who acted in which role, each once."""
-    acted: dict[str, dict[str, None]] = {}
-    for _, body in events:
-        if body.get("role") and body["type"] != "pmo.case.refused.v1":
-            acted.setdefault(body["role"], {})[body["actor"]["id"]] = None
-    return {role: list(who) for role, who in acted.items()}

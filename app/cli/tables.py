@@ -104,14 +104,23 @@ def print_rows(
     cells = list(rows)
     if sys.stdout.isatty():
         _draw(columns, cells, right)
-        return
+    else:
+        print_aligned(columns, cells, right)
+
+
+def print_aligned(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
+) -> None:
+    """A table in plain columns, also on a terminal: for a screen that is laid out to its width."""
+    cells = list(rows)
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    for row in [columns, *cells]:
+    for number, row in enumerate([columns, *cells]):
         padded = [
             cell.rjust(width) if name in right else cell.ljust(width)
             for cell, width, name in zip(row, widths, columns, strict=True)
         ]
-        click.echo("  ".join(padded).rstrip())
+        line = "  ".join(padded).rstrip()
+        click.echo(line if number else bold(line))
 
 
 def print_pairs(pairs: Mapping[str, str]) -> None:

@@ -46,12 +46,19 @@ def work_command(once: bool, home: Address, as_json: bool) -> None:
 
 def _work_once(home: Home, as_json: bool) -> None:
     from app.consuming import runners
+    from consumers.runner import MayPass
 
     at_work = runners(home)
     report = _do_what_is_due(home)
+    failures = []
     for runner in at_work:
-        runner.catch_up()
+        try:
+            runner.catch_up()
+        except (MayPass, StoreFailed, Contended) as error:
+            failures.append(error)  # what keeps one of them back must not keep the others
     _tell(report, sum(home.consumers.counts().values()), set(), True, as_json)
+    if failures:
+        raise failures[0]
 
 
 def _work_on(home: Home, as_json: bool) -> None:

@@ -144,3 +144,10 @@ def submit(decision: Pmo, paper: Path) -> Callable[..., Answer]:
         )
 
     return submit
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pmo, Answer]:
+    """The demo's home, made once and only looked at, and what making it printed."""
+    pmo = Pmo(tmp_path_factory.mktemp("demo") / "home")
+    return pmo, pmo.done("demo", "--home", str(pmo.home))

@@ -98,6 +98,8 @@ def read_all(bootstrap: str, *topics: str) -> list[Any]:
             for topic in topics
             for number in sorted(consumer.partitions_for_topic(topic) or ())
         ]
+        if not parts:
+            return []
         ends = consumer.end_offsets(parts)
         consumer.assign(parts)
         consumer.seek_to_beginning(*parts)

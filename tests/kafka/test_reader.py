@@ -51,14 +51,16 @@ def check(house: Any, connection: sqlite3.Connection) -> None:
         assert mine == sorted(mine)
 
 
-def test_every_event_is_handed_over_once_however_often_it_is_told(house, settings, relaying, mine):
+def test_every_event_is_handed_over_once_however_often_it_is_told(
+    house, settings, relaying, mine, prefix
+):
     fill(house, 5)
     runner = relaying(settings)
     runner.catch_up()
     runner.consumer.replay(0, house.log.head())
 
     def run() -> int:
-        return read(note, settings.bootstrap, settings.topics.events, "r", mine, idle_for=2)
+        return read(note, settings.bootstrap, settings.topics.events, prefix, mine, idle_for=2)
 
     assert run() == len(public(house))
     assert run() == 0
@@ -70,7 +72,7 @@ def test_every_event_is_handed_over_once_however_often_it_is_told(house, setting
 
 
 def test_an_event_that_the_handler_fails_of_leaves_nothing_and_those_before_it_stay(
-    house, settings, relaying, mine
+    house, settings, relaying, mine, prefix
 ):
     plan = house.start("plan").stream
     house.do(plan, "issue-baseline")
@@ -83,15 +85,15 @@ def test_an_event_that_the_handler_fails_of_leaves_nothing_and_those_before_it_s
             raise ValueError("cannot take that")
 
     with pytest.raises(ValueError, match="cannot take that"):
-        read(failing, settings.bootstrap, settings.topics.events, "r", mine, idle_for=2)
+        read(failing, settings.bootstrap, settings.topics.events, prefix, mine, idle_for=2)
     assert (plan, 3) in told(mine)
     assert (plan, 4) not in told(mine)
-    read(note, settings.bootstrap, settings.topics.events, "r", mine, idle_for=2)
+    read(note, settings.bootstrap, settings.topics.events, prefix, mine, idle_for=2)
     check(house, mine)
 
 
 def test_two_readers_of_one_name_share_the_work_and_hand_nothing_over_twice(
-    house, settings, relaying, mine, tmp_path
+    house, settings, relaying, mine, prefix, tmp_path
 ):
     fill(house, 20)
     relaying(settings).catch_up()
@@ -101,7 +103,7 @@ def test_two_readers_of_one_name_share_the_work_and_hand_nothing_over_twice(
     def run() -> None:
         with closing(sqlite3.connect(tmp_path / "mine.db", timeout=30)) as own:
             topic = settings.topics.events
-            counts.append(read(note, settings.bootstrap, topic, "r", own, stop=stop, at_once=5))
+            counts.append(read(note, settings.bootstrap, topic, prefix, own, stop=stop, at_once=5))
 
     threads = [threading.Thread(target=run) for _ in range(2)]
     for thread in threads:
@@ -115,37 +117,48 @@ def test_two_readers_of_one_name_share_the_work_and_hand_nothing_over_twice(
 
 
 READING = """
-import sqlite3, sys
+import os, signal, sqlite3, sys
 from tests.kafka.test_reader import note
 from consumers.kafka_reader import read
+
+left = int(sys.argv[5])
+
+def note_and_die(connection, event):
+    global left
+    note(connection, event)
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+
 connection = sqlite3.connect(sys.argv[3], timeout=30)
-read(note, sys.argv[1], sys.argv[2], "r", connection, at_once=3)
+read(note_and_die, sys.argv[1], sys.argv[2], sys.argv[4], connection, at_once=3)
 """
 
 
-def test_a_reader_that_is_killed_again_and_again_hands_everything_over_once(
-    house, settings, relaying, mine, tmp_path
+def test_a_reader_that_is_killed_in_mid_batch_again_and_again_hands_everything_over_once(
+    house, settings, relaying, mine, prefix, tmp_path
 ):
     fill(house, 30)
     relaying(settings).catch_up()
-    words = [settings.bootstrap[0], settings.topics.events, str(tmp_path / "mine.db")]
-    for more in (1, 20, 40):
-        before = len(told(mine))
-        with subprocess.Popen(
-            [sys.executable, "-c", READING, *words],
+    words = [settings.bootstrap[0], settings.topics.events, str(tmp_path / "mine.db"), prefix]
+    for events in ("2", "29"):
+        died = subprocess.run(
+            [sys.executable, "-c", READING, *words, events],
             env=os.environ | {"PYTHONPATH": str(ROOT)},
-        ) as process:
-            wait_until(lambda so_far=before + more: len(told(mine)) >= so_far)
-            process.send_signal(signal.SIGKILL)
-    read(note, settings.bootstrap, settings.topics.events, "r", mine, idle_for=15)
+            timeout=90,
+            check=False,
+        )
+        assert died.returncode == -signal.SIGKILL
+    assert 0 < len(told(mine)) < 31
+    read(note, settings.bootstrap, settings.topics.events, prefix, mine, idle_for=15)
     check(house, mine)
 
 
-def test_what_is_no_event_of_ours_is_passed_over(house, settings, relaying, mine):
+def test_what_is_no_event_of_ours_is_passed_over(house, settings, relaying, mine, prefix):
     fill(house, 1)
     relaying(settings).catch_up()
     send_all(settings.bootstrap, settings.topics.events, [b"something else"])
-    assert read(note, settings.bootstrap, settings.topics.events, "r", mine, idle_for=2) == len(
+    assert read(note, settings.bootstrap, settings.topics.events, prefix, mine, idle_for=2) == len(
         public(house)
     )
 

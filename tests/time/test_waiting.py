@@ -11,9 +11,11 @@ from app.cli import main
 from app.home import Home
 from engine.clock import HandClock
 from engine.commands import StartCase
+from engine.coverage import unfired
 from engine.deadlines import SCHEDULER
 from engine.loading import load_definition
-from engine.scenario import Published, load_scenarios, run, unfired
+from engine.scenario import load_scenarios
+from engine.stage import Published, run
 from tests.time.conftest import CALENDAR, REVIEW, TASK
 
 BACKGROUND = """
@@ -78,9 +80,52 @@ def test_a_scenario_that_expects_something_else_of_time_fails():
 
 def test_deadlines_that_no_scenario_lets_fall_due_are_told():
     review, results = play(IN_TIME)
-    assert unfired(review, results) == ["waiting -escalate->", "waiting -lapse->"]
+    assert unfired(review, results) == [
+        "waiting: escalate at 100% of 10 working days",
+        "waiting: lapse at 150% of 10 working days",
+    ]
     review, results = play(IN_TIME, LAPSES)
     assert unfired(review, results) == []
+
+
+PAPER = """
+workflow: paper
+version: 1
+title: Paper
+key: PAP
+states:
+  waiting:
+    initial: true
+    deadline: {within: 4 days, then: escalate, later: [{at: 200%, then: lapse}]}
+  agreed: {final: true}
+  lapsed: {final: true}
+roles: {finance: }
+transitions:
+  - {trigger: agree, from: waiting, to: agreed, agreed_by: finance}
+  - {trigger: change, from: waiting, to: waiting}
+  - {trigger: escalate, from: waiting, to: waiting, by: timer}
+  - {trigger: lapse, from: waiting, to: lapsed, by: timer}
+"""
+
+
+def test_a_timer_that_leads_back_clears_no_votes_and_a_person_who_does_clears_them():
+    text = """
+scenarios:
+  - scenario: Finance agreed before it was escalated, and need not agree again
+    given: [{start: paper}, {sign: for, of: finance, as: "fay:finance"}, {wait: 2026-01-20}]
+    when: {do: agree}
+    then: {state: agreed}
+  - scenario: Finance agreed to something else
+    given: [{start: paper}, {sign: for, of: finance, as: "fay:finance"}, {do: change}]
+    when: {do: agree}
+    then: {refused: finance has not agreed yet}
+"""
+    file, source = load_scenarios(text, "paper.scenarios.yaml")
+    escalated, changed = run(
+        file, source, Published([(load_definition(PAPER, "paper.yaml"), PAPER)])
+    )
+    assert (escalated.failure, changed.failure) == ("", "")
+    assert escalated.fired
 
 
 def pmo(*words, home):
@@ -124,7 +169,7 @@ def test_pmo_work_does_what_is_due_and_tells_what_is_refused(home):
     assert "plan is missing" in status
     everything = json.loads(pmo("deadlines", "REV-0001", "--all", "--json", home=home))
     assert [row["outcome"] for row in everything["deadlines"]] == [
-        "reminded", "reminded", "fired", "kept", "fired",
+        "reminded", "reminded", "fired", "fired",
     ]  # fmt: skip
     assert "every view" in pmo("status", home=home)
     pmo("verify", home=home)

@@ -15,7 +15,8 @@ from engine.store.memory import MemoryLog
 from projections.answers import ask, figures
 from projections.postgres import PostgresPlace
 from projections.register_pages import Where, page
-from projections.runner import PROJECTIONS, Runner
+from projections.runner import Runner
+from projections.shipped import PROJECTIONS
 from projections.store import Tables, open_for_reading
 from projections.verify import verify
 from projections.view_definitions import Question, load_metrics, load_view

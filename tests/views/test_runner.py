@@ -15,7 +15,8 @@ from engine.store.sqlite import SQLiteLog
 from projections.audit import Audit
 from projections.cases import Cases, case
 from projections.register_pages import one, page
-from projections.runner import PROJECTIONS, Runner
+from projections.runner import Runner
+from projections.shipped import PROJECTIONS
 from projections.store import Tables, open_for_reading
 from projections.verify import verify
 from projections.views import Batch, reached
@@ -55,7 +56,7 @@ def deadly(execute):
 
 sqlite.SQLiteTables._execute = deadly(sqlite.SQLiteTables._execute)
 postgres._Session.ask = deadly(postgres._Session.ask)
-runner._BATCH = runner._BUILD_BATCH = 300
+runner._BATCH = runner.BUILD_BATCH = 300
 place = postgres.PostgresPlace(place) if "://" in place else Path(place)
 getattr(runner.Runner(SQLiteLog(Path(folder) / "ledger.db"), place), verb)()
 """

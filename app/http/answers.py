@@ -1,0 +1,111 @@
+"""The shape of answers, for the OpenAPI document. Answers themselves are written without these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+
+class ReceiptAnswer(BaseModel):
+    """What a command brought about; the same whenever the same command is sent again."""
+
+    stream: str
+    version: int
+    position: int
+    state: str | None
+    names: list[str]
+    recorded_at: str
+    warnings: list[str]
+
+
+class ProblemAt(BaseModel):
+    where: str
+    what: str
+    mend: str
+
+
+class VerdictAnswer(BaseModel):
+    rule: str
+    held: bool | None
+    reason: str
+    weight: str
+
+
+class ProblemAnswer(BaseModel):
+    """Problem details (RFC 9457). ``code`` is stable; texts are for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    problems: list[ProblemAt] = []
+    verdicts: list[VerdictAnswer] = []
+
+
+class CaseAnswer(BaseModel):
+    """A case as a view has it. ``views_position``: the answer knows the log up to there."""
+
+    key: str
+    workflow: str
+    title: Any
+    state: str | None
+    version: int
+    definition_version: int
+    position: int
+    occurred_at: str
+    recorded_at: str
+    as_of: str | None
+    known_at: str | None
+    data: dict[str, Any]
+    evidence: list[dict[str, Any]]
+    acted: dict[str, list[str]]
+    signed: list[dict[str, Any]]
+    recused: list[str]
+    children: list[dict[str, Any]]
+    views_position: int
+
+
+class CasesAnswer(BaseModel):
+    total: int
+    cases: list[dict[str, Any]]
+    views_position: int
+
+
+class CloudEventAnswer(BaseModel):
+    """A CloudEvent 1.0 in structured mode."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    datacontenttype: str
+    dataschema: str
+    partitionkey: str
+    sequence: str
+    correlationid: str
+    causationid: str | None = None
+    traceparent: str | None = None
+    data: dict[str, Any]
+
+
+class CaseEventsAnswer(BaseModel):
+    """``next_after``: the version to go on after."""
+
+    events: list[CloudEventAnswer]
+    next_after: int
+
+
+class FeedAnswer(BaseModel):
+    """``next_after``: the position to go on after, whether or not anything was found."""
+
+    events: list[CloudEventAnswer]
+    next_after: int
+    head: int
+
+
+class StatusAnswer(BaseModel):
+    status: str

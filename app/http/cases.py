@@ -1,0 +1,43 @@
+"""``/v1/cases``: what the views say of cases, and the position up to which they know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.cases import describe
+from engine import canonical
+from engine.clock import read_moment
+from engine.events import to_bytes
+from engine.store.log import Log
+from engine.upcasts import Body
+from projections import cases as listed
+from projections.store import Tables
+
+MOST = 1_000
+"""Cases, or events, in one answer."""
+
+
+def read_case(
+    tables: Tables, log: Log, key: str, as_of: str | None, known_at: str | None
+) -> dict[str, Any] | None:
+    """As ``app.cases.describe``. Raises ``BadInput`` for a moment that is none."""
+    moments = [
+        read_moment(moment, f"query/{name}") if moment is not None else None
+        for name, moment in (("as_of", as_of), ("known_at", known_at))
+    ]
+    return describe(tables, key, read_events(log, key), *moments)
+
+
+def read_events(log: Log, key: str, after: int = 0) -> list[tuple[int, Body]]:
+    """Position and body of a case's events with versions above ``after``, in order."""
+    return [
+        (recorded.position, canonical.decode(to_bytes(recorded.event)))
+        for recorded in log.stream(key, after)
+    ]
+
+
+def read_cases(
+    tables: Tables, workflow: str | None, state: str | None, limit: int, offset: int
+) -> dict[str, Any]:
+    rows, total = listed.cases(tables, workflow=workflow, state=state, limit=limit, offset=offset)
+    return {"total": total, "cases": rows}

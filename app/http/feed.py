@@ -1,0 +1,164 @@
+"""The feed: every event once, in order, from any position; as pages, or as a stream that goes on.
+
+Nothing is kept for a reader: where it is, it knows itself. So one that is slow, or away, holds up
+nobody. What a filter leaves out still moves the reader on: each page says how far it has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import orjson
+
+from app.http.following import Head, Reading
+from app.http.problems import Refusal
+from consumers import cloud_events
+from engine.store.log import Log
+from engine.store.tail import tail
+from engine.upcasts import Body
+
+MOST = 1_000
+"""Events in one answer."""
+MOST_SCANNED = 10_000
+"""Events that are looked at for one answer, so that no filter makes one take long."""
+STREAMED = 100
+"""Events in one piece of a stream: what one slow reader has us keep."""
+HEARTBEAT = 15.0
+"""Seconds after which a stream says that it is still there."""
+
+_AT_ONCE = 200
+"""Events decoded before they are written: more at a moment cost the garbage collector more than
+they save the database."""
+
+CloudEvent = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a reader asked for: of each kind any, if it named none."""
+
+    workflows: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    cases: frozenset[str] = frozenset()
+
+    def takes(self, body: Body) -> bool:
+        """Types go by their domain name (``DecisionTaken``) or in full (``pmo.decision....``)."""
+        workflow, name = body["definition"]["name"], body["name"]
+        return (
+            (not self.workflows or workflow in self.workflows)
+            and (not self.types or name in self.types or f"pmo.{workflow}.{name}" in self.types)
+            and (not self.cases or body["stream"] in self.cases)
+            and cloud_events.is_public(body)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Positions and CloudEvents as JSON. ``reached``: everything up to there is in ``events``, or
+    was not asked for."""
+
+    events: list[tuple[int, bytes]]
+    reached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A page as JSON: an array of so many CloudEvents."""
+
+    events: bytes
+    count: int
+    reached: int
+    head: int
+
+
+def read_page(log: Log, after: int, limit: int, wanted: Wanted, source: str) -> Page:
+    """The next events after a position. Raises ``LogDamaged`` rather than pass over one."""
+    events: list[tuple[int, bytes]] = []
+    last = min(log.head(), after + MOST_SCANNED)
+    batch = min(limit, _AT_ONCE) if wanted == Wanted() else _AT_ONCE
+    for bodies in tail(log, after, batch=batch, until=last):
+        for position, body in bodies:
+            if wanted.takes(body):
+                events.append((position, orjson.dumps(describe(position, body, source))))
+                if len(events) == limit:
+                    return Page(events, position)
+        after = bodies[-1][0]
+    return Page(events, after)
+
+
+def describe(position: int, body: Body, source: str) -> CloudEvent:
+    """A CloudEvent in structured mode: its attributes, and the event as its data."""
+    event: CloudEvent = cloud_events.attributes(position, body, source)
+    event["data"] = body
+    return event
+
+
+class Feed:
+    def __init__(self, log: Log, head: Head, reading: Reading, source: str) -> None:
+        self._log = log
+        self._head = head
+        self._reading = reading
+        self._source = source
+
+    async def page(self, after: int, limit: int, wanted: Wanted, wait: float) -> Encoded:
+        """A page; where it would be empty, after a wait of up to so many seconds for an event that
+        is wanted. Raises ``Refusal`` (409)."""
+        await self.check(after)
+        give_up = monotonic() + wait
+        while True:
+            page = await self._reading.run(self._encoded, after, limit, wanted)
+            left = give_up - monotonic()
+            if page.count or left <= 0 or not await self._head.beyond(page.reached, left):
+                return page
+            after = page.reached
+
+    async def check(self, after: int) -> None:
+        """Raises ``Refusal`` for a reader that has come further than the log.
+
+        It has seen events that are no more: the ledger was restored from a backup, or is another.
+        To wait until the log has grown that far would pass over what is recorded meanwhile.
+        """
+        if after > self._head.position and after > (
+            head := await self._reading.run(self._log.head)
+        ):
+            told = (
+                f"the log ends at position {head}: what you read up to {after} is not in this log."
+                " Was it restored from a backup? Begin again after a position both have"
+            )
+            raise Refusal(409, "position-ahead", told, head=head)
+
+    async def stream(self, after: int, wanted: Wanted) -> AsyncIterator[bytes]:
+        """Server-sent events: ``id`` is the position, so that ``Last-Event-ID`` goes on after it.
+
+        Ends when the service stops; a reader that comes back goes on where it was.
+        """
+        yield b"retry: 1000\n\n"
+        while not self._head.stopping:
+            chunk, reached = await self._reading.run(self._chunk, after, wanted)
+            if chunk:
+                yield chunk
+            after = reached
+            waiting = after >= self._head.position
+            if waiting and not await self._head.beyond(after, HEARTBEAT):
+                yield b": still here\n\n"
+
+    def _encoded(self, after: int, limit: int, wanted: Wanted) -> Encoded:
+        page = read_page(self._log, after, limit, wanted, self._source)
+        events = b"[" + b",".join(event for _, event in page.events) + b"]"
+        head = max(page.reached, self._head.position)
+        return Encoded(events, len(page.events), page.reached, head)
+
+    def _chunk(self, after: int, wanted: Wanted) -> tuple[bytes, int]:
+        """The next events of a stream, and how far it has come, which is told also where none of
+        them is wanted: a reader that comes back need not have them looked at again."""
+        page = read_page(self._log, after, STREAMED, wanted, self._source)
+        told = after
+        lines = []
+        for told, event in page.events:
+            lines.append(b"id: %d\ndata: %b\n\n" % (told, event))
+        if told < page.reached:
+            lines.append(b"id: %d\n\n" % page.reached)
+        return b"".join(lines), page.reached

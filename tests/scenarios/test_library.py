@@ -1,0 +1,80 @@
+"""The scenarios of the shipped workflows hold, and nothing that there is to show is left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.coverage import unfired, unrefused, untouched, unwarned
+from engine.events import CaseObserved
+from tests.scenarios.library import DEFINITIONS, FILES, SCENARIOS, results
+
+EVERY = [
+    pytest.param(workflow, number, id=f"{workflow}: {one.scenario}")
+    for workflow, (file, _) in SCENARIOS.items()
+    for number, one in enumerate(file.scenarios)
+]
+WARN = [
+    name
+    for name, (definition, _) in DEFINITIONS.items()
+    if any(step.should or step.override for step in (definition.start, *definition.transitions))
+]
+
+
+@pytest.mark.parametrize(("workflow", "number"), EVERY)
+def test_scenario(workflow: str, number: int) -> None:
+    assert results(workflow)[number].failure == ""
+
+
+@pytest.mark.parametrize("workflow", SCENARIOS)
+def test_every_transition_is_taken_by_some_scenario(workflow: str) -> None:
+    assert untouched(DEFINITIONS[workflow][0], results(workflow)) == []
+
+
+@pytest.mark.parametrize("workflow", SCENARIOS)
+def test_every_guard_of_every_step_refuses_in_some_scenario(workflow: str) -> None:
+    assert unrefused(DEFINITIONS[workflow][0], results(workflow)) == []
+
+
+@pytest.mark.parametrize("workflow", SCENARIOS)
+def test_every_deadline_reminder_and_escalation_falls_due_in_some_scenario(workflow: str) -> None:
+    assert unfired(DEFINITIONS[workflow][0], results(workflow)) == []
+
+
+@pytest.mark.parametrize("workflow", WARN)
+def test_every_warning_and_override_is_expected_by_some_scenario(workflow: str) -> None:
+    told = [
+        result
+        for one, result in zip(SCENARIOS[workflow][0].scenarios, results(workflow), strict=True)
+        if one.then and (one.then.warned or one.then.overridden)
+    ]
+    assert unwarned(DEFINITIONS[workflow][0], told) == []
+
+
+def test_what_a_step_does_not_take_is_refused_in_the_scenarios() -> None:
+    for workflow in ("decision", "objective"):
+        refused = {
+            verdict.rule
+            for result in results(workflow)
+            for refusal in result.refusals
+            for verdict in refusal.verdicts
+        }
+        assert {"takes", "refs"} <= refused
+
+
+@pytest.mark.parametrize("workflow", ["objective", "decision", "major-project"])
+def test_observations_with_every_verdict_are_among_the_scenarios(workflow: str) -> None:
+    verdicts = {
+        event.conformance.verdict
+        for result in results(workflow)
+        for event in result.events
+        if isinstance(event, CaseObserved)
+    }
+    assert verdicts == {"conforms", "violates", "not_evaluable"}
+    told = {one.then.conformance for one in SCENARIOS[workflow][0].scenarios if one.then}
+    assert verdicts <= told
+
+
+@pytest.mark.parametrize("workflow", SCENARIOS)
+def test_no_two_scenarios_of_a_workflow_have_one_name(workflow: str) -> None:
+    names = [one.scenario for one in SCENARIOS[workflow][0].scenarios]
+    assert [name for name in set(names) if names.count(name) > 1] == [], FILES[workflow]

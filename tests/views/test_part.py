@@ -1,0 +1,143 @@
+"""A long build is divided between two processes, and nobody can tell."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from engine.errors import StoreFailed
+from engine.store.sqlite import SQLiteLog
+from engine.store.tail import Followed
+from projections import runner as runners
+from projections.audit import Audit
+from projections.runner import Runner
+from projections.shipped import PROJECTIONS
+from projections.store import open_for_reading
+from projections.verify import verify
+from projections.views import Batch, ProjectionClass
+from tests.views.conftest import History, contents
+
+Build = Callable[..., Runner]
+
+
+class Fastidious(Audit):
+    """Takes no case by the name of Poison."""
+
+    def apply(self, batch: Batch) -> None:
+        if any(event.get("data", {}).get("title") == "Poison" for _, event in batch):
+            raise ValueError("not to my taste")
+        super().apply(batch)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[SQLiteLog]:
+    with closing(SQLiteLog(tmp_path / "ledger.db")) as log:
+        history = History(log)
+        history.write(history.definition())
+        for round_ in range(3):
+            cases = (f"A-{n}" for n in range(100))
+            history.write(*(history.observed(key, {"order": round_}) for key in cases))
+        history.write(history.observed("B-1", {"title": "Poison"}))
+        yield log
+
+
+@pytest.fixture
+def build(log: SQLiteLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
+    """Builds with a second process, however few events there are."""
+    monkeypatch.setattr(runners, "_WORTH_TWO", 1)
+    opened = []
+
+    def build(
+        projections: tuple[ProjectionClass, ...] = PROJECTIONS,
+        open_log: Callable[[], Followed] | None = None,
+    ) -> Runner:
+        open_log = open_log or partial(SQLiteLog, tmp_path / "ledger.db")
+        runner = Runner(log, tmp_path / "views.db", projections, open_log)
+        opened.append(runner)
+        runner.rebuild()
+        return runner
+
+    yield build
+    for runner in opened:
+        runner.close()
+
+
+def test_two_processes_build_the_same_views_as_one(log, build, tmp_path):
+    build()
+    with closing(Runner(log, tmp_path / "one.db")) as alone:
+        alone.rebuild()
+    two, one = (open_for_reading(tmp_path / name) for name in ("views.db", "one.db"))
+    with closing(two), closing(one):
+        assert contents(two) == contents(one)
+        assert shape(two._connection) == shape(one._connection)
+    assert verify(log, tmp_path / "views.db").sound
+
+
+def test_views_that_two_processes_built_go_on_with_the_log(log, build, tmp_path):
+    runner = build()
+    history = History(log)
+    history.write(*(history.observed(f"C-{n}") for n in range(5)))
+    runner.catch_up()
+    assert verify(log, tmp_path / "views.db").sound
+
+
+def test_what_the_second_process_parks_is_parked(build):
+    runner = build(tuple(Fastidious if p is Audit else p for p in PROJECTIONS))
+    assert runner.status().parked == 1
+    assert runner._views.parked() == [(302, "audit", "B-1", "ValueError: not to my taste")]
+
+
+def test_no_file_of_a_build_is_left(build, tmp_path):
+    build()
+    assert not list(tmp_path.glob("views.db-b*"))
+
+
+def cannot_be_opened() -> SQLiteLog:
+    raise StoreFailed("ledger.db: the disk is gone")
+
+
+def breaks_down() -> SQLiteLog:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("open_log", "why"), [(cannot_be_opened, "the disk is gone"), (breaks_down, "MemoryError")]
+)
+def test_a_second_process_that_fails_is_told_of_and_the_old_views_stand(
+    build, tmp_path, open_log, why
+):
+    runner = build()
+    before = runner.status()
+    with pytest.raises(StoreFailed, match=why):
+        build(open_log=open_log)
+    assert runner.status() == before
+    assert not list(tmp_path.glob("views.db-b*part"))
+    runner.rebuild()
+    assert not list(tmp_path.glob("views.db-b*"))
+
+
+def test_a_build_leaves_alone_what_another_one_is_building(log, tmp_path):
+    with (
+        closing(Runner(log, tmp_path / "views.db")) as slow,
+        closing(Runner(log, tmp_path / "views.db")) as quick,
+    ):
+        told: list[int] = []
+
+        def meanwhile(reached: int, goal: int) -> None:
+            told.append(quick.rebuild())
+
+        assert slow.rebuild(progress=meanwhile) == log.head()
+        assert told == [log.head()]
+    assert verify(log, tmp_path / "views.db").sound
+    assert not list(tmp_path.glob("views.db-b*"))
+
+
+def shape(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """The kind of each table and index, and the table it is of, but not its number."""
+    rows = connection.execute("SELECT type, tbl_name, sql FROM sqlite_master")
+    return {(kind, f"{table} {str(sql).replace('b1_', '')}") for kind, table, sql in rows}
