@@ -70,7 +70,7 @@ def settings_at(bootstrap: str, prefix: str, **more: Any) -> KafkaSettings:
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """Plans and decisions are published."""
-    house = House(tmp_path)
+    house = House(tmp_path / "ledger.db", tmp_path / "consumers.db")
     house.publish(PLAN, DECISION)
     yield house
     house.close()

@@ -326,7 +326,7 @@ def test_v5_a_version_says_what_it_changed(told):
     told.fact("PLAN-1", "strategic-plan", APRIL, name="PlanRevised", title="Mend", plan_version=2)
     found = [row for row in opened(told.views, "plan-changes") if row["event"] == "PlanRevised"]
     assert [(row["field"], row["before"], row["after"]) for row in found] == [
-        ("plan_version", "1.0", "2.0"),
+        ("plan_version", "1", "2"),
         ("title", "Grow", "Mend"),
     ]
 
