@@ -30,6 +30,9 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 _SQL = read_sql("postgres.sql")
 _WRITES, _USES, _MAKES = 0x504D4F57, 0x504D4F55, 0x504D4F4D
 
+_FORM = 1
+"""Goes up with what stands beside the sets: functions, and which of the sets is read."""
+
 _FEW = 8
 """Rows up to which statements are quicker than a COPY."""
 
@@ -390,9 +393,15 @@ def _make(session: _Session) -> None:
             " make one that does: CREATE DATABASE name TEMPLATE template0 ENCODING 'UTF8'"
             " LOCALE 'C'"
         )
+    form = session.ask(_SQL["form"])[0][0] if session.ask(_SQL["is_made"])[0][0] else 0
+    if form == _FORM:
+        return
+    if form > _FORM:
+        raise StoreFailed(f"{session.name}: the views are of a newer version of pmo: use that one")
     session.begin(f"BEGIN; SELECT pg_advisory_xact_lock({_MAKES}, 0)")
     try:
         session.ask(_SQL["schema"].replace("%", "%%"))
+        session.ask(_SQL["formed"], [_FORM])
     except BaseException:
         session.end("ROLLBACK")
         raise

@@ -1,11 +1,37 @@
--- Views on PostgreSQL: what stands beside the sets of tables. Made by whoever writes views first; made again, nothing
--- changes but the functions. A set is a schema of its own, pmo_views_b1, pmo_views_b2 and so on.
+-- Views on PostgreSQL: what stands beside the sets of tables. Made by whoever writes views first; made again (because it
+-- is of an older form), nothing changes but the functions. A set is a schema of its own, pmo_views_b1 and so on.
 
 -- name: schema
 CREATE SCHEMA IF NOT EXISTS pmo_views;
 CREATE SEQUENCE IF NOT EXISTS pmo_views.build;
-CREATE TABLE IF NOT EXISTS pmo_views.standing (one BOOLEAN PRIMARY KEY DEFAULT true CHECK (one), number BIGINT NOT NULL);
-INSERT INTO pmo_views.standing (number) VALUES (0) ON CONFLICT (one) DO NOTHING;
+CREATE TABLE IF NOT EXISTS pmo_views.standing (
+    one BOOLEAN PRIMARY KEY DEFAULT true CHECK (one),
+    number BIGINT NOT NULL,
+    form BIGINT NOT NULL
+);
+INSERT INTO pmo_views.standing (number, form) VALUES (0, 0) ON CONFLICT (one) DO NOTHING;
+
+-- Lets a role, and it alone, keep the views and what consumers remember: whoever builds views makes and removes tables,
+-- so it has to own them. The log is no part of it. For the database's owner to call.
+CREATE OR REPLACE FUNCTION pmo_views.hand_over(role NAME) RETURNS VOID LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    said TEXT;
+BEGIN
+    FOR said IN
+        SELECT format('SCHEMA %I', nspname) FROM pg_namespace WHERE nspname ~ '^pmo_(views(_b[0-9]+)?|consumers)$'
+        UNION ALL
+        SELECT format('%s %s', CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, pg_class.oid::REGCLASS)
+        FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname ~ '^pmo_(views(_b[0-9]+)?|consumers)$' AND relkind IN ('r', 'S')
+            AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'i')
+        UNION ALL
+        SELECT format('%s %s', CASE prokind WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END, pg_proc.oid::REGPROCEDURE)
+        FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace WHERE nspname = 'pmo_views'
+    LOOP
+        EXECUTE format('ALTER %s OWNER TO %I', said, role);
+    END LOOP;
+    EXECUTE format('GRANT CREATE ON DATABASE %I TO %I', current_database(), role);
+END $$;
 
 -- A date or an instant as engine.clock writes them; anything else is none.
 CREATE OR REPLACE FUNCTION pmo_views.moment_of(said TEXT) RETURNS TIMESTAMP IMMUTABLE PARALLEL SAFE LANGUAGE plpgsql AS $$
@@ -78,6 +104,12 @@ SELECT to_regclass('pmo_views.standing') IS NOT NULL
 SELECT datlocprovider = 'b' OR (datlocprovider = 'c' AND lower(datcollate) IN ('c', 'posix', 'c.utf8', 'c.utf-8')),
     pg_encoding_to_char(encoding) = 'UTF8'
 FROM pg_database WHERE datname = current_database()
+
+-- name: form
+SELECT form FROM pmo_views.standing
+
+-- name: formed
+UPDATE pmo_views.standing SET form = %s
 
 -- name: standing
 SELECT number FROM pmo_views.standing

@@ -292,3 +292,27 @@ def test_of_two_processes_at_work_one_stands_by_until_the_other_is_killed(decisi
         for process in filter(None, (first, second)):
             process.kill()
             process.communicate()
+
+
+def test_a_role_that_may_not_change_the_log_can_do_all_the_rest(decision, postgres):
+    """The owner of the log made the home; another role works with it from then on."""
+    name = f"pmo_app_{os.getpid()}"
+    password = os.environ.get("PGPASSWORD", "unneeded")
+    with psycopg.connect(decision.home, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+        connection.execute("SELECT pmo_log.admit(%s), pmo_views.hand_over(%s)", [name, name])
+    app = Pmo(postgres.address(decision.home.rpartition("/")[2], name))
+    paths = "title=Later", "objective=OBJ-0001"
+    assert app.done("start", "decision", *paths, "--json").json()["stream"] == "DEC-0002"
+    assert app.done("list", "decision", "--json").json()["total"] == 2
+    app.done("publish", str(WORKFLOWS / "project.yaml"))
+    app.done("rebuild")
+    app.done("work", "--once")
+    assert "say what the log says" in app.done("verify").out
+    for forbidden in ("DELETE FROM pmo_log.events", "DROP SCHEMA pmo_log CASCADE"):
+        with psycopg.connect(app.home) as connection, pytest.raises(psycopg.Error):
+            connection.execute(forbidden)
+    with psycopg.connect(decision.home, autocommit=True) as connection:
+        connection.execute(f"REASSIGN OWNED BY {name} TO CURRENT_USER")
+        connection.execute(f"DROP OWNED BY {name}")
+        connection.execute(f"DROP ROLE {name}")

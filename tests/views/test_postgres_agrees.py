@@ -6,8 +6,10 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
+from engine.errors import BadInput, StoreFailed
 from engine.loading import load_definition
 from engine.store.memory import MemoryLog
 from projections.answers import ask, figures
@@ -204,3 +206,23 @@ def _answer(tables: Tables, question: Question, moments: dict[str, str], most: i
 def _rounded(value: Any) -> Any:
     """Sums of fractions depend, in their last digit, on the order in which they are added."""
     return float(f"{value:.14g}") if isinstance(value, float) else value
+
+
+def test_what_stands_beside_the_sets_is_brought_up_to_date_and_a_newer_one_is_left_alone(database):
+    PostgresPlace(database).open_for_writing().close()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP FUNCTION pmo_views.list_count")
+        connection.execute("UPDATE pmo_views.standing SET form = 0")
+        PostgresPlace(database).open_for_writing().close()
+        assert connection.execute("SELECT pmo_views.list_count('[1]')").fetchone() == (1,)
+        connection.execute("UPDATE pmo_views.standing SET form = 99")
+        with pytest.raises(StoreFailed, match="newer version of pmo"):
+            PostgresPlace(database).open_for_writing()
+
+
+@pytest.mark.parametrize("call", ["pg_sleep(1)", "pg_read_file('/etc/passwd')", "version()"])
+def test_a_view_calls_no_function_that_only_one_database_has(both, call):
+    text = f"id: T1\ntitle: T\nabout: t\nsql: |\n  SELECT {call} AS x FROM cases\n"
+    question = load_view(text, "t.yaml", "t")
+    with pytest.raises(BadInput, match="no function: "):
+        ask(both[1], relations(both[1]), question, {}, 1)
