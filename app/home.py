@@ -49,9 +49,13 @@ class Home:
     def open(cls, address: Address, clock: Clock | None = None) -> Home:
         """The home at ``address``. Raises ``NotFound`` where there is none."""
         home = cls(address, clock)
-        if not home.place.exists():
+        try:
+            if not home.place.exists():
+                mend = f"make one: pmo init --home {home}"
+                raise NotFound.one(str(home), home.place.lacks, mend)
+        except BaseException:
             home.close()
-            raise NotFound.one(str(home), home.place.lacks, f"make one: pmo init --home {home}")
+            raise
         return home
 
     @classmethod
@@ -62,8 +66,12 @@ class Home:
         where it cannot be written.
         """
         home = cls(address, clock)
-        if not home.place.exists():
-            home.place.make()
+        try:
+            if not home.place.exists():
+                home.place.make()
+        except BaseException:
+            home.close()
+            raise
         return home
 
     def __str__(self) -> str:

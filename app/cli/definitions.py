@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,9 @@ def check_command(
         print_json(definition_schema())
         return
     baseline: list[Definition] = []
-    if place_of(home).exists():
+    with closing(place_of(home)) as place:
+        is_home = place.exists()
+    if is_home:
         with Home.open(home) as opened:
             known = in_force(opened)
         baseline = known if paths else []
