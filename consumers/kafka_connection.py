@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 
 from kafka.admin import ConfigResource, KafkaAdminClient
@@ -36,6 +37,24 @@ class TopicState:
     replication: int
     compacted: bool
     largest: int
+
+
+class Silence:
+    """How long nothing has come, for who ends then. A group that is still giving out partitions is
+    no silence; but where there are more members than partitions, some never get any."""
+
+    _JOINING = 15.0
+
+    def __init__(self) -> None:
+        self._began = self._since = monotonic()
+
+    def lasts(self, consumer: Any, came: object) -> float:
+        """Seconds, after another look, at which something came or not."""
+        now = monotonic()
+        joining = not consumer.assignment() and now < self._began + self._JOINING
+        if came or joining:
+            self._since = now
+        return now - self._since
 
 
 def options(settings: KafkaSettings, what: str) -> dict[str, Any]:

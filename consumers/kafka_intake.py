@@ -25,7 +25,7 @@ from kafka.errors import (
 
 from consumers.cloud_events import CONTENT_TYPE
 from consumers.kafka_commands import Unreadable, check, read_command
-from consumers.kafka_connection import EVENTS_KEPT, REPLIES_KEPT, options, plainly
+from consumers.kafka_connection import EVENTS_KEPT, REPLIES_KEPT, Silence, options, plainly
 from consumers.kafka_dead_letters import cut, put_aside
 from consumers.kafka_delivery import Delivery, Message
 from consumers.kafka_settings import KafkaSettings
@@ -82,11 +82,13 @@ class KafkaIntake:
     def run(self, stop: threading.Event, idle_for: float | None = None) -> None:
         """Take and answer commands until told to stop, or until none came for so many seconds."""
         tries = 0
-        idle = 0.0
+        silence = Silence()
         try:
-            while not stop.is_set() and (idle_for is None or idle < idle_for):
+            while not stop.is_set():
                 try:
-                    idle = 0.0 if self.step() else idle + _LOOK
+                    came = self.step()
+                    if idle_for is not None and silence.lasts(self._open(), came) >= idle_for:
+                        return
                     tries = 0
                 except (MayPass, StoreFailed, Contended) as error:
                     self._begin_anew()

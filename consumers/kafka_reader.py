@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from kafka import ConsumerRebalanceListener, KafkaConsumer
 from kafka.errors import KafkaError
 
+from consumers.kafka_connection import Silence
 from consumers.runner import LONGEST_WAIT, SHORTEST_WAIT
 from engine import canonical
 from engine.errors import BadInput
@@ -103,12 +104,11 @@ def read(
             with closing(_consumer(bootstrap, name, options)) as consumer:
                 fresh = _Fresh()
                 consumer.subscribe(wanted, listener=fresh)
-                idle = 0.0
+                silence = Silence()
                 while not stop.is_set():
                     found = consumer.poll(timeout_ms=int(_LOOK * 1_000), max_records=at_once)
                     tries = 0
-                    idle = 0.0 if found else idle + _LOOK
-                    if idle_for is not None and idle >= idle_for:
+                    if idle_for is not None and silence.lasts(consumer, found) >= idle_for:
                         return reader.count
                     placed = fresh.place(consumer, reader)
                     for part, records in found.items():
