@@ -34,11 +34,17 @@ class Program:
 
     def kill(self) -> None:
         """Without a warning. Fails where it had ended by itself."""
+        assert self.lives()
         assert self._process is not None
-        assert self._process.poll() is None, self.told()
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(PATIENCE)
         self._process = None
+
+    def lives(self) -> bool:
+        """Fails where it has ended by itself, with what it said."""
+        assert self._process is not None
+        assert self._process.poll() is None, self.told()
+        return True
 
     def has_ended(self) -> bool:
         """Fails where it did not end well."""
