@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from app.http.bodies import read_json
 from app.http.keys import Caller
-from app.http.problems import Refusal, unreadable
+from app.http.problems import Refusal, explain, unreadable
 from consumers.kafka_commands import MODELS, RESERVED
 from engine.commands import Command, Fact, Requester
 from engine.errors import Problem
@@ -123,7 +123,7 @@ async def read_command(request: Request, caller: Caller, idempotency_key: str) -
         return MODELS[asked.kind](**said)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
-        raise unreadable(Problem(_pointer(one["loc"]), one["msg"]) for one in problems) from None
+        raise unreadable(explain(_pointer(one["loc"]), one) for one in problems) from None
 
 
 def answer(receipt: Receipt) -> Response:

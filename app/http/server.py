@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 import h11
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol, RequestResponseCycle
 
 from app.home import Home
 from app.http.application import Served, build
-from app.http.problems import MEDIA_TYPE, Refusal
+from app.http.problems import MEDIA_TYPE, Refusal, too_many
 from app.http.settings import ServeSettings
 
 LARGEST_HEAD = 32_768
@@ -87,10 +88,11 @@ class Server(uvicorn.Server):
         """
         settings.check()
         self._announce = announce
+        self._most = settings.connections
         self.served = Served(home, settings, source)
         super().__init__(
             uvicorn.Config(
-                build(self.served),
+                self._let_in(build(self.served)),
                 host=settings.host,
                 port=settings.port,
                 http=Protocol,
@@ -100,7 +102,6 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                limit_concurrency=settings.connections,
                 h11_max_incomplete_event_size=LARGEST_HEAD,
                 timeout_keep_alive=IDLE,
                 timeout_graceful_shutdown=FAREWELL,
@@ -116,6 +117,19 @@ class Server(uvicorn.Server):
         """Streams would never end by themselves, and long polls not soon enough."""
         self.served.stop()
         await super().shutdown(sockets)
+
+    def _let_in(self, app: ASGIApp) -> ASGIApp:
+        """What is beyond the limit is turned away, where uvicorn would do so in plain text."""
+
+        async def let_in(scope: Scope, receive: Receive, send: Send) -> None:
+            state = self.server_state
+            full = max(len(state.connections), len(state.tasks)) >= self._most
+            if scope["type"] == "http" and full:
+                await too_many().response()(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return let_in
 
     def address(self) -> str:
         """Where it listens, once it has started."""
