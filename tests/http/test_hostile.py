@@ -155,10 +155,17 @@ def test_a_body_that_ends_too_early_changes_nothing(service):
 
 def test_more_connections_than_it_takes_are_turned_away(serve):
     service = serve(connections=10)
+    request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     connections = [service.connect() for _ in range(30)]
     try:
-        connections[-1].sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert b" 503 " in connections[-1].recv(1000)
+        connections[-1].sendall(request)
+        head, _, body = connections[-1].recv(10_000).partition(b"\r\n\r\n")
+        assert b" 503 " in head
+        assert b"content-type: application/problem+json" in head.lower()
+        assert json.loads(body)["code"] == "too-many-connections"
+        connections[9].sendall(request)
+        assert b" 200 " in connections[9].recv(10_000)
+        assert connections[20].recv(1) == b"", "it is not kept open for nothing"
     finally:
         for connection in connections:
             connection.close()
