@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from engine.errors import BadInput
 from engine.events import ActorKind, Answer, Due, Evidence, Source
 
-_NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL keeps no text that holds a NUL character, and asking it for one fails the question."""
+# PostgreSQL keeps no text that holds a NUL character, and to ask it for one fails the question.
+_NO_NUL = Field(
+    pattern=r"^[^\x00]*$", json_schema_extra={"patternErrorMessage": "remove the NUL character"}
+)
 
-Text = Annotated[str, StringConstraints(pattern=_NO_NUL)]
+Text = Annotated[str, _NO_NUL]
 CommandId = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 ShortText = Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]
 

@@ -59,7 +59,7 @@ class Refusal(Exception):
 def unreadable(problems: Iterable[errors.Problem], code: str = "bad-input") -> Refusal:
     """What was sent makes no sense: every problem, with the place it is at."""
     found = list(problems)
-    detail = "; ".join(problem.what for problem in found[:3])
+    detail = "; ".join(f"{p.where}: {p.what}" if p.where else p.what for p in found[:3])
     told = [{"where": p.where, "what": p.what, "mend": p.mend} for p in found]
     return Refusal(422, code, detail, problems=told)
 

@@ -84,6 +84,26 @@ def test_every_problem_of_a_body_is_told_with_its_place(service):
     assert places == {"/workflow", "/data", "/colour", "/actor/id"}
 
 
+@pytest.mark.parametrize(
+    ("said", "where", "what", "mend"),
+    [
+        ({}, "", "the key 'workflow' is missing", "add 'workflow'"),
+        ({"workflw": "note"}, "/workflw", "no key 'workflw'", "did you mean 'workflow'?"),
+        ({"kind": "start-cas"}, "/kind", "no command 'start-cas'", "did you mean 'start-case'?"),
+        ({"kind": None}, "/kind", "no command 'None'", "start-case"),
+        ({"workflow": "note", "evidence": 7}, "/evidence", "where a list is needed", "[one"),
+        ({"workflow": "n", "reason": "a\x00"}, "/reason", "cannot stand here", "remove the NUL"),
+    ],
+)
+def test_a_problem_is_told_in_plain_words_with_its_mending(shared, said, where, what, mend):
+    answer = shared.command(**{"kind": "start-case"} | said).json()
+    (problem,) = answer["problems"]
+    assert problem["where"] == where
+    assert what in problem["what"]
+    assert what in answer["detail"]
+    assert mend in problem["mend"]
+
+
 def test_what_the_engine_cannot_read_is_told_with_its_place(service):
     answer = service.command(
         kind="start-case", workflow="note", data={"text": "a\x00b", "amount": "much", "no": 1}
