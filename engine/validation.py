@@ -51,7 +51,9 @@ _KINDS = {
     "bool_type": ("true or false", "write true or false, without quotes"),
     "list_type": ("a list", "write it like [one, another]"),
     "dict_type": ("a map", "write it like {key: value}"),
+    "tuple_type": ("a list", "write it like [one, another]"),
     "model_type": ("a map", "write it like {key: value}"),
+    "dataclass_type": ("a map", "write it like {key: value}"),
 }
 """Complaints about the wrong kind of thing: what is needed, and how it is written."""
 

@@ -414,6 +414,8 @@ def _schema(number: int) -> str:
 
 def _explained(error: psycopg.Error, name: str) -> Exception:
     state = error.sqlstate or ""
+    if isinstance(error, psycopg.DataError):  # a text with a NUL character is not even sent
+        return Unfit(_first_line(error))
     if not state or state.startswith(_SURROUNDINGS) or state in _PLAIN_WORDS:
         return StoreFailed(f"{name}: {_PLAIN_WORDS.get(state, _first_line(error))}")
     return Unfit(_first_line(error))
