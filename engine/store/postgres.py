@@ -17,7 +17,7 @@ from psycopg import Cursor, Pipeline
 from psycopg.rows import TupleRow
 
 from engine import canonical
-from engine.errors import StoreFailed
+from engine.errors import LogDiverged, StoreFailed
 from engine.events import AnyEvent
 from engine.store import postgres_errors
 from engine.store.chain import GENESIS
@@ -105,6 +105,8 @@ class PostgresLog(PostgresReader):
         except psycopg.Error as error:
             if not self._was_added(group, error):
                 raise postgres_errors.failed(self._address, error) from error
+        if group.events:
+            self._see(group.head, group.events[-1].event_id)
         self._listener.tell(group.head)
         return group.answers
 
@@ -208,7 +210,9 @@ class PostgresLog(PostgresReader):
     def wait(self, after: int, timeout: float) -> bool:
         """A commit anywhere is told by the server; once a second the log is looked at besides."""
         deadline = monotonic() + timeout
-        while self.head() <= after:
+        while (head := self.head()) <= after:
+            if head < after:
+                raise LogDiverged(after, "a reader", "Begin again after a position that both have")
             left = deadline - monotonic()
             if left <= 0:
                 return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import select
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
@@ -85,6 +85,8 @@ class Pool:
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self.recognise: Callable[[Connection], object] = lambda _: None
+        """Raises where a new connection leads to something else than those before it."""
         self._idle: deque[Connection] = deque()
         self._free = threading.BoundedSemaphore(MOST)
         self._closed = False
@@ -131,10 +133,19 @@ class Pool:
             try:
                 connection = self._idle.pop()
             except IndexError:
-                return connect(self.address)
+                return self._open()
             if not _has_something_to_say(connection):
                 return connection
             connection.close()
+
+    def _open(self) -> Connection:
+        connection = connect(self.address)
+        try:
+            self.recognise(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _put(self, connection: Connection) -> None:
         if not connection.closed and _status(connection) != TransactionStatus.IDLE:
