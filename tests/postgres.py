@@ -27,6 +27,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -89,6 +90,7 @@ class OwnServer(Server):
 
     ``settings`` are PostgreSQL's, kept over every start. ``small``: bytes of a file system of its
     own for its tables, or with ``small_wal`` for its journal, to be filled; only root can have one.
+    ``trust``: addresses beside loopback from which it may be asked, with the same password.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class OwnServer(Server):
         settings: Mapping[str, object] | None = None,
         small: int = 0,
         small_wal: int = 0,
+        trust: str = "",
     ) -> None:
         self._user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
         self._folder = _scratch(self._user)
@@ -120,6 +123,9 @@ class OwnServer(Server):
         self._data = self.tables / "data"
         super().__init__(f"postgresql://postgres@127.0.0.1:{self.port}/postgres")
         self._make()
+        if trust:
+            with (self._data / "pg_hba.conf").open("a") as file:
+                file.write(f"host all all {trust} scram-sha-256\n")
         self.start()
 
     def _place(self, name: str, size: int) -> Path:
@@ -196,19 +202,29 @@ class OwnServer(Server):
         os.kill(self.pid, signal.SIGKILL)
         self._wait_for_end()
 
+    def pause(self) -> None:
+        """It hangs, and its network with it for all that anybody can tell."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
     def lose(self) -> None:
         """As when its machine is lost: all of its processes end at one moment. (Of a ``kill``, the
         others hear a moment before they end, and commits that waited for a standby are seen.)"""
-        pids = [self.pid, *_children(self.pid)]
-        for how in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in pids:
-                os.kill(pid, how)
+        self._signal(signal.SIGSTOP)
+        self._signal(signal.SIGKILL)
         self._wait_for_end()
 
     def stop(self) -> None:
         """As an operator stops it: connections are cut, what is committed is on disk."""
         os.kill(self.pid, signal.SIGINT)
         self._wait_for_end()
+
+    def _signal(self, how: signal.Signals) -> None:
+        for pid in (self.pid, *_children(self.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, how)
 
     def _wait_for_end(self) -> None:
         assert self._keeper

@@ -176,7 +176,11 @@ class PostgresReader:
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
         """A connection that sees one state of the log until it is given back."""
-        with self._datastore.pool.connection() as connection, connection.transaction():
+        with (
+            self._datastore.pool.connection() as connection,
+            connection.unhurried(),
+            connection.transaction(),
+        ):
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield connection
 
