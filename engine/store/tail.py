@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from engine.errors import LogDamaged
+from engine.store.chain import Row
 from engine.upcasts import Body
 
 _PATIENCE = 0.2
@@ -18,9 +19,15 @@ class Followed(Protocol):
 
     def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]: ...
 
+    def rows(self, after: int, limit: int) -> list[Row]: ...
+
     def head(self) -> int: ...
 
     def wait(self, after: int, timeout: float) -> bool: ...
+
+
+Placed = TypeVar("Placed", bound=tuple[Any, ...])
+"""An event, whose position comes first."""
 
 
 def tail(
@@ -39,12 +46,35 @@ def tail(
     ``stop`` is set; to catch up and end: ``tail(log, after, until=log.head())``.
     Raises ``LogDamaged`` rather than pass over a missing position.
     """
+    return _follow(log, log.bodies, after, batch, until, stop)
+
+
+def tail_rows(
+    log: Followed,
+    after: int,
+    *,
+    batch: int = 1000,
+    until: int | None = None,
+    stop: Event | None = None,
+) -> Iterator[list[Row]]:
+    """As ``tail``, but each event as it lies in the store: for who passes on its very bytes."""
+    return _follow(log, log.rows, after, batch, until, stop)
+
+
+def _follow(
+    log: Followed,
+    read: Callable[[int, int], list[Placed]],
+    after: int,
+    batch: int,
+    until: int | None,
+    stop: Event | None,
+) -> Iterator[list[Placed]]:
     while (until is None or after < until) and not (stop and stop.is_set()):
-        bodies = log.bodies(after, batch if until is None else min(batch, until - after))
-        if not bodies:
+        found = read(after, batch if until is None else min(batch, until - after))
+        if not found:
             log.wait(after, _PATIENCE)
             continue
-        if bodies[0][0] != after + 1 or bodies[-1][0] != after + len(bodies):
+        if found[0][0] != after + 1 or found[-1][0] != after + len(found):
             raise LogDamaged(after + 1, "missing, though later events are there")
-        after = bodies[-1][0]
-        yield bodies
+        after = found[-1][0]
+        yield found
