@@ -20,6 +20,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from app.garbage import collect_seldom
 from app.home import Home
 from bench.ledgers import fill
 from bench.report import Row, write
@@ -52,6 +53,7 @@ transitions: [{trigger: close, from: open, to: closed}]
 
 
 def main() -> None:
+    collect_seldom()  # as `pmo work` does; it holds for the peer, too
     with tempfile.TemporaryDirectory(prefix="bench-kafka-") as name:
         broker = kafka_broker._open(Path(name))
         try:
