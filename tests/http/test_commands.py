@@ -107,7 +107,6 @@ def test_every_problem_of_a_body_says_how_to_mend_it(service):
     assert "start-case" in told["/kind"][1]
 
 
-
 @pytest.mark.parametrize(
     ("said", "where", "what", "mend"),
     [

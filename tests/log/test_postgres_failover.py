@@ -17,7 +17,6 @@ from engine.store.log import Appended, Marked
 from engine.store.postgres import PostgresLog
 from engine.store.tail import tail
 from tests.log.conftest import append
-from tests.postgres import Server
 
 
 def until(condition):
@@ -50,9 +49,10 @@ class Pair:
         with self.primary.connect() as c:
             (at,) = c.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
             until(
-                lambda: c.execute(
-                    "SELECT flush_lsn >= %s FROM pg_stat_replication", (at,)
-                ).fetchone() == (True,)
+                lambda: (
+                    c.execute("SELECT flush_lsn >= %s FROM pg_stat_replication", (at,)).fetchone()
+                    == (True,)
+                )
             )
         self.standby.set(primary_conninfo="")
         with self.standby.connect() as c:
@@ -218,7 +218,9 @@ def test_who_comes_back_with_a_position_and_the_id_it_saw_there_is_told(
         if others < 2:
             with pytest.raises(LogDiverged, match="position 5: a reader"):
                 next(tail(fresh, position))
-        assert len(next(tail(fresh, 3, seen=fresh.bodies(2, 1)[0][1]["event_id"], until=3), [])) == 0
+        assert (
+            len(next(tail(fresh, 3, seen=fresh.bodies(2, 1)[0][1]["event_id"], until=3), [])) == 0
+        )
 
 
 def test_who_waits_is_not_woken_by_what_was_heard_of_a_log_that_is_no_more(

@@ -9,7 +9,6 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pytest
 from psycopg import conninfo
 
@@ -247,6 +246,8 @@ def test_a_real_network_that_is_taken_down_and_up_again(make_postgres):
         finally:
             writer.kill()
             rest = writer.communicate()[0]
-        acknowledged = int(([0] + [int(w.split()[1]) for w in rest.splitlines() if "done" in w])[-1])
+        acknowledged = int(
+            ([0] + [int(w.split()[1]) for w in rest.splitlines() if "done" in w])[-1]
+        )
         with closing(PostgresLog(server.address(address.rsplit("/", 1)[1]))) as log:
             assert log.check() == log.head() >= acknowledged
