@@ -316,6 +316,12 @@ class PostgresTables:
     def sorting(self) -> AbstractContextManager[None]:
         return nullcontext()  # the server knows its bounds
 
+    def foresee(self, index: str) -> None:
+        self.run(index)
+
+    def ask_for(self, table: str, column: str, index: str) -> None:
+        """All that are foreseen are there: a reader here may not write."""
+
     def scratch(self) -> None:
         """The server has processes of its own."""
 
