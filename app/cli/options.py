@@ -248,11 +248,15 @@ def _read_object(text: str | None) -> dict[str, Any]:
     return value
 
 
+def _require_once(name: str, said: dict[str, Any]) -> None:
+    if name in said:
+        raise BadInput.one(name, "is given twice", "say it once")
+
+
 def _read_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     read: dict[str, Any] = {}
     for name, value in pairs:
-        if name in read:
-            raise BadInput.one("--data-json", f"{name!r} is given twice", "say it once")
+        _require_once(name, read)
         read[name] = value
     return read
 
