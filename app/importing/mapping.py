@@ -164,7 +164,7 @@ def _lost_references(mapping: Mapping, source: Source) -> Iterator[Problem]:
 
 def _strangers(mapping: Mapping, definition: Definition, source: Source) -> Iterator[Problem]:
     """What the workflow does not know."""
-    if definition.key_fields:
+    if definition.key_parts:
         what = f"the cases of {mapping.workflow} are not numbered: {definition.key}"
         yield Problem(source.where("/workflow"), what, "use a workflow with numbered cases")
     listed = [("identify", mapping.identify), ("uppercase", mapping.uppercase)]
