@@ -157,6 +157,9 @@ def _dues(of: int, rule: Deadline, entering: Entering, calendar: Calendar) -> It
         yield Due(at=moment, of=of, share=share, then=then)
 
 
+_NO_CALENDAR = "start one: pmo start calendar name=... weekend=saturday,sunday zone=Europe/London"
+
+
 def _calendar(entering: Entering) -> Calendar:
     """The one in force that the definition names. Raises ``BadInput``."""
     named = entering.definition.calendar
@@ -170,7 +173,7 @@ def _calendar(entering: Entering) -> Calendar:
     key = registers.key_of("calendar", name=named)
     found, why = registers.entry("calendar", key, entering.context)
     if found is None:
-        raise BadInput.one("", f"deadlines cannot be counted by {named}: {why}")
+        raise BadInput.one("", f"deadlines cannot be counted by {named}: {why}", _NO_CALENDAR)
     try:
         return calendars.read_calendar(found.data)
     except BadInput as error:
