@@ -157,6 +157,9 @@ def _dues(of: int, rule: Deadline, entering: Entering, calendar: Calendar) -> It
         yield Due(at=moment, of=of, share=share, then=then)
 
 
+_NO_CALENDAR = "start one: pmo start calendar name=... weekend=saturday,sunday zone=Europe/London"
+
+
 def _calendar(entering: Entering) -> Calendar:
     """The one in force that the definition names; without one the usual, if it says ``or usual``.
 
@@ -178,7 +181,7 @@ def _calendar(entering: Entering) -> Calendar:
     if found is None:
         if or_usual:
             return USUAL
-        raise BadInput.one("", f"deadlines cannot be counted by {named}: {why}")
+        raise BadInput.one("", f"deadlines cannot be counted by {named}: {why}", _NO_CALENDAR)
     try:
         return calendars.read_calendar(found.data)
     except BadInput as error:

@@ -116,7 +116,7 @@ def show(value: Value) -> str:
 
 def _text(field: Field, raw: Any, where: str) -> str:
     if not isinstance(raw, str):
-        raise BadInput.one(where, f"{_kind(raw)} where text is needed")
+        raise BadInput.one(where, f"{_kind(raw)} where text is needed", "put it into quotes")
     longest = field.longest or LONGEST_TEXT
     if len(raw) > longest:
         raise BadInput.one(
