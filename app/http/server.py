@@ -8,12 +8,11 @@ from collections.abc import Callable
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol, RequestResponseCycle
 
 from app.home import Home
 from app.http.application import Served, build
-from app.http.problems import MEDIA_TYPE, Refusal, too_many
+from app.http.problems import MEDIA_TYPE, Refusal
 from app.http.settings import ServeSettings
 
 LARGEST_HEAD = 32_768
@@ -21,6 +20,8 @@ LARGEST_HEAD = 32_768
 SLOWEST_HEAD = 15.0
 """Seconds from the first byte of a connection, or the end of an answer, to the end of the next
 request's head."""
+SURPLUS_HEAD = 1.0
+"""The same, for a connection that is one too many."""
 IDLE = 60
 """Seconds that a connection is kept for the next request."""
 FAREWELL = 5
@@ -28,15 +29,23 @@ FAREWELL = 5
 
 
 class Protocol(H11Protocol):
-    """uvicorn waits for ever for a head that comes slowly; and tells of a broken one in prose."""
+    """uvicorn waits for ever for a head that comes slowly; and tells of a broken one, or of too
+    many connections, in prose. It serves no more than so many, but keeps any number open."""
 
     _patience: asyncio.TimerHandle | None = None
+    _too_many = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect()
+        most, self.limit_concurrency = self.limit_concurrency, None
+        self._too_many = most is not None and len(self.connections) > most
+        self._expect(SURPLUS_HEAD if self._too_many else SLOWEST_HEAD)
 
     def data_received(self, data: bytes) -> None:
+        if self._too_many:
+            told = "this service has as many connections as it takes; try again"
+            self._turn_away(Refusal(503, "too-many-connections", told, {"Retry-After": "1"}))
+            return
         super().data_received(data)
         if self._is_answering():
             self._stop_expecting()
@@ -48,23 +57,30 @@ class Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  what it says is not for all
-        body = Refusal(400, "malformed", "this is not an HTTP request that can be read").body()
-        headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
-        response = h11.Response(status_code=400, headers=headers, reason=STATUS_PHRASES[400])
-        for event in (response, h11.Data(data=body), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
+        told = "this is not an HTTP request that can be read"
+        self._turn_away(Refusal(400, "malformed", told))
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        """Answer what no application sees, and close."""
+        body, status = refusal.body(), refusal.status
+        headers = {
+            "Content-Type": MEDIA_TYPE,
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+        } | dict(refusal.headers or {})
+        response = h11.Response(
+            status_code=status, headers=list(headers.items()), reason=STATUS_PHRASES[status]
+        )
+        told = (response, h11.Data(data=body), h11.EndOfMessage())
+        self.transport.write(b"".join([self.conn.send(event) or b"" for event in told]))
         self.transport.close()
 
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and not cycle.response_complete
 
-    def _expect(self) -> None:
-        self._patience = self.loop.call_later(SLOWEST_HEAD, self.transport.close)
+    def _expect(self, seconds: float = SLOWEST_HEAD) -> None:
+        self._patience = self.loop.call_later(seconds, self.transport.close)
 
     def _stop_expecting(self) -> None:
         if self._patience is not None:
@@ -88,11 +104,10 @@ class Server(uvicorn.Server):
         """
         settings.check()
         self._announce = announce
-        self._most = settings.connections
         self.served = Served(home, settings, source)
         super().__init__(
             uvicorn.Config(
-                self._let_in(build(self.served)),
+                build(self.served),
                 host=settings.host,
                 port=settings.port,
                 http=Protocol,
@@ -102,6 +117,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                limit_concurrency=settings.connections,
                 h11_max_incomplete_event_size=LARGEST_HEAD,
                 timeout_keep_alive=IDLE,
                 timeout_graceful_shutdown=FAREWELL,
@@ -117,19 +133,6 @@ class Server(uvicorn.Server):
         """Streams would never end by themselves, and long polls not soon enough."""
         self.served.stop()
         await super().shutdown(sockets)
-
-    def _let_in(self, app: ASGIApp) -> ASGIApp:
-        """What is beyond the limit is turned away, where uvicorn would do so in plain text."""
-
-        async def let_in(scope: Scope, receive: Receive, send: Send) -> None:
-            state = self.server_state
-            full = max(len(state.connections), len(state.tasks)) >= self._most
-            if scope["type"] == "http" and full:
-                await too_many().response()(scope, receive, send)
-            else:
-                await app(scope, receive, send)
-
-        return let_in
 
     def address(self) -> str:
         """Where it listens, once it has started."""

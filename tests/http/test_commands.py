@@ -100,11 +100,31 @@ def test_every_problem_of_a_body_says_how_to_mend_it(service):
         for one in problem["problems"]:
             assert one["mend"], one
             told[one["where"]] = (one["what"], one["mend"])
-    assert told["/evidence/sha256"] == ("it is missing", "add 'sha256'")
-    assert told["/colour"][0] == "there is no such field"
-    assert "a whole number" in told["/expected_version"][1]
-    assert "'for', 'against'" in told["/answer"][1]
-    assert "'start-case'" in told[""][1]
+    assert told["/evidence"] == ("the key 'sha256' is missing", "add 'sha256'")
+    assert told["/colour"][0] == "there is no key 'colour' here"
+    assert "without quotes" in told["/expected_version"][1]
+    assert "for, against" in told["/answer"][1]
+    assert "start-case" in told["/kind"][1]
+
+
+@pytest.mark.parametrize(
+    ("said", "where", "what", "mend"),
+    [
+        ({}, "", "the key 'workflow' is missing", "add 'workflow'"),
+        ({"workflw": "note"}, "/workflw", "no key 'workflw'", "did you mean 'workflow'?"),
+        ({"kind": "start-cas"}, "/kind", "no command 'start-cas'", "did you mean 'start-case'?"),
+        ({"kind": None}, "/kind", "no command 'None'", "start-case"),
+        ({"workflow": "note", "evidence": 7}, "/evidence", "where a list is needed", "[one"),
+        ({"workflow": "n", "reason": "a\x00"}, "/reason", "cannot stand here", "remove the NUL"),
+    ],
+)
+def test_a_problem_is_told_in_plain_words_with_its_mending(shared, said, where, what, mend):
+    answer = shared.command(**{"kind": "start-case"} | said).json()
+    (problem,) = answer["problems"]
+    assert problem["where"] == where
+    assert what in problem["what"]
+    assert what in answer["detail"]
+    assert mend in problem["mend"]
 
 
 def test_what_the_engine_cannot_read_is_told_with_its_place(service):
