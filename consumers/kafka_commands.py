@@ -67,10 +67,11 @@ def read_command(
         raise Unreadable("not a JSON object")
     given = said.get("command_id")
     command_id = given if isinstance(given, str) and 0 < len(given) <= 200 else ""
-    kind = said.pop("kind", None)
-    if not isinstance(kind, str) or kind not in MODELS:
-        mend = suggest(str(kind), MODELS)
-        raise Unreadable(f"/kind: there is no command {kind!r} ({mend})", command_id)
+    named = said.pop("kind", None)
+    kind = next((known for known in MODELS if known == named), None)
+    if kind is None:
+        mend = suggest(str(named), MODELS)
+        raise Unreadable(f"/kind: there is no command {named!r} ({mend})", command_id)
     if traceparent := headers.get("traceparent"):
         said.setdefault("traceparent", traceparent.decode("ascii", "replace"))
     try:

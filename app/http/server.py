@@ -44,7 +44,7 @@ class Protocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self._too_many:
             told = "this service has as many connections as it takes; try again"
-            self._turn_away(Refusal(503, "too-many-connections", told))
+            self._turn_away(Refusal(503, "too-many-connections", told, {"Retry-After": "1"}))
             return
         super().data_received(data)
         if self._is_answering():
@@ -63,14 +63,16 @@ class Protocol(H11Protocol):
     def _turn_away(self, refusal: Refusal) -> None:
         """Answer what no application sees, and close."""
         body, status = refusal.body(), refusal.status
-        headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
-        response = h11.Response(status_code=status, headers=headers, reason=STATUS_PHRASES[status])
-        for event in (response, h11.Data(data=body), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
+        headers = {
+            "Content-Type": MEDIA_TYPE,
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+        } | dict(refusal.headers or {})
+        response = h11.Response(
+            status_code=status, headers=list(headers.items()), reason=STATUS_PHRASES[status]
+        )
+        told = (response, h11.Data(data=body), h11.EndOfMessage())
+        self.transport.write(b"".join([self.conn.send(event) or b"" for event in told]))
         self.transport.close()
 
     def _is_answering(self) -> bool:

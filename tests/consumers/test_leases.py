@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from consumers.leases import Leases
-from consumers.runner import Runner, Work
+from consumers.runner import Runner
 from consumers.store import Store, Superseded, Trouble
+from consumers.work import Work
 from tests.consumers.conftest import PLAN, House
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from consumers.runner import BATCH, BEHIND, LONGEST_WAIT, PATIENCE, MayPass, Runner, Work
+from consumers.runner import BATCH, BEHIND, LONGEST_WAIT, PATIENCE, MayPass, Runner
 from consumers.store import Checkpoint, Store, Trouble
+from consumers.work import Work
 from engine.errors import LogDamaged, StoreFailed
 from tests.consumers.conftest import House
 
@@ -215,7 +216,7 @@ def test_a_damaged_log_is_not_waited_for(house, runner, monkeypatch):
     def damaged(after: int, limit: int) -> list[object]:
         raise LogDamaged(1, "missing")
 
-    monkeypatch.setattr(house.log, "bodies", damaged)
+    monkeypatch.setattr(house.log, "rows", damaged)
     with pytest.raises(LogDamaged):
         runner.catch_up()
     assert house.waits == []
