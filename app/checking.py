@@ -58,7 +58,8 @@ class Report:
                 f" {told}"
             )
             for result in one.failed:
-                yield f"  {result.where}: {result.scenario}: {result.failure}"
+                indented = result.failure.replace("\n", "\n    ")
+                yield f"  {result.where}: {result.scenario}: {indented}"
             for arrow in one.untouched if one.results else ():
                 yield f"  no scenario takes {arrow}"
             for arrow in one.unfired if one.results else ():

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from engine.errors import BadInput
 from engine.events import ActorKind, Answer, Due, Evidence, Source
+from engine.grammar import DomainName
 
 CommandId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
@@ -109,7 +110,7 @@ class Fact(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=80)]
+    name: DomainName
     state: str | None = None
     data: dict[str, Any] = {}
 
