@@ -157,7 +157,7 @@ def test_who_asks_in_no_role_is_told_how_to_name_one(decision):
         (["start", "decision", "-e", "a=/nowhere"], "/nowhere: cannot be read"),
         (["start", "decision", "title=A", "--as", "a/b"], "--as: 'a/b' is not an actor"),
         (["attach", "DEC-0001", "/nowhere", "--kind", "minutes"], "/nowhere: cannot be read"),
-        (["observe", "P-1", "x", "--workflow", "project", "--source", "R"], "name: 'x' cannot stand here"),
+        (["observe", "P-1", "x", "--workflow", "project", "--source", "R"], "'x' cannot stand"),
         (["observe", "PRJ-1", "X", "--source", "R"], "there is no case 'PRJ-1'"),
     ],
 )  # fmt: skip
