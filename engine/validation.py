@@ -51,7 +51,9 @@ _KINDS = {
     "bool_type": ("true or false", "write true or false, without quotes"),
     "list_type": ("a list", "write it like [one, another]"),
     "dict_type": ("a map", "write it like {key: value}"),
+    "tuple_type": ("a list", "write it like [one, another]"),
     "model_type": ("a map", "write it like {key: value}"),
+    "dataclass_type": ("a map", "write it like {key: value}"),
 }
 """Complaints about the wrong kind of thing: what is needed, and how it is written."""
 
@@ -151,6 +153,8 @@ class _Complaints:
                 parent, _, key = place.rpartition("/")
                 where = self._source.where_key(place)
                 what, mend = f"there is no key {key!r} here", suggest(key, self._keys(parent))
+                if given is None and " " in key:  # what follows a comma in braces reads as a key
+                    mend = "put the text before it into quotes: in braces a comma ends it"
             case "string_pattern_mismatch":
                 if error["loc"][-1] == "[key]":
                     where = self._source.where_key(place)

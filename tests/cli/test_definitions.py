@@ -40,6 +40,33 @@ def test_scenarios_beside_a_definition_are_played(nowhere):
     assert "decision 1: 4 states, 3 transitions, no scenarios" in told
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("mapping: m\nworkflow: decision\n", "a mapping of reports and no definition"),
+        ("id: X1\ntitle: X\nsql: SELECT 1\n", "a view and no definition"),
+        ("background: []\nscenarios: []\n", "scenarios and no definition"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_as_what_it_is(nowhere, folder, text, told):
+    (folder / "other.yaml").write_text(text, encoding="utf-8")
+    answer = nowhere("check", str(folder))
+    assert answer.code == 1
+    (line,) = answer.err.splitlines()
+    assert f"{folder}/other.yaml:1:1: this is {told}" in line
+
+
+def test_what_keeps_all_scenarios_from_beginning_is_told_once(nowhere, folder):
+    file = folder / "objective.scenarios.yaml"
+    text = file.read_text(encoding="utf-8")
+    begins = "background: [{start: objective, as: eve:visitor, data: {title: A}}]\n"
+    file.write_text(begins + text, encoding="utf-8")
+    told = nowhere("check", str(folder / "objective.yaml")).out
+    assert told.count("objective cannot start") == 1
+    assert "(so 2 scenarios do not begin)" in told
+    assert "no scenario takes" not in told
+
+
 def test_a_scenario_that_fails_is_named_with_its_place(nowhere, folder):
     edit(folder / "objective.scenarios.yaml", "state: active", "state: closed")
     answer = nowhere("check", str(folder))
