@@ -10,7 +10,7 @@ import click
 
 from app.cli import options
 from app.cli.failures import CheckFailed
-from app.cli.keys import no_case
+from app.cli.keys import neither
 from app.cli.tables import bold, dim, print_json, print_rows, show_moment
 from app.home import Home
 from app.places import Address, place_of, read_address
@@ -91,15 +91,20 @@ def publish_command(
     """Put the definitions in FILES (or folders) in force for cases that start from now on.
 
     Running cases stay with the definition they began with. Publishing the same again changes
-    nothing.
+    nothing. What breaks those who read the events is told as a warning; pmo check tells it before.
     """
+    from app.contracts.baseline import compare
     from app.definitions import find_definitions, in_force, load_definitions, publish
 
     with Home.open(home) as opened:
         requester = options.read_actor(actor)
-        loaded = load_definitions(find_definitions(files), in_force(opened))
+        before = in_force(opened)
+        loaded = load_definitions(find_definitions(files), before)
+        broken = [problem for beside in compare(loaded, before) for problem in beside.problems]
         outcomes = [publish(opened.service, one, requester, reason) for one in loaded]
         opened.catch_up()
+    for problem in broken:
+        click.echo(f"warning: {problem}", err=True)
     if as_json:
         print_json(
             [
@@ -161,7 +166,7 @@ def diagram_command(name: str, form: str, output: Path | None, home: Address) ->
     with Home.open(home) as opened:
         picture = draw(opened, name, form == "svg")
         if picture is None:
-            raise no_case(opened, name)
+            raise neither(opened, name)
     if output is None:
         click.echo(picture, nl=not picture.endswith("\n"))
         return

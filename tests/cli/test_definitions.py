@@ -221,6 +221,21 @@ def test_a_file_that_is_no_definition_is_told_with_its_name(pmo, tmp_path, conte
         assert answer.err.startswith(f"error: {file}")
 
 
+def test_scenarios_that_are_named_as_a_definition_are_told(pmo, folder):
+    answer = pmo("check", str(folder / "decision.scenarios.yaml"))
+    assert answer.code == 1
+    assert "holds scenarios, and no definition (name decision.yaml" in answer.err
+
+
+def test_publishing_warns_of_what_breaks_those_who_read_the_events(pmo, folder):
+    edit(folder / "decision.yaml", "version: 1", "version: 2")
+    edit(folder / "decision.yaml", "emits: DecisionWithdrawn", "emits: DecisionRetracted")
+    answer = pmo.done("publish", str(folder / "decision.yaml"))
+    assert "decision version 2 is published" in answer.out
+    assert "warning: " in answer.err
+    assert "DecisionWithdrawn: is no longer recorded" in answer.err
+
+
 def test_a_file_that_is_not_there_is_told(pmo, tmp_path):
     for words, code in ((["check", str(tmp_path / "no")], 1), (["publish", "/no"], 2)):
         answer = pmo(*words)
