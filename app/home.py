@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from app.places import VIEWS, Address, open_log_at, place_of
-from engine.errors import LogDamaged, NotFound
+from engine.errors import LogDamaged, NotFound, StoreFailed
 
 if TYPE_CHECKING:
     from consumers.leases import Leases
@@ -96,8 +96,16 @@ class Home:
 
     @cached_property
     def service(self) -> Service:
+        """Raises ``LogDamaged`` as ``check_views`` does: whoever writes on a ledger that was put
+        back from a backup gives the same keys and positions to something else."""
         from engine.service import Service
 
+        try:
+            self.check_views()
+        except LogDamaged:
+            raise
+        except StoreFailed:
+            pass  # views can be built again: they keep nobody from recording
         return Service(self.log, self._clock)
 
     @cached_property

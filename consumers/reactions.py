@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from consumers.cases import Cases
-from consumers.runner import BATCH, Work
+from consumers.runner import BATCH
 from consumers.store import Trouble
+from consumers.work import Work
 from engine.case import Case, fold
 from engine.errors import BadInput, Contended, Faulty, PmoError, Refused, StoreFailed
 from engine.events import DefinitionRef, from_body

@@ -74,6 +74,7 @@ ON CONFLICT (name) DO UPDATE SET
     holder = excluded.holder, until = excluded.until,
     number = lease.number + CASE WHEN lease.holder = excluded.holder THEN 0 ELSE 1 END
 WHERE lease.until <= :now OR lease.holder = excluded.holder
+    OR lease.until > :impossible
 RETURNING number
 
 -- name: hold

@@ -16,6 +16,7 @@ from pydantic import Field as Constrained
 from engine import canonical
 from engine.grammar import (
     Breaks,
+    CalendarNamed,
     Currency,
     DataPath,
     DomainName,
@@ -283,7 +284,7 @@ class Definition(Grammar):
     record_refusals: bool = False
     only_one: Listed[OnlyOne] = []
     reactions: list[Reaction] = []
-    calendar: Named | None = None
+    calendar: CalendarNamed | None = None
     register_kind: Annotated[RegisterKind | None, Constrained(alias="register")] = None
     in_force: Listed[Word] = []
     breaks: Breaks = {}

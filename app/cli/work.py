@@ -66,10 +66,12 @@ def _work_once(home: Home, as_json: bool) -> None:
 def _work_on(home: Home, as_json: bool) -> None:
     """The scheduler looks at the clock now and then; consumers are woken by what is recorded."""
     from app.following import Followers
+    from app.garbage import collect_seldom
 
     told: set[tuple[object, ...]] = set()
     others: dict[str, str] = {}
     with Followers(home, _warn) as followers:
+        collect_seldom()
         try:
             while True:
                 report = _work(home)

@@ -9,7 +9,8 @@ from pathlib import Path
 from psycopg.rows import tuple_row
 
 from engine.errors import StoreFailed
-from engine.store.postgres_pool import Connection, plain_address
+from engine.store.postgres_connection import plain_address
+from engine.store.postgres_pool import Connection
 
 MIGRATIONS = Path(__file__).with_name("postgres_migrations")
 OLDEST = 150000
