@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,8 +104,15 @@ def publish_command(
         broken = [problem for beside in compare(loaded, before) for problem in beside.problems]
         outcomes = [publish(opened.service, one, requester, reason) for one in loaded]
         opened.catch_up()
+        lacking = sorted({key for one in loaded for key in _calendars(one.definition, opened)})
     for problem in broken:
         click.echo(f"warning: {problem}", err=True)
+    for key in lacking:
+        click.echo(
+            f"hint: there is no calendar {key} yet; no case can start before there is"
+            " (pmo holidays --help shows how)",
+            err=True,
+        )
     if as_json:
         print_json(
             [
@@ -123,6 +131,19 @@ def publish_command(
         named = f"{outcome.definition.workflow} version {outcome.definition.version}"
         told = "is published" if outcome.new else "was published already"
         click.echo(f"{bold(named)} {told}  {dim(f'(position {outcome.receipt.position})')}")
+
+
+def _calendars(definition: Definition, home: Home) -> Iterator[str]:
+    """The calendar that the definition cannot do without, where the home has none of that name."""
+    from engine.calendars import OR_USUAL
+    from engine.registers import key_of
+    from projections.cases import case
+
+    named = definition.calendar
+    if named and not named.startswith("data.") and not named.endswith(OR_USUAL):
+        key = key_of("calendar", name=named)
+        if key and case(home.views, key) is None:
+            yield key
 
 
 @click.command("workflows")

@@ -126,6 +126,13 @@ def test_what_is_referred_to_may_be_published_and_need_not_be_checked_again(pmo,
     pmo.done("publish", str(folder / "decision.yaml"))
 
 
+def test_a_calendar_that_is_not_there_yet_is_told_when_it_is_published(pmo, folder):
+    edit(folder / "objective.yaml", "version: 1", "version: 2\ncalendar: uk")
+    answer = pmo.done("publish", str(folder / "objective.yaml"))
+    assert "objective version 2 is published" in answer.out
+    assert "hint: there is no calendar CAL-uk yet; no case can start before there is" in answer.err
+
+
 def test_without_a_home_what_is_referred_to_may_be_shipped(nowhere, folder):
     nowhere.done("check", str(folder / "decision.yaml"))
 
