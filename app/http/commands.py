@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -110,9 +109,9 @@ Asked = Annotated[
 ASKED: TypeAdapter[Asked] = TypeAdapter(Asked)
 
 
-async def read_command(request: Request, caller: Caller, idempotency_key: str) -> Command:
+async def read_command(request: Request, caller: Caller) -> Command:
     """The command in a request. Raises ``Refusal`` with every problem it has."""
-    command_id = _command_id(idempotency_key)
+    command_id = _command_id(request.headers.get("Idempotency-Key", ""))
     body = await read_json(request)
     try:
         asked = ASKED.validate_json(body)
@@ -127,7 +126,7 @@ async def read_command(request: Request, caller: Caller, idempotency_key: str) -
 
 
 def answer(receipt: Receipt) -> Response:
-    return Response(orjson.dumps(asdict(receipt)), media_type="application/json")
+    return Response(orjson.dumps(receipt), media_type="application/json")
 
 
 def _command_id(header: str) -> str:
