@@ -176,6 +176,18 @@ class OwnServer(Server):
                     raise RuntimeError(self.told) from None
                 time.sleep(0.02)
 
+    def runs(self) -> bool:
+        """Whether there is a process that accepts connections, or will."""
+        with suppress(OSError, IndexError):  # no file of its process
+            told = subprocess.run(["ps", "-o", "stat=", "-p", str(self.pid)], check=False, **QUIET)
+            return bool(told.stdout) and not told.stdout.startswith(b"Z")
+        return False
+
+    def start_again(self) -> None:
+        """After it has ended by itself."""
+        self._wait_for_end()
+        self.start()
+
     @property
     def told(self) -> str:
         """What it has written into its log."""
@@ -278,6 +290,7 @@ def _made_by_initdb(programs: Path, user: str | None) -> Path:
         *(folder, user, programs / "initdb", "--pgdata", folder / "data"),
         *("--username", "postgres", "--pwfile", password),
         *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"),
+        *("--wal-segsize", "1"),  # megabyte: less to copy, and a small disk is soon full
     )
     return folder / "data"
 
