@@ -102,6 +102,7 @@ class OwnServer(Server):
         small: int = 0,
         small_wal: int = 0,
         trust: str = "",
+        port: int = 0,
     ) -> None:
         self._user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
         self._folder = _scratch(self._user)
@@ -109,12 +110,13 @@ class OwnServer(Server):
         self._keeper: subprocess.Popen[bytes] | None = None
         atexit.register(self.remove)
         self._programs = _within_reach(programs, self._user)
-        self.port = _free_port()
+        self.port = port or _free_port()
         self._settings = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "max_connections": 200,
             "fsync": "on" if fsync else "off",  # off: outlives a killed server all the same
+            "wal_retrieve_retry_interval": "200ms",  # a standby looks again for who it follows
             **(settings or {}),
             "port": self.port,
         }
@@ -193,9 +195,9 @@ class OwnServer(Server):
         """What it has written into its log."""
         return (self._folder / "log").read_text()
 
-    def standby(self) -> Standby:
+    def standby(self, port: int = 0) -> Standby:
         """A server that follows this one, and can take its place."""
-        return Standby(self._programs, self.port, dict(self._settings))
+        return Standby(self._programs, self.port, dict(self._settings), port)
 
     def set(self, **settings: object) -> None:
         """Change what can be changed while it runs."""
@@ -304,9 +306,11 @@ def _run(folder: Path, user: str | None, *command: str | Path) -> None:
 class Standby(OwnServer):
     """A server that follows another by streaming replication, under the name ``standby``."""
 
-    def __init__(self, programs: Path, follows: int, settings: dict[str, object]) -> None:
+    def __init__(
+        self, programs: Path, follows: int, settings: dict[str, object], port: int = 0
+    ) -> None:
         self._follows = follows
-        super().__init__(programs, settings=settings)
+        super().__init__(programs, settings=settings, port=port)
 
     def _make(self) -> None:
         whom = f"postgresql://postgres@127.0.0.1:{self._follows}/?application_name=standby"
