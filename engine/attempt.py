@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from engine.case import Case
@@ -15,6 +15,8 @@ from engine.events import Evidence, Verdict
 from engine.values import Value
 
 T = TypeVar("T")
+
+_NO_CASES: Mapping[str, Case | None] = {}
 
 
 @dataclass(slots=True)
@@ -35,19 +37,6 @@ class Attempt:
     tried: list[tuple[Step, tuple[Verdict, ...]]] = field(default_factory=list)
     _found: dict[tuple[str, int], Any] = field(default_factory=dict)
     _environment: Environment | None = None
-
-    def ask(self, step: Step, guards: tuple[Guard, ...]) -> bool:
-        """Evaluate every guard, keep every verdict; whether nothing stands against the step."""
-        verdicts = tuple([guard.judge(self) for guard in guards])
-        if self.overriding:
-            verdicts = tuple(
-                replace(verdict, weight="overridden")
-                if not verdict.held and step.override and guard.kind in step.override.of
-                else verdict
-                for guard, verdict in zip(guards, verdicts, strict=True)
-            )
-        self.tried.append((step, verdicts))
-        return all(verdict.held or verdict.weight != "shall" for verdict in verdicts)
 
     def once(self, what: str, said: Grammar, find: Callable[[], T]) -> T:
         """What several guards ask about one part of the definition is found out once."""
@@ -84,8 +73,7 @@ class Attempt:
     def environment(self) -> Environment:
         """What conditions may look at: the same for every step that is tried."""
         if self._environment is None:
-            seen = self.context.seen
-            actor = self.command.actor
+            actor, evidence = self.command.actor, self.evidence
             self._environment = Environment(
                 data=self.data,
                 state=self.case.state if self.case else "",
@@ -93,14 +81,18 @@ class Attempt:
                 now=self.context.now,
                 actor_id=actor.id,
                 actor_roles=actor.roles,
-                evidence=tuple([item.kind for item in self.evidence]),
-                cases={
-                    name: seen.get(self.data[name])
-                    for name in self.definition.ref_fields
-                    if isinstance(self.data.get(name), str)
-                },
+                evidence=tuple([item.kind for item in evidence]) if evidence else (),
+                cases=self._cases() if self.definition.ref_fields else _NO_CASES,
             )
         return self._environment
+
+    def _cases(self) -> dict[str, Case | None]:
+        seen, data = self.context.seen, self.data
+        return {
+            name: seen.get(data[name])
+            for name in self.definition.ref_fields
+            if isinstance(data.get(name), str)
+        }
 
 
 Judge = Callable[[Attempt], Verdict]
