@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from engine.case import Case
-from engine.cel_values import Environment
 from engine.commands import Command, Observe, PullTrigger
 from engine.context import Context
 from engine.definition import Definition, Grammar, GuardKind, Step
@@ -15,8 +14,6 @@ from engine.events import Evidence, Verdict
 from engine.values import Value
 
 T = TypeVar("T")
-
-_NO_CASES: Mapping[str, Case | None] = {}
 
 
 @dataclass(slots=True)
@@ -36,7 +33,6 @@ class Attempt:
     context: Context
     tried: list[tuple[Step, tuple[Verdict, ...]]] = field(default_factory=list)
     _found: dict[tuple[str, int], Any] = field(default_factory=dict)
-    _environment: Environment | None = None
 
     def once(self, what: str, said: Grammar, find: Callable[[], T]) -> T:
         """What several guards ask about one part of the definition is found out once."""
@@ -69,24 +65,30 @@ class Attempt:
         value = self.data.get(name.removeprefix("data."))
         return value if isinstance(value, str) else ""
 
-    @property
-    def environment(self) -> Environment:
-        """What conditions may look at: the same for every step that is tried."""
-        if self._environment is None:
-            actor, evidence = self.command.actor, self.evidence
-            self._environment = Environment(
-                data=self.data,
-                state=self.case.state if self.case else "",
-                key=self.key,
-                now=self.context.now,
-                actor_id=actor.id,
-                actor_roles=actor.roles,
-                evidence=tuple([item.kind for item in evidence]) if evidence else (),
-                cases=self._cases() if self.definition.ref_fields else _NO_CASES,
-            )
-        return self._environment
+    # What conditions look at (``engine.cel_values.View``), beside ``data`` and ``key``.
 
-    def _cases(self) -> dict[str, Case | None]:
+    @property
+    def state(self) -> str:
+        return self.case.state if self.case else ""
+
+    @property
+    def now(self) -> str:
+        return self.context.now
+
+    @property
+    def actor_id(self) -> str:
+        return self.command.actor.id
+
+    @property
+    def actor_roles(self) -> tuple[str, ...]:
+        return self.command.actor.roles
+
+    @property
+    def evidence_kinds(self) -> tuple[str, ...]:
+        return tuple([item.kind for item in self.evidence])
+
+    @property
+    def cases(self) -> Mapping[str, Case | None]:
         seen, data = self.context.seen, self.data
         return {
             name: seen.get(data[name])

@@ -243,7 +243,7 @@ def _condition(check: Check, definition: Definition) -> Judge:
     held_verdict = Verdict(rule=condition.source, held=True)
 
     def guard(attempt: Attempt) -> Verdict:
-        held, reason = condition.evaluate(attempt.environment)
+        held, reason = condition.evaluate(attempt)
         if held:
             return held_verdict
         said = f"{check.otherwise} ({reason})" if check.otherwise else reason
