@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from engine import deadlines, values
 from engine.attempt import Attempt
@@ -30,12 +30,10 @@ from engine.errors import BadInput, Problem, Refused
 from engine.events import (
     AnyEvent,
     CaseLinked,
-    CaseObserved,
     CaseStarted,
     CaseTransitioned,
     ClaimChanged,
     CommandRefused,
-    Conformance,
     DeadlineReminded,
     DefinitionRef,
     Due,
@@ -211,54 +209,6 @@ def _beside(
     return found
 
 
-def observe(command: Observe, case: Case | None, workflow: Workflow, context: Context) -> Decision:
-    """Record facts, each with what the rules say of it.
-
-    Raises ``BadInput``; refuses only where ``expected_version`` shows that the case has moved on.
-    """
-    if outrun := _outrun(command, case):
-        return Decision((), case, Refused(f"{command.case}: the facts are refused", outrun))
-    at = occurred_at(command, context.now)
-    definition = workflow.definition
-    problems: list[Problem] = []
-    events: list[AnyEvent] = []
-    for index, fact in enumerate(command.facts):
-        where = f"/facts/{index}"
-        try:
-            given = values.read_all(definition.data, fact.data, f"{where}/data")
-        except BadInput as error:
-            problems.extend(error.problems)
-            continue
-        if fact.state is not None and fact.state not in definition.states:
-            known = ", ".join(definition.states)
-            problems.append(
-                Problem(f"{where}/state", f"no state {fact.state!r}", f"one of: {known}")
-            )
-            continue
-        state = definition.initial if case is None and fact.state is None else fact.state
-        version = case.version + 1 if case else 1
-        event = CaseObserved(
-            **envelope(
-                command,
-                command.case,
-                version,
-                case.definition if case else workflow.ref,
-                context,
-                at,
-            ),
-            name=fact.name,
-            state=state,
-            data=given,
-            conformance=_conformance(command, case, workflow, state, given, at, context),
-            origin=command.origin,
-        )
-        events.append(event)
-        case = evolve(case, event)
-    if problems:
-        raise BadInput(problems)
-    return Decision(tuple(events), case)
-
-
 def attach(command: AttachEvidence, case: Case, context: Context) -> Decision:
     """Put evidence beside a case."""
     _check([command.evidence], context.now)
@@ -323,7 +273,7 @@ def references(
     )
 
 
-def _outrun(command: PullTrigger | Observe, case: Case | None) -> tuple[Verdict, ...]:
+def outrun(command: PullTrigger | Observe, case: Case | None) -> tuple[Verdict, ...]:
     """Whether the case is no longer what the sender had seen."""
     if command.expected_version is None:
         return ()
@@ -339,7 +289,7 @@ def _prior(
     command: PullTrigger, case: Case, workflow: Workflow, occurred_at: str, reached: str, now: str
 ) -> tuple[Verdict, ...]:
     """What must be so before any guard of a transition is asked."""
-    verdicts = list(_outrun(command, case))
+    verdicts = list(outrun(command, case))
     triggers = workflow.triggers(case.state)
     if command.trigger not in triggers:
         offer = f"from here: {', '.join(triggers)}" if triggers else "nothing leaves this state"
@@ -407,57 +357,6 @@ def _refused(
         verdicts=verdicts,
     )
     return Decision((event,), evolve(case, event), refusal)
-
-
-def _conformance(
-    command: Observe,
-    case: Case | None,
-    workflow: Workflow,
-    state: str | None,
-    given: Mapping[str, Value],
-    occurred_at: str,
-    context: Context,
-) -> Conformance:
-    definition = workflow.definition
-    if case is None:
-        if state != definition.initial:
-            return _violates(f"start: begins in {definition.initial}, not in {state}")
-        attempt = _attempt(command, command.case, workflow, None, given, (), context)
-        return _judged(workflow, definition.start, attempt)
-    if state is None or state == case.state:
-        return _CONFORMS
-    if occurred_at < case.since[""]:
-        return Conformance(verdict="not_evaluable", rules=("recorded out of order",))
-    rules = [
-        rule for rule in definition.transitions_from(case.state) if rule.target(case.state) == state
-    ]
-    if not rules:
-        return _violates(f"from: nothing leads from {case.state} to {state}")
-    attempt = _attempt(command, case.key, workflow, case, given, (), context)
-    return min((_judged(workflow, rule, attempt) for rule in rules), key=_severity)
-
-
-def _judged(workflow: Workflow, rule: Step, attempt: Attempt) -> Conformance:
-    verdicts = workflow.judge(rule, attempt)
-    verdicts = tuple(v for v in verdicts if v.weight == "shall")
-    broken = tuple(f"{v.rule}: {v.reason}" for v in verdicts if v.held is False)
-    if broken:
-        return _violates(*broken)
-    open_ = tuple(f"{v.rule}: {v.reason}" for v in verdicts if v.held is None)
-    return Conformance(verdict="not_evaluable", rules=open_) if open_ else _CONFORMS
-
-
-def _severity(conformance: Conformance) -> tuple[int, int]:
-    order: dict[Literal["conforms", "not_evaluable", "violates"], int]
-    order = {"conforms": 0, "not_evaluable": 1, "violates": 2}
-    return order[conformance.verdict], len(conformance.rules)
-
-
-_CONFORMS = Conformance(verdict="conforms")
-
-
-def _violates(*rules: str) -> Conformance:
-    return Conformance(verdict="violates", rules=rules)
 
 
 def _attempt(

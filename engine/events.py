@@ -62,6 +62,15 @@ def stored(cls: type[T]) -> type[T]:
     return made
 
 
+def beside(event: T, **news: Any) -> T:
+    """An event like another of the same command but for some fields, at a third of the cost of one
+    made anew."""
+    made = object.__new__(type(event))
+    made.__dict__.update(event.__dict__)
+    made.__dict__.update(news)
+    return made
+
+
 @part
 class Actor:
     id: str

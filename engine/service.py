@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from engine import canonical, decide, ids, signing, values
+from engine import canonical, decide, ids, observing, signing, values
 from engine.callers import Call, Line
 from engine.case import Case, fold
 from engine.catalog import Catalog, Published, stream_of, succeeds
@@ -32,6 +33,7 @@ from engine.commands import (
     StartCase,
 )
 from engine.context import Context
+from engine.cycles import uncollected
 from engine.decide import Decision
 from engine.definition import Definition
 from engine.errors import BadInput, CommandIdReused, Contended, Faulty, NotFound, PmoError, Refused
@@ -49,6 +51,8 @@ from engine.store.log import Append, Appended, Conflict, Log, Marked, Recorded
 from engine.validation import explain
 
 LARGEST_GROUP = 500
+_MANY = 100
+"""Commands of a group from which on the search for cycles waits until it is written."""
 MOST_ROUNDS = 50
 CASES_KEPT = 50_000
 
@@ -165,6 +169,10 @@ class Service:
 
     def _serve(self, group: Sequence[_Ticket]) -> None:
         """Answer a group; if the log cannot be written, all of it with the same reason."""
+        with uncollected() if len(group) >= _MANY else nullcontext():
+            self._answer(group)
+
+    def _answer(self, group: Sequence[_Ticket]) -> None:
         pending = group
         lost = 0  # rounds in a row in which nobody was answered
         try:
@@ -192,6 +200,7 @@ class Service:
     def _attempt(self, group: Sequence[_Ticket]) -> list[_Ticket]:
         """Decide and append a group; those that lost a race, to be tried again."""
         self._latest = now = max(self._clock.now(), self._latest)
+        self._look_ahead(group)
         drafted: dict[str, Case] = {}
         current = _Round(now, drafted, lambda key: drafted.get(key) or self._find(key))
         drafts: list[tuple[_Ticket, _Draft]] = []
@@ -340,7 +349,7 @@ class Service:
             name = workflow.definition.workflow
             raise BadInput.one("/workflow", f"{command.case} is a case of {name}")
         context = self._context(current)
-        decision = decide.observe(command, case, workflow, context)
+        decision = observing.observe(command, case, workflow, context)
         return _Draft(decision, {**context.reads, **expected})
 
     def _publish(self, command: PublishDefinition, current: _Round) -> _Draft | Receipt:
@@ -400,6 +409,14 @@ class Service:
         else:
             self._absent.add(key)
         return case
+
+    def _look_ahead(self, group: Sequence[_Ticket]) -> None:
+        """Find out at once which of the cases that are observed are new: one by one, that would
+        cost more than all else about them."""
+        observed = [ticket.command.case for ticket in group if isinstance(ticket.command, Observe)]
+        unknown = {key for key in observed if key not in self._kept and key not in self._absent}
+        if len(unknown) > 1:
+            self._absent |= unknown - self.log.versions(unknown).keys()
 
     def _keep(self, case: Case) -> None:
         """Keep a fold for the next command; only ever what is durable."""

@@ -25,6 +25,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadInput, Problem
@@ -47,6 +48,10 @@ _MONEY = re.compile(
     r"(?P<before>[A-Z]{3})?\s*(?P<amount>[+-]?\d[\d,_]*(?:\.\d+)?)\s*(?P<scale>k|m|bn)?\s*(?P<after>[A-Z]{3})?",
     re.IGNORECASE,
 )
+
+_PLAIN = re.compile(r"(?=.{1,15}$)-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+"""An amount that is written as it is kept: most are."""
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def withheld(ground: str) -> dict[str, str]:
@@ -157,6 +162,8 @@ def _money(field: Field, raw: Any, where: str) -> dict[str, str]:
         text = str(raw)
     else:
         raise BadInput.one(where, f"{_kind(raw)} where money is needed", mend)
+    if _PLAIN.fullmatch(text) and currency == field.currency:
+        return {"amount": text, "currency": currency}
     match = _MONEY.fullmatch(text.strip())
     if not match:
         raise BadInput.one(where, f"{_quote(text)} is not an amount of money", mend)
@@ -170,12 +177,17 @@ def _money(field: Field, raw: Any, where: str) -> dict[str, str]:
 
 
 def _date(_: Field, raw: Any, where: str) -> str:
-    if isinstance(raw, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", raw):
+    if isinstance(raw, str) and _DAY.fullmatch(raw):
         try:
-            return date.fromisoformat(raw).isoformat()
+            return _day(raw)
         except ValueError:
             pass
     raise BadInput.one(where, f"{_quote(raw)} is not a date", "write it as 2026-12-31")
+
+
+@lru_cache(maxsize=10_000)
+def _day(text: str) -> str:
+    return date.fromisoformat(text).isoformat()
 
 
 def _choice(field: Field, raw: Any, where: str) -> str:

@@ -26,6 +26,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "engine.__init__",
         "engine.canonical",
         "engine.clock",
+        "engine.cycles",
         "engine.errors",
         "engine.ids",
         "engine.yaml_source",

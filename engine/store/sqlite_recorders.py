@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Literal
 from uuid import UUID
@@ -128,17 +128,31 @@ class Recorder(stock.SQLiteApplicationRecorder):
         stored_events: Sequence[persistence.StoredEvent],
         **_: Any,
     ) -> Sequence[int] | None:
+        return self.add(
+            c,
+            [
+                (
+                    event.originator_id.hex
+                    if isinstance(event.originator_id, UUID)
+                    else event.originator_id,
+                    event.originator_version,
+                    event.topic,
+                    event.state,
+                )
+                for event in stored_events
+            ],
+        )
+
+    def add(
+        self, c: stock.SQLiteCursor, events: Iterable[tuple[str, int, str, bytes]]
+    ) -> list[int]:
+        """Stream, version, type and bytes of each event go to the end of the log: its positions."""
         position, chain = self.datastore.head
         rows = []
-        for event in stored_events:
+        for stream, version, topic, state in events:
             position += 1
-            chain = link(chain, event.state)
-            stream = event.originator_id
-            if isinstance(stream, UUID):
-                stream = stream.hex
-            rows.append(
-                (position, stream, event.originator_version, event.topic, event.state, chain)
-            )
+            chain = link(chain, state)
+            rows.append((position, stream, version, topic, state, chain))
         c.executemany(self.insert_events_statement, rows)
         self.datastore.head = (position, chain)
         return [row[0] for row in rows]

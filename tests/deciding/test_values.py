@@ -35,6 +35,17 @@ def test_money_is_exact_however_it_is_written(raw: Any, amount: str) -> None:
     assert values.read(MONEY, raw, "/x") == {"amount": amount, "currency": "GBP"}
 
 
+@given(st.from_regex(r"[+-]?\d{1,16}(\.\d{0,4})?", fullmatch=True))
+def test_money_reads_the_same_with_and_without_its_currency(text: str) -> None:
+    def read(raw: str) -> Any:
+        try:
+            return values.read(MONEY, raw, "/x")
+        except BadInput:
+            return None
+
+    assert read(text) == read(f"GBP {text}")
+
+
 @pytest.mark.parametrize(
     ("field", "raw", "says"),
     [
