@@ -24,7 +24,7 @@ from engine.commands import (
 )
 from engine.context import Context
 from engine.deadlines import Entering
-from engine.definition import Definition, Step
+from engine.definition import Definition
 from engine.envelope import envelope, occurred_at
 from engine.errors import BadInput, Problem, Refused
 from engine.events import (
@@ -85,7 +85,9 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
         dues, why = deadlines.begin(entering)
         if why:
             return Decision((), None, Refused(cannot, (*taken.verdicts, _no_deadline(why))))
-    others = _beside(command, key, workflow.ref, definition, None, taken.state, attempt, at)
+    others: list[tuple[AnyEvent, Case]] = []
+    if definition.reaches_others:
+        others = _beside(command, key, workflow.ref, definition, None, taken.state, attempt, at)
     said = envelope(command, key, 1, workflow.ref, context, at)
     said |= _taken_as(taken, attempt)
     said["data"] = given
@@ -110,10 +112,12 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     if command.actor.kind == "timer" and command.entered is not None:
         at = max(at, reached)  # it was due before a fact that leaves the case where it was
     attempt = _attempt(command, case.key, workflow, case, given, command.evidence, context)
-    prior = _prior(command, case, workflow, at, reached, now)
+    prior: tuple[Verdict, ...] = ()
     taken: Taken | None = None
     if command.trigger in workflow.triggers(case.state):
         taken = workflow.step(command.trigger, attempt)
+    if taken is None or at < reached or _is_particular(command):
+        prior = _prior(command, case, workflow, at, reached, now)
     if taken is None or prior:
         return _refused(command, case, workflow, context, (*prior, *_nearest(attempt)))
     state = taken.state
@@ -128,7 +132,9 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
         if why:
             verdicts = (*taken.verdicts, _no_deadline(why))
             return _refused(command, case, workflow, context, verdicts)
-    others = _beside(command, case.key, case.definition, definition, case, state, attempt, at)
+    others: list[tuple[AnyEvent, Case]] = []
+    if definition.reaches_others:
+        others = _beside(command, case.key, case.definition, definition, case, state, attempt, at)
     said = envelope(command, case.key, case.version + 1, case.definition, context, at)
     said |= _taken_as(taken, attempt)
     said["data"] = given
@@ -173,8 +179,6 @@ def _beside(
 ) -> list[tuple[AnyEvent, Case]]:
     """What the step brings about on other streams: parents hear of it, claims change hands."""
     found: list[tuple[AnyEvent, Case]] = []
-    if not definition.reaches_others:
-        return found
     context = attempt.context
 
     def add(event: AnyEvent, before: Case | None) -> None:
@@ -283,6 +287,15 @@ def outrun(command: PullTrigger | Observe, case: Case | None) -> tuple[Verdict, 
     where = command.case
     reason = f"{where} is at version {version}, not {command.expected_version}; look at it again"
     return (Verdict(rule="expected_version", held=False, reason=reason),)
+
+
+def _is_particular(command: PullTrigger) -> bool:
+    """Whether the sender has said more than what to do, which ``_prior`` looks at."""
+    return (
+        command.expected_version is not None
+        or command.entered is not None
+        or command.override is not None
+    )
 
 
 def _prior(

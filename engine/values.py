@@ -42,7 +42,6 @@ MOST_PROBLEMS = 50
 CASE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,79}")
 ACTOR_ID = re.compile(r"[^\x00-\x1f\x7f/,:]{1,200}")
 
-_WHOLE = re.compile(r"[1-9][0-9]{0,14}")
 _SCALES = {"": 1, "k": 10**3, "m": 10**6, "bn": 10**9}
 _MONEY = re.compile(
     r"(?P<before>[A-Z]{3})?\s*(?P<amount>[+-]?\d[\d,_]*(?:\.\d+)?)\s*(?P<scale>k|m|bn)?\s*(?P<after>[A-Z]{3})?",
@@ -152,8 +151,6 @@ def _number(field: Field, raw: Any, where: str) -> int | float:
 
 
 def _money(field: Field, raw: Any, where: str) -> dict[str, str]:
-    if type(raw) is str and _WHOLE.fullmatch(raw):  # as most say it, and already as it is kept
-        return {"amount": raw, "currency": str(field.currency)}
     mend = f"write 1250000, 1.25m or '{field.currency} 1,250,000.00'"
     currency: Any = field.currency
     if isinstance(raw, dict) and set(raw) == {"amount", "currency"}:
