@@ -56,6 +56,14 @@ class Round:
         self.find: Callable[[str], Case | None] = lambda key: cases.get(key) or folds.find(key)
         self._context = Context(now, new_id, self.find, catalog.definition)
 
+    def take(self, decision: Decision) -> None:
+        """The commands to come are decided on what this one leaves."""
+        cases = self.cases
+        if case := decision.case:
+            cases[case.key] = case
+        for case in decision.others:
+            cases[case.key] = case
+
     def context(self) -> Context:
         """What the next command is judged in; the same again as long as nobody has looked at
         anything through it."""
@@ -104,10 +112,15 @@ class Drafter:
         raise TypeError(f"no such command: {type(command).__name__}")
 
     def _pull(self, command: PullTrigger, current: Round) -> Draft:
-        case = current.cases.get(command.case) or self._case(command.case, current)
+        key = command.case
+        case = current.cases.get(key) or self._folds.find(key) or self._folds.find_again(key)
+        if case is None:
+            raise no_case(key)
         context = current.context()
         decision = decide.pull(command, case, self._catalog.pinned(case.definition), context)
-        return Draft(decision, {**context.reads, case.key: case.version})
+        expected = context.reads
+        expected[key] = case.version
+        return Draft(decision, expected)
 
     def _attach(self, command: AttachEvidence, current: Round) -> Draft:
         case = self._case(command.case, current)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engine.attempt import Attempt, Guard, Judge
-from engine.definition import Definition, Step, Transition
+from engine.definition import Definition, Override, Step, Transition
 from engine.events import Verdict
 from engine.guards import guards_of
 from engine.standing import Standing, standing_of
@@ -25,9 +25,9 @@ class Plan:
 
     def holds(self, attempt: Attempt) -> bool:
         """Evaluate every guard, keep every verdict; whether nothing stands against the step."""
-        verdicts = self.judge(attempt)
-        if attempt.overriding:
-            verdicts = self._overridden(verdicts)
+        verdicts = tuple([judge(attempt) for judge in self.judges])
+        if self.step.override and attempt.overriding:
+            verdicts = self._overridden(verdicts, self.step.override)
         attempt.tried.append((self.step, verdicts))
         return not [v for v in verdicts if not v.held and v.weight == "shall"]
 
@@ -35,11 +35,10 @@ class Plan:
         """Every guard's answer."""
         return tuple([judge(attempt) for judge in self.judges])
 
-    def _overridden(self, verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
-        may = self.step.override.of if self.step.override else ()
+    def _overridden(self, verdicts: tuple[Verdict, ...], said: Override) -> tuple[Verdict, ...]:
         return tuple(
             replace(verdict, weight="overridden")
-            if not verdict.held and guard.kind in may
+            if not verdict.held and guard.kind in said.of
             else verdict
             for guard, verdict in zip(self.guards, verdicts, strict=True)
         )

@@ -155,8 +155,7 @@ class Service:
             if isinstance(draft, Receipt):
                 ticket.answer = self._answered_before(ticket) or draft
             elif draft.decision.events:
-                for case in draft.decision.changed:
-                    current.cases[case.key] = case
+                current.take(draft.decision)
                 drafts.append((ticket, draft))
             else:
                 refused.append((ticket, draft))
@@ -186,10 +185,11 @@ class Service:
                 for ticket, draft in drafts
             ]
         )
-        again = []
+        again: list[Ticket] = []
+        written: list[Case] = []
         for (ticket, (decision, expected)), answer in zip(drafts, answers, strict=True):
             if type(answer) is Appended:
-                self._folds.keep(decision.changed)
+                written += decision.changed
                 ticket.answer = decision.refusal or receipt_of(answer.events)
                 continue
             lost.update([event.stream for event in decision.events])
@@ -199,6 +199,7 @@ class Service:
             else:
                 self._drafter.forget(expected)
                 again.append(ticket)
+        self._folds.keep(written)
         return again
 
     def _outdated(self, command: Command) -> bool:
