@@ -29,8 +29,8 @@ _ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "to": ("ref", "list"),
     "currency": ("money",),
     "unit": ("number",),
-    "least": ("number",),
-    "most": ("number",),
+    "least": ("number", "money"),
+    "most": ("number", "money"),
     "longest": ("text",),
     "parent": ("ref",),
     "unique": ("list",),
@@ -106,11 +106,12 @@ def _ref(field: Field, at: str) -> Iterator[Problem]:
 def _money(field: Field, at: str) -> Iterator[Problem]:
     if not field.currency:
         yield Problem(at, "money needs a currency", "add `currency: GBP`")
+    yield from _bounds(field, at)
 
 
-def _number(field: Field, at: str) -> Iterator[Problem]:
+def _bounds(field: Field, at: str) -> Iterator[Problem]:
     if field.least is not None and field.most is not None and field.least > field.most:
-        what = f"no number is at least {field.least:g} and at most {field.most:g}"
+        what = f"no {field.type} is at least {field.least:g} and at most {field.most:g}"
         yield Problem(f"{at}/least", what, "swap them")
 
 
@@ -118,7 +119,7 @@ _CHECKS: dict[str, Callable[[Field, str], Iterator[Problem]]] = {
     "choice": _choice,
     "list": _list,
     "money": _money,
-    "number": _number,
+    "number": _bounds,
     "ref": _ref,
 }
 

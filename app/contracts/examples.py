@@ -98,6 +98,7 @@ _PAPER = {
     "sha256": sha256(b"business case").hexdigest(),
     "uri": None,
 }
+_AMOUNT = 1_250_000
 _REFUSAL = {"held": False, "reason": "needs a sponsor", "rule": "by", "weight": "shall"}
 _OF_EVERY_CASE: dict[type, Body] = {
     EvidenceAttached: {"evidence": _PAPER},
@@ -114,7 +115,9 @@ def _value(field: Field, kind: str = "") -> Any:
             least = 0 if field.least is None else field.least
             return least if field.most is None else min(least, field.most)
         case "money":
-            return {"amount": "1250000.00", "currency": field.currency}
+            most = _AMOUNT if field.most is None else min(_AMOUNT, field.most)
+            amount = most if field.least is None else max(most, field.least)
+            return {"amount": f"{amount:.2f}", "currency": field.currency}
         case "choice":
             return field.choices[0]
         case "list":

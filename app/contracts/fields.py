@@ -42,7 +42,9 @@ def _of_type(field: Field, kind: str) -> Schema:
         case "number":
             return _number(field)
         case "money":
-            amount = {"type": "string", "pattern": r"^-?\d{1,15}(\.\d{1,15})?$"}
+            # Of the bounds of an amount, which is text, a pattern can say only which sign it has.
+            sign = "-?" if field.least is None or field.least < 0 else ""
+            amount = {"type": "string", "pattern": rf"^{sign}\d{{1,15}}(\.\d{{1,15}})?$"}
             return _object({"amount": amount, "currency": {"const": field.currency}})
         case "date":
             return {"type": "string", "format": "date", "pattern": DATE}

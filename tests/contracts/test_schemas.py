@@ -146,6 +146,7 @@ data:
   a_text: {type: text, required: true, longest: 5}
   a_number: {type: number, least: 0, most: 10, unit: points}
   money: {type: money, currency: EUR}
+  spent: {type: money, currency: EUR, least: 0, most: 90000}
   day: {type: date}
   colour: {type: choice, of: [red, green]}
   other: {type: ref, to: thing}
@@ -175,6 +176,10 @@ VALUES = {
     "money": (
         [{"amount": "1.50", "currency": "EUR"}, {"amount": "-3", "currency": "EUR"}],
         [{"amount": 1.5, "currency": "EUR"}, {"amount": "1", "currency": "GBP"}, "1 EUR"],
+    ),
+    "spent": (
+        [{"amount": "0", "currency": "EUR"}, {"amount": "1.50", "currency": "EUR"}],
+        [{"amount": "-3", "currency": "EUR"}],
     ),
     "day": (["2026-12-31"], ["31.12.2026", "2026-02-30", 20261231]),
     "colour": (["red"], ["blue", ["red"]]),

@@ -16,6 +16,7 @@ from engine.errors import BadInput
 TEXT = Field(type="text", longest=50)
 NUMBER = Field(type="number", least=0, most=100)
 MONEY = Field(type="money", currency="GBP")
+SPENT = Field(type="money", currency="GBP", least=0, most=1000)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,11 @@ def test_money_reads_the_same_with_and_without_its_currency(text: str) -> None:
         (MONEY, "1,25m", "commas stand only before three digits"),
         (MONEY, "1,000,00", "commas stand only before three digits"),
         (NUMBER, "8,5", "commas stand only before three digits"),
+        (SPENT, -1, "-1 is below 0"),
+        (SPENT, "-0.01", "-0.01 is below 0"),
+        (SPENT, "-50m", "-50000000 is below 0"),
+        (SPENT, {"amount": "-7.10", "currency": "GBP"}, "-7.10 is below 0"),
+        (SPENT, "1,000.01", "1000.01 is above 1000"),
         (TEXT, 7, "a number where text is needed"),
         (TEXT, "a\x00b", "NUL"),
         (TEXT, "x" * 51, "51 characters, at most 50 fit"),
