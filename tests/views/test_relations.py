@@ -321,3 +321,17 @@ def test_what_waits_says_until_when(dated):
     assert (waiting["until"], waiting["late"]) == (recorded(APRIL), None)
     (late,) = opened(dated, "waiting", {"role": "owner"}, as_of="2026-05-01")
     assert late["late"] == "overdue"
+
+
+def test_what_has_no_day_is_an_option_and_waits_only_on_request(dated, history, runner):
+    history.write(history.started("P-2", "open", MARCH))
+    runner.catch_up()
+    assert column_of(dated) == ["P-1"]
+    assert column_of(dated, options="no") == ["P-1"]
+    assert column_of(dated, options="yes") == ["P-1", "P-2"]
+
+
+def column_of(views, **words):
+    """The cases that wait for an owner on a day in April."""
+    found = opened(views, "waiting", {"role": "owner", **words}, as_of="2026-04-20")
+    return [row["key"] for row in found]
