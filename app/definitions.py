@@ -51,8 +51,14 @@ class Outcome:
 
 
 def find_definitions(paths: Iterable[Path]) -> Iterator[Path]:
-    """The definition files among ``paths`` and in the folders among them, however deep."""
+    """The definition files among ``paths`` and in the folders among them, however deep.
+
+    Raises ``BadInput`` for a file of scenarios that is named itself.
+    """
     for path in paths:
+        if path.name.endswith(SCENARIOS):
+            mend = f"name {path.name.removesuffix(SCENARIOS)}.yaml: they are played with it"
+            raise BadInput.one(str(path), "holds scenarios, and no definition", mend)
         if not path.is_dir():
             yield path
             continue

@@ -17,6 +17,7 @@ from app.places import VIEWS, Address, open_log_at, place_of
 from engine.errors import LogDamaged, NotFound, StoreFailed
 
 if TYPE_CHECKING:
+    from app.alongside import Alongside
     from consumers.leases import Leases
     from consumers.scheduler import Refusals, Scheduler
     from consumers.store import Store
@@ -184,6 +185,13 @@ class Home:
                 return checkpoint
             self._build_elsewhere()
         return self.runner.catch_up(progress=progress)
+
+    def alongside(self) -> Alongside:
+        """Brings the views up in another process while much is recorded; ``catch_up`` comes after
+        it all the same."""
+        from app.alongside import Alongside
+
+        return Alongside(self._address, wanted=self.place.may_write_views())
 
     def check_views(self) -> None:
         """Raises ``LogDamaged`` where the views show more than the log holds."""

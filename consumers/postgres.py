@@ -18,7 +18,7 @@ from projections.postgres_text import translate
 from projections.sql import sql_beside
 
 _SQL = sql_beside(__file__, "postgres.sql")
-_FORM = 1
+_FORM = 2
 _MAKES = 0x504D4F43
 
 # What counts here must be durable, whatever the server does by default. Whoever stops in the middle

@@ -15,7 +15,7 @@ from engine.errors import PmoError
 from projections.sql import sql_beside
 
 _SQL = sql_beside(__file__, "store.sql")
-_FORM = 2
+_FORM = 3
 
 
 class Superseded(PmoError):
@@ -104,9 +104,11 @@ class Store:
         troubles: Iterable[Trouble],
         at: str,
         lease: Lease | None = None,
+        event: str = "",
     ) -> None:
         """Everything up to ``position`` is done, or parked: both in one transaction.
 
+        ``event`` is the id of what stands at that position: the log may lose its end and go on.
         Raises ``Superseded`` if somebody has taken over the ``lease``.
         """
         with self._memory.transaction():
@@ -124,6 +126,13 @@ class Store:
                 }
                 self._run("park", said)
             self._run("advance", {"consumer": consumer, "position": position})
+            if event:
+                self._run("see", {"consumer": consumer, "position": position, "event": event})
+
+    def seen(self, consumer: str, position: int) -> str | None:
+        """The id of the event that a consumer met at the position it has come to, if noted."""
+        rows = self._run("seen", {"consumer": consumer, "position": position})
+        return str(rows[0][0]) if rows else None
 
     def held(self, consumer: str) -> set[str]:
         """The streams of which something is parked."""

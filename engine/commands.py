@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from engine.errors import BadInput
 from engine.events import ActorKind, Answer, Due, Evidence, Source
+from engine.grammar import DomainName
 
 # PostgreSQL keeps no text that holds a NUL character, and to ask it for one fails the question.
 _NO_NUL = Field(
@@ -115,7 +116,7 @@ class Fact(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=80)]
+    name: DomainName
     state: Text | None = None
     data: dict[str, Any] = {}
 

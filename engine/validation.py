@@ -153,8 +153,10 @@ class _Complaints:
                 parent, _, key = place.rpartition("/")
                 where = self._source.where_key(place)
                 what, mend = f"there is no key {key!r} here", suggest(key, self._keys(parent))
-                if given is None and " " in key:  # what follows a comma in braces reads as a key
-                    mend = "put the text before it into quotes: in braces a comma ends it"
+                if given is None and "did you mean" not in mend:
+                    # What follows a comma in braces reads as a key.
+                    quotes = "put the text before it into quotes: in braces a comma ends it"
+                    mend = quotes if " " in key else f"{mend}; or {quotes}"
             case "string_pattern_mismatch":
                 if error["loc"][-1] == "[key]":
                     where = self._source.where_key(place)

@@ -102,6 +102,7 @@ class OwnServer(Server):
         small: int = 0,
         small_wal: int = 0,
         trust: str = "",
+        port: int = 0,
     ) -> None:
         self._user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
         self._folder = _scratch(self._user)
@@ -109,12 +110,13 @@ class OwnServer(Server):
         self._keeper: subprocess.Popen[bytes] | None = None
         atexit.register(self.remove)
         self._programs = _within_reach(programs, self._user)
-        self.port = _free_port()
+        self.port = port or _free_port()
         self._settings = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "max_connections": 200,
             "fsync": "on" if fsync else "off",  # off: outlives a killed server all the same
+            "wal_retrieve_retry_interval": "200ms",  # a standby looks again for who it follows
             **(settings or {}),
             "port": self.port,
         }
@@ -176,14 +178,26 @@ class OwnServer(Server):
                     raise RuntimeError(self.told) from None
                 time.sleep(0.02)
 
+    def runs(self) -> bool:
+        """Whether there is a process that accepts connections, or will."""
+        with suppress(OSError, IndexError):  # no file of its process
+            told = subprocess.run(["ps", "-o", "stat=", "-p", str(self.pid)], check=False, **QUIET)
+            return bool(told.stdout) and not told.stdout.startswith(b"Z")
+        return False
+
+    def start_again(self) -> None:
+        """After it has ended by itself."""
+        self._wait_for_end()
+        self.start()
+
     @property
     def told(self) -> str:
         """What it has written into its log."""
         return (self._folder / "log").read_text()
 
-    def standby(self) -> Standby:
+    def standby(self, port: int = 0) -> Standby:
         """A server that follows this one, and can take its place."""
-        return Standby(self._programs, self.port, dict(self._settings))
+        return Standby(self._programs, self.port, dict(self._settings), port)
 
     def set(self, **settings: object) -> None:
         """Change what can be changed while it runs."""
@@ -278,6 +292,7 @@ def _made_by_initdb(programs: Path, user: str | None) -> Path:
         *(folder, user, programs / "initdb", "--pgdata", folder / "data"),
         *("--username", "postgres", "--pwfile", password),
         *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"),
+        *("--wal-segsize", "1"),  # megabyte: less to copy, and a small disk is soon full
     )
     return folder / "data"
 
@@ -291,9 +306,11 @@ def _run(folder: Path, user: str | None, *command: str | Path) -> None:
 class Standby(OwnServer):
     """A server that follows another by streaming replication, under the name ``standby``."""
 
-    def __init__(self, programs: Path, follows: int, settings: dict[str, object]) -> None:
+    def __init__(
+        self, programs: Path, follows: int, settings: dict[str, object], port: int = 0
+    ) -> None:
         self._follows = follows
-        super().__init__(programs, settings=settings)
+        super().__init__(programs, settings=settings, port=port)
 
     def _make(self) -> None:
         whom = f"postgresql://postgres@127.0.0.1:{self._follows}/?application_name=standby"

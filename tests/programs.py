@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -34,11 +36,17 @@ class Program:
 
     def kill(self) -> None:
         """Without a warning. Fails where it had ended by itself."""
+        assert self.lives()
         assert self._process is not None
-        assert self._process.poll() is None, self.told()
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(PATIENCE)
         self._process = None
+
+    def lives(self) -> bool:
+        """Fails where it has ended by itself, with what it said."""
+        assert self._process is not None
+        assert self._process.poll() is None, self.told()
+        return True
 
     def has_ended(self) -> bool:
         """Fails where it did not end well."""
@@ -72,6 +80,19 @@ def program(tmp_path: Path) -> Iterator[Start]:
     yield start
     for one in started:
         one.clear_away()
+
+
+def wait_until(holds: Callable[[], bool], *living: Program, seconds: float = 150) -> None:
+    """Looks again and again, and fails at once where one that should live has ended by itself.
+
+    The patience is for a machine that is busy with much else.
+    """
+    gives_up = time.monotonic() + seconds
+    pause = threading.Event()
+    while not holds():
+        assert time.monotonic() < gives_up, [one.told() for one in living]
+        assert all(one.lives() for one in living)
+        pause.wait(0.02)
 
 
 def need(name: str, how: str) -> str:

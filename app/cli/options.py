@@ -141,10 +141,9 @@ def build(model: type[M], **said: Any) -> M:
     try:
         return model(**said)
     except ValidationError as error:
-        raise BadInput(
-            Problem("/" + "/".join(map(str, wrong["loc"])), wrong["msg"])
-            for wrong in error.errors(include_url=False)
-        ) from None
+        from engine.validation import explain
+
+        raise explain(model, said, error) from None
 
 
 def read_actor(text: str | None) -> Requester:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli import options
+from app.cli.keys import no_case, no_workflow
 from app.cli.tables import MISSING, clean, print_json, print_rows, show_moment
 from app.home import Home
 from app.places import Address
@@ -176,9 +177,15 @@ def deadlines_command(
 ) -> None:
     """List what is due when, the earliest first: of a CASE, a workflow, or everything."""
     from engine.clock import last_instant
+    from projections.cases import case as find_case
     from projections.deadlines import deadlines
+    from projections.definitions import workflows
 
     with Home.open(home) as opened:
+        if case is not None and find_case(opened.views, case) is None:
+            raise no_case(opened, case)
+        if workflow is not None and workflow not in workflows(opened.views):
+            raise no_workflow(opened, workflow)
         rows, total = deadlines(
             opened.views,
             case=case,

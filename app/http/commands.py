@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Annotated, Any, Literal, get_args
 
 import orjson
@@ -115,9 +114,9 @@ _ASKED: dict[str, type[_Asked]] = {
 }
 
 
-async def read_command(request: Request, caller: Caller, idempotency_key: str) -> Command:
+async def read_command(request: Request, caller: Caller) -> Command:
     """The command in a request. Raises ``Refusal`` with every problem it has."""
-    command_id = _command_id(idempotency_key)
+    command_id = _command_id(request.headers.get("Idempotency-Key", ""))
     body = await read_json(request)
     try:
         asked = ASKED.validate_json(body)
@@ -131,7 +130,7 @@ async def read_command(request: Request, caller: Caller, idempotency_key: str) -
 
 
 def answer(receipt: Receipt) -> Response:
-    return Response(orjson.dumps(asdict(receipt)), media_type="application/json")
+    return Response(orjson.dumps(receipt), media_type="application/json")
 
 
 def _command_id(header: str) -> str:

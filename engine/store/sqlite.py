@@ -61,7 +61,7 @@ class SQLiteLog:
                 judgement = judge(
                     appends,
                     _select_markers(c, [append.marker for append in appends]),
-                    _select_versions(c, streams_of(appends)),
+                    self._versions(c, streams_of(appends)),
                     *self._end(c),
                 )
                 if judgement.markers:
@@ -72,6 +72,14 @@ class SQLiteLog:
             if judgement is None or not self.marked(list(judgement.markers)):
                 raise sqlite_file.failed(self._path, error) from error
         return judgement.answers
+
+    def _versions(self, c: stock.SQLiteCursor, streams: Iterable[str]) -> dict[str, int]:
+        """Of these streams: most are those that were written last."""
+        known = self._datastore.versions
+        if unknown := [stream for stream in streams if stream not in known]:
+            known.update(dict.fromkeys(unknown, 0))
+            known.update(_select_versions(c, unknown))
+        return {stream: known[stream] for stream in streams}
 
     def _insert(self, c: stock.SQLiteCursor, judgement: Judgement) -> None:
         events = list(judgement.events())

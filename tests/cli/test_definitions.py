@@ -126,6 +126,13 @@ def test_what_is_referred_to_may_be_published_and_need_not_be_checked_again(pmo,
     pmo.done("publish", str(folder / "decision.yaml"))
 
 
+def test_a_calendar_that_is_not_there_yet_is_told_when_it_is_published(pmo, folder):
+    edit(folder / "objective.yaml", "version: 1", "version: 2\ncalendar: uk")
+    answer = pmo.done("publish", str(folder / "objective.yaml"))
+    assert "objective version 2 is published" in answer.out
+    assert "hint: there is no calendar CAL-uk yet; no case can start before there is" in answer.err
+
+
 def test_without_a_home_what_is_referred_to_may_be_shipped(nowhere, folder):
     nowhere.done("check", str(folder / "decision.yaml"))
 
@@ -219,6 +226,21 @@ def test_a_file_that_is_no_definition_is_told_with_its_name(pmo, tmp_path, conte
         answer = pmo(*words)
         assert answer.code == code
         assert answer.err.startswith(f"error: {file}")
+
+
+def test_scenarios_that_are_named_as_a_definition_are_told(pmo, folder):
+    answer = pmo("check", str(folder / "decision.scenarios.yaml"))
+    assert answer.code == 1
+    assert "holds scenarios, and no definition (name decision.yaml" in answer.err
+
+
+def test_publishing_warns_of_what_breaks_those_who_read_the_events(pmo, folder):
+    edit(folder / "decision.yaml", "version: 1", "version: 2")
+    edit(folder / "decision.yaml", "emits: DecisionWithdrawn", "emits: DecisionRetracted")
+    answer = pmo.done("publish", str(folder / "decision.yaml"))
+    assert "decision version 2 is published" in answer.out
+    assert "warning: " in answer.err
+    assert "DecisionWithdrawn: is no longer recorded" in answer.err
 
 
 def test_a_file_that_is_not_there_is_told(pmo, tmp_path):

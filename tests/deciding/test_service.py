@@ -427,7 +427,7 @@ def test_a_case_read_by_a_guard_cannot_change_before_the_write(log: Log, service
 def test_live_folds_are_the_folds_of_the_log(service: Service) -> None:
     case = in_review(service)
     pull(service, case, "approve", SAM)
-    kept = service._kept[case]
+    kept = service._folds.find(case)
     replayed = fold(recorded.event for recorded in service.log.stream(case))
     assert replayed is not None
     assert kept.digest() == replayed.digest()

@@ -12,9 +12,8 @@ import pytest
 
 from tests.examples.conftest import EXAMPLES, Told
 from tests.kafka.conftest import prefix
-from tests.kafka.test_relay import wait_until
 from tests.kafka_broker import ApacheKafka, fetch_jars
-from tests.programs import PMO, Start, need
+from tests.programs import PMO, Start, need, wait_until
 
 __all__ = ["prefix"]
 
@@ -64,7 +63,7 @@ def test_a_java_service_has_every_event_once_in_effect_whatever_is_killed(
     told.write(50)
     work = program(*PMO, "work", "--home", told.folder)
     one, two = subscribe("one"), subscribe("two")
-    wait_until(lambda: count() > 0)
+    wait_until(lambda: count() > 0, one, two)
     one.kill()
     told.write(50)
     apache_kafka.kill()
@@ -73,15 +72,19 @@ def test_a_java_service_has_every_event_once_in_effect_whatever_is_killed(
     one.start()
     apache_kafka.start()
     work.start()
-    wait_until(lambda: count() > 300)
+    wait_until(lambda: count() > 300, one, two)
     two.kill()
     replay = program(*PMO, "kafka", "replay", "--from", "1", "--home", told.folder)
     two.start()
     wait_until(replay.has_ended)
     public = [body for _, body in told.public()]
-    wait_until(lambda: count() >= len(public) and messages() > len(public))
-    for service in (one, two):
-        service.kill()  # neither had ended by itself: no version was missing, or came too early
+
+    def is_through() -> bool:
+        return count() >= len(public) and messages() > len(public)
+
+    wait_until(is_through, one, two)
+    one.kill()
+    two.kill()
 
     assert {row[0] for row in ask("SELECT id FROM seen")} == {b["event_id"] for b in public}
     versions = Counter(body["stream"] for body in public)

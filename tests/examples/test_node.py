@@ -12,8 +12,7 @@ import pytest
 from standardwebhooks import Webhook as Official
 
 from tests.examples.conftest import EXAMPLES, NODE, Told, as_entry, read_journal
-from tests.kafka.test_relay import wait_until
-from tests.programs import PMO, Start, free_port, need
+from tests.programs import PMO, Start, free_port, need, wait_until
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes, ok").decode()
 
@@ -38,23 +37,23 @@ def test_a_reader_of_the_feed_has_every_event_once_in_effect_whatever_is_killed(
     told.write(200)
     serve = program(*PMO, "serve", "--port", str(port), "--home", told.folder)
     feed = program(node, example("feed.mjs"), f"http://127.0.0.1:{port}", str(journal))
-    wait_until(lambda: len(kept()) > 0)
+    wait_until(lambda: len(kept()) > 0, feed)
     feed.kill()
     with journal.open("ab") as torn:
         torn.write(b'{"next":9')  # as a power cut leaves it
     told.write(50)
     feed.start()
-    wait_until(lambda: kept() == told.entries())
+    wait_until(lambda: kept() == told.entries(), feed)
     told.write(1)  # has come to the end: this comes by the stream
-    wait_until(lambda: kept() == told.entries())
+    wait_until(lambda: kept() == told.entries(), feed)
     serve.kill()
     told.write(100)
     serve.start()
-    wait_until(lambda: len(kept()) > 1100)
+    wait_until(lambda: len(kept()) > 1100, feed)
     feed.kill()
     told.write(50)
     feed.start()
-    wait_until(lambda: len(kept()) >= len(told.entries()))
+    wait_until(lambda: len(kept()) >= len(told.entries()), feed)
     serve.kill()
     feed.kill()
     assert kept() == told.entries()
@@ -77,21 +76,21 @@ def test_a_receiver_of_webhooks_has_every_event_once_in_effect_whatever_is_kille
     told.write(50)
     receiver = program(node, example("webhooks.mjs"), str(port), str(journal), PORTAL_SECRET=SECRET)
     work = pmo("work")
-    wait_until(lambda: count() > 20)
+    wait_until(lambda: count() > 20, receiver)
     receiver.kill()
     with journal.open("ab") as torn:
         torn.write(b'{"id":"0')
     receiver.start()
-    wait_until(lambda: count() > 100)
+    wait_until(lambda: count() > 100, receiver)
     work.kill()
     told.write(25)
     work.start()
-    wait_until(lambda: count() > 200)
+    wait_until(lambda: count() > 200, receiver)
     replay = pmo("webhooks", "replay", "portal", "--from", "1")
     receiver.kill()
     receiver.start()
     wait_until(replay.has_ended)
-    wait_until(lambda: count() >= len(told.entries()))
+    wait_until(lambda: count() >= len(told.entries()), receiver)
     wait_until(pmo("webhooks", "test", "portal").has_ended)
 
     kept = [as_entry(entry) for entry in read_journal(journal)]
