@@ -23,7 +23,7 @@ from engine.store import postgres_errors
 from engine.store.chain import GENESIS
 from engine.store.copy import not_empty, stored_event
 from engine.store.group import Judgement, judge, streams_of
-from engine.store.log import Append, Appended, Conflict, Marked, Page
+from engine.store.log import Append, Appended, Conflict, Late, Marked, Page
 from engine.store.postgres_connection import plain_address
 from engine.store.postgres_listener import Listener
 from engine.store.postgres_pool import Connection
@@ -80,7 +80,7 @@ class _Group:
     head: int = 0  # after the group
 
     @property
-    def answers(self) -> list[Appended | Conflict | Marked]:
+    def answers(self) -> list[Appended | Conflict | Late | Marked]:
         return self.judgement.answers if self.judgement else []
 
 
@@ -97,7 +97,7 @@ class PostgresLog(PostgresReader):
         self._alone = True  # as far as the last append could tell
         self._last = (GENESIS, "")  # the end of the log by its chain, and when it was recorded
 
-    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
+    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Late | Marked]:
         group = _Group(appends)
         # Made into bytes before the lock is taken, which others wait for.
         for append in appends:
