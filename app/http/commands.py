@@ -13,8 +13,7 @@ from starlette.responses import Response
 from app.http.bodies import read_json
 from app.http.keys import Caller
 from app.http.problems import Refusal, unreadable
-from consumers.kafka_commands import MODELS, RESERVED
-from engine.commands import Command, Fact, Requester
+from engine.commands import ASKABLE, RESERVED, Command, Fact, Requester
 from engine.errors import Problem
 from engine.events import ActorKind, Answer, Evidence, Source
 from engine.reactions import ACTOR
@@ -119,7 +118,7 @@ async def read_command(request: Request, caller: Caller) -> Command:
         said |= {"actor": _actor(asked.actor, caller), "command_id": command_id}
         if traceparent := request.headers.get("traceparent"):
             said["traceparent"] = traceparent[:100]
-        return MODELS[asked.kind](**said)
+        return ASKABLE[asked.kind](**said)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
         raise unreadable(Problem(_pointer(one["loc"]), one["msg"]) for one in problems) from None
@@ -155,5 +154,5 @@ def _actor(said: Requester | None, caller: Caller) -> Requester:
 
 def _pointer(location: tuple[int | str, ...]) -> str:
     """A JSON pointer; the first step may name the alternative that was meant."""
-    steps = [str(step) for step in location if step not in MODELS]
+    steps = [str(step) for step in location if step not in ASKABLE]
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
