@@ -91,13 +91,20 @@ def publish_command(
     """Put the definitions in FILES (or folders) in force for cases that start from now on.
 
     Running cases stay with the definition they began with. Publishing the same again changes
-    nothing.
+    nothing. What breaks those who read the events, and is not owned up to, is published with a
+    warning: pmo check fails on it.
     """
+    from app.contracts.baseline import compare
     from app.definitions import find_definitions, in_force, load_definitions, publish
 
     with Home.open(home) as opened:
         requester = options.read_actor(actor)
-        loaded = load_definitions(find_definitions(files), in_force(opened))
+        before = in_force(opened)
+        loaded = load_definitions(find_definitions(files), before)
+        warned = {
+            compared.new.workflow: [str(problem) for problem in compared.problems]
+            for compared in compare(loaded, before)
+        }
         outcomes = [publish(opened.service, one, requester, reason) for one in loaded]
         opened.catch_up()
     if as_json:
@@ -109,6 +116,7 @@ def publish_command(
                     "hash": outcome.definition.hash,
                     "position": outcome.receipt.position,
                     "new": outcome.new,
+                    "warnings": warned.get(outcome.definition.workflow, []),
                 }
                 for outcome in outcomes
             ]
@@ -118,6 +126,8 @@ def publish_command(
         named = f"{outcome.definition.workflow} version {outcome.definition.version}"
         told = "is published" if outcome.new else "was published already"
         click.echo(f"{bold(named)} {told}  {dim(f'(position {outcome.receipt.position})')}")
+        for warning in warned.get(outcome.definition.workflow, []):
+            click.echo(f"warning: {warning}", err=True)
 
 
 @click.command("workflows")

@@ -156,3 +156,20 @@ def test_the_shipped_workflows_are_not_compared_with_what_a_home_made_of_them(
     monkeypatch.setattr("workflows.shipped", lambda: [Path(renamed)])
     assert pmo("check").code == 0
     assert pmo("check", "--against", str(WORKFLOWS)).code == 1
+
+
+def test_publishing_what_breaks_subscribers_warns_and_owning_up_to_it_does_not(
+    pmo: Pmo, tmp_path: Path, renamed: str
+) -> None:
+    answer = pmo.done("publish", renamed, actor="operator")
+    assert "warning: " in answer.err
+    assert "DecisionTaken" in answer.err
+    assert "this breaks subscribers" in answer.err
+    again = pmo.done("publish", renamed, "--json", actor="operator")
+    assert [one["warnings"] for one in again.json()] == [[]]  # it is in force: nothing changes
+    text = Path(renamed).read_text(encoding="utf-8").replace("version: 2", "version: 3")
+    text = text.replace("DecisionMade", "DecisionFallen")
+    owned = text + "breaks: {DecisionMade: the word of the charter}\n"
+    Path(renamed).write_text(owned, encoding="utf-8")
+    (told,) = pmo.done("publish", renamed, "--json", actor="operator").json()
+    assert (told["version"], told["warnings"]) == (3, [])
