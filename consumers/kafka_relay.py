@@ -95,8 +95,12 @@ class KafkaRelay:
         return self.acknowledged - before
 
     def find_lost(self) -> list[int]:
-        """The positions of what the broker had, and has not any more. Raises ``MayPass``."""
-        return find_lost(self._log, self._store, self.name, self._delivery, self._topic, _SEQUENCE)
+        """The positions of what the broker had, and has not any more. Raises ``MayPass``, and
+        ``LogDiverged`` where it has what the log has not."""
+        return find_lost(
+            *(self._log, self._store, self.name, self._delivery, self._topic, _SEQUENCE),
+            self._source,
+        )
 
     def close(self) -> None:
         self._delivery.give_up()

@@ -43,7 +43,8 @@ def tail_works(
     batch: int,
     until: int | None = None,
     stop: Event | None = None,
+    seen: str | None = None,
 ) -> Iterator[list[Work]]:
     """As ``engine.store.tail.tail``."""
-    for rows in tail_rows(log, after, batch=batch, until=until, stop=stop):
+    for rows in tail_rows(log, after, batch=batch, until=until, stop=stop, seen=seen):
         yield [as_work(row) for row in rows]

@@ -230,7 +230,7 @@ def chosen() -> str:
     """Which one the tests run on: its kind."""
     if NAMED:
         return f"the broker at {NAMED}"
-    if _java_version() >= 17 and (shutil.which("mvn") or _kept_jars().is_dir()):
+    if _java_version() >= 17 and (shutil.which("mvn") or _kept_jars(POM).is_dir()):
         return APACHE
     if not IN_CI and importlib.util.find_spec("noida_db"):
         return LIKE_KAFKA
@@ -297,7 +297,7 @@ def _open(folder: Path) -> Broker:
     if kind == NONE:
         (pytest.fail if IN_CI else pytest.skip)(GET_IT)
     broker: OwnBroker
-    if kind == APACHE and (jars := fetch_jars()):
+    if kind == APACHE and (jars := find_jars()):
         broker = ApacheKafka(folder, jars)
     elif importlib.util.find_spec("noida_db") and not IN_CI:
         broker = LikeKafka(folder)
@@ -307,16 +307,26 @@ def _open(folder: Path) -> Broker:
     return broker
 
 
-def fetch_jars() -> Path | None:
-    """The jars of the pom; ``None`` where Maven cannot fetch them."""
-    kept = _kept_jars()
+def fetch_jars(pom: Path, how: str) -> Path:
+    """The jars of a pom. Where Maven cannot fetch them CI fails, and everybody else skips."""
+    jars = find_jars(pom)
+    if jars is None:
+        pytest.skip(f"the jars of {pom.parent.name}/{pom.name} are missing: {how}")
+    return jars
+
+
+def find_jars(pom: Path = POM) -> Path | None:
+    """``None`` where Maven cannot fetch them, or is not there."""
+    kept = _kept_jars(pom)
     if kept.is_dir():
         return kept
+    if not shutil.which("mvn"):
+        return pytest.fail("mvn not found: install maven") if IN_CI else None
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as name:
         done = subprocess.run(
             [
-                *("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"),
+                *("mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"),
                 *("-DincludeScope=runtime", f"-DoutputDirectory={name}/jars"),
             ],
             capture_output=True,
@@ -332,9 +342,9 @@ def fetch_jars() -> Path | None:
     return kept
 
 
-def _kept_jars() -> Path:
+def _kept_jars(pom: Path) -> Path:
     cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    which = hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
+    which = hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
     return cache_folder / "pmo-tests" / f"kafka-{which}"
 
 

@@ -114,6 +114,16 @@ def test_a_diff_of_what_is_the_same_says_so(pmo: Pmo) -> None:
     )
 
 
+def test_a_folder_that_holds_some_of_what_is_published_takes_nothing_away(
+    pmo: Pmo, tmp_path: Path
+) -> None:
+    file = tmp_path / "decision.yaml"
+    file.write_text(DECISION, encoding="utf-8")
+    assert pmo.done("contract", "diff", str(tmp_path)).out == "nothing has changed\n"
+    told = pmo.done("contract", "diff", str(WORKFLOWS), str(tmp_path)).out
+    assert "objective: not there any more" in told
+
+
 def test_a_diff_of_what_is_not_there_is_told(nowhere: Pmo, renamed: str, tmp_path: Path) -> None:
     assert "there is no ledger" in nowhere("contract", "diff", renamed).err
     assert "cannot be read" in nowhere("contract", "diff", "nothing.yaml", renamed).err
@@ -156,20 +166,3 @@ def test_the_shipped_workflows_are_not_compared_with_what_a_home_made_of_them(
     monkeypatch.setattr("workflows.shipped", lambda: [Path(renamed)])
     assert pmo("check").code == 0
     assert pmo("check", "--against", str(WORKFLOWS)).code == 1
-
-
-def test_publishing_what_breaks_subscribers_warns_and_owning_up_to_it_does_not(
-    pmo: Pmo, tmp_path: Path, renamed: str
-) -> None:
-    answer = pmo.done("publish", renamed, actor="operator")
-    assert "warning: " in answer.err
-    assert "DecisionTaken" in answer.err
-    assert "this breaks subscribers" in answer.err
-    again = pmo.done("publish", renamed, "--json", actor="operator")
-    assert [one["warnings"] for one in again.json()] == [[]]  # it is in force: nothing changes
-    text = Path(renamed).read_text(encoding="utf-8").replace("version: 2", "version: 3")
-    text = text.replace("DecisionMade", "DecisionFallen")
-    owned = text + "breaks: {DecisionMade: the word of the charter}\n"
-    Path(renamed).write_text(owned, encoding="utf-8")
-    (told,) = pmo.done("publish", renamed, "--json", actor="operator").json()
-    assert (told["version"], told["warnings"]) == (3, [])

@@ -175,6 +175,15 @@ def test_a_lease_that_has_run_out_can_be_taken(bare, leases):
     assert short.take("teller") is None
 
 
+def test_a_clock_that_was_set_back_keeps_no_dead_process_in_office(bare, leases):
+    dead, other = leases(), leases()
+    assert dead.take("teller") is not None
+    bare.store._memory.run("UPDATE lease SET until = until + 3600")
+    taken = other.take("teller")
+    assert taken is not None
+    assert taken.number == 2
+
+
 def test_who_has_been_taken_over_writes_nothing(bare, leases):
     stale = leases().take("teller")
     run_out(bare)

@@ -22,7 +22,7 @@ from tests.kafka_broker import (
     ApacheKafka,
     chosen,
     collect_sockets,
-    fetch_jars,
+    find_jars,
 )
 
 VARIABLE = "PMO_TEST_KAFKA_PASSWORD"
@@ -30,7 +30,7 @@ VARIABLE = "PMO_TEST_KAFKA_PASSWORD"
 
 @pytest.fixture(scope="module")
 def secured() -> Iterator[ApacheKafka]:
-    if chosen() != APACHE or not (jars := fetch_jars()):
+    if chosen() != APACHE or not (jars := find_jars()):
         (pytest.fail if IN_CI else pytest.skip)(f"only Apache Kafka asks who we are. {GET_IT}")
     if not shutil.which("openssl"):
         assert not os.environ.get("CI"), "openssl is missing"
