@@ -116,7 +116,7 @@ def find_lost(
         return []
     tails = read_tails(delivery.settings, counts, header)
     for place, told_last in tails.items():
-        if told_last and told_last.source == source:
+        if told_last and told_last.position and told_last.source == source:
             _recognise(log, place, told_last)
     return [
         position
