@@ -53,8 +53,10 @@ def read_tails(
 ) -> dict[Place, Told | None]:
     """What the last message of each partition told, its position in that header.
 
-    Position 0 where nothing was ever told, ``None`` where it cannot be known: the messages have
-    expired, or the last is none of ours. ``counts``: the partitions of each topic. Raises ``MayPass``.
+    Position 0 where nothing was ever told, ``None`` where it cannot be known: the messages
+    have expired, or the last is none of ours. ``counts``: the partitions of each topic.
+
+    Raises ``MayPass``.
     """
     with (
         plainly(settings),
@@ -114,7 +116,7 @@ def find_lost(
         return []
     tails = read_tails(delivery.settings, counts, header)
     for place, told_last in tails.items():
-        if told_last and told_last.source == source:
+        if told_last and told_last.position and told_last.source == source:
             _recognise(log, place, told_last)
     return [
         position
