@@ -63,7 +63,7 @@ def judge(
             or markers.get(marker)
             or _stale(expected, versions)
             or (_orphaned(expected, versions, lost) if lost else None)
-            or (_late(events, recorded_at) if events[0].recorded_at < recorded_at else None)
+            or _late(events, recorded_at)
         )
         if refusal:
             answers.append(refusal)
@@ -89,7 +89,9 @@ def judge(
 def _late(events: Sequence[AnyEvent], recorded_at: str) -> Late | None:
     """Clocks are never quite the same, and who waits for the lock is overtaken. But who is in
     office, and what is still young enough, is asked about a moment, and mostly about its day."""
-    decided_at = events[0].recorded_at
+    decided_at = events[0].recorded_at if events else recorded_at
+    if decided_at >= recorded_at:
+        return None
     same_day = decided_at[:10] == recorded_at[:10]
     if same_day and to_datetime(recorded_at) - to_datetime(decided_at) <= MOST_SKEW:
         return None
