@@ -104,19 +104,26 @@ def key_of(kind: str, **parts: object) -> str | None:
 def entry(kind: str, key: str | None, context: Context) -> tuple[Case | None, str]:
     """The entry if it is in force today; else why it is not."""
     case = context.look(key) if key else None
-    if case is None or key is None:
+    if case is None:
         return None, f"there is no {kind} {key or ''}".rstrip()
+    why = _not_in_force(kind, case, context)
+    return (None, why) if why else (case, "")
+
+
+def _not_in_force(kind: str, case: Case, context: Context) -> str:
+    """Why the case is no entry of this kind that is in force today; empty where it is."""
     definition = context.definition(case.definition)
     if definition.register_kind != kind:
-        return None, f"{key} is a case of {case.definition.name}, which is no register of {kind}s"
+        name = case.definition.name
+        return f"{case.key} is a case of {name}, which is no register of {kind}s"
     if case.state not in definition.in_force:
-        return None, f"{key} is {case.state}"
+        return f"{case.key} is {case.state}"
     begins, ends = case.data.get("from"), case.data.get("until")
     if isinstance(begins, str) and context.today < begins:
-        return None, f"{key} is in force only from {begins}"
+        return f"{case.key} is in force only from {begins}"
     if isinstance(ends, str) and ends < context.today:
-        return None, f"{key} was in force until {ends}"
-    return case, ""
+        return f"{case.key} was in force until {ends}"
+    return ""
 
 
 def appointment(role: str, unit: str, person: str, context: Context) -> str:
@@ -168,7 +175,7 @@ def authority(category: str, unit: str, value: Value, context: Context) -> tuple
             if below and limit and not _exceeds(limit, below):
                 return None, f"{level.key} overlaps the level below it"
             below = limit or below
-            if entry("authority", level.key, context)[0] is None:
+            if _not_in_force("authority", level, context):
                 continue
             if limit is None or _covers(limit, value):
                 return _rule(level, unit), ""
