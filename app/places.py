@@ -186,7 +186,7 @@ class Database:
         self._address = address
 
     def __str__(self) -> str:
-        from engine.store.postgres_pool import plain_address
+        from engine.store.postgres_connection import plain_address
 
         return plain_address(self._address)
 

@@ -1,8 +1,12 @@
-"""What a broker has lost: the end of each partition is held against the log.
+"""What a broker has lost, or has too much: the end of each partition is held against the log.
 
 A broker that dies at a bad moment may lose the end of what it had acknowledged. Every message says
 at which position its event stands, so the last one of a partition tells from where on it has to be
 told again. That is looked at whenever a connection is made, which is what follows such a loss.
+
+It may also be the log that has lost its end, when it was restored, or taken over by a standby that
+was behind: then a partition ends with an event that the log does not have. What is recorded now
+under the same positions would look like a repetition to readers, so nothing more is told.
 """
 
 from __future__ import annotations
@@ -17,8 +21,10 @@ from kafka import KafkaConsumer, TopicPartition
 from consumers.kafka_connection import options, partition_of, plainly
 from consumers.kafka_delivery import Delivery
 from consumers.kafka_settings import KafkaSettings
-from consumers.runner import MayPass, Work
+from consumers.runner import MayPass
 from consumers.store import Store
+from consumers.work import Work, tail_works
+from engine.errors import LogDiverged
 from engine.store.tail import Followed, tail
 from engine.upcasts import Body
 
@@ -31,13 +37,24 @@ class Place(NamedTuple):
     partition: int
 
 
+class Told(NamedTuple):
+    """Of a message: the position of its event, and whose event it is, where it says so."""
+
+    position: int
+    event: str
+    source: str
+
+
+_NOTHING = Told(0, "", "")
+
+
 def read_tails(
     settings: KafkaSettings, counts: Mapping[str, int], header: str
-) -> dict[Place, int | None]:
-    """The position told by the last message of each partition, in its header.
+) -> dict[Place, Told | None]:
+    """What the last message of each partition told, its position in that header.
 
-    0 where nothing was ever told, ``None`` where it cannot be known: the messages have expired, or
-    the last is none of ours. ``counts``: the partitions of each topic. Raises ``MayPass``.
+    Position 0 where nothing was ever told, ``None`` where it cannot be known: the messages have
+    expired, or the last is none of ours. ``counts``: the partitions of each topic. Raises ``MayPass``.
     """
     with (
         plainly(settings),
@@ -51,7 +68,9 @@ def read_tails(
     ):
         parts = [TopicPartition(topic, n) for topic, count in counts.items() for n in range(count)]
         ends, begins = consumer.end_offsets(parts), consumer.beginning_offsets(parts)
-        tails: dict[Place, int | None] = {Place(*part): None if ends[part] else 0 for part in parts}
+        tails: dict[Place, Told | None] = {
+            Place(*part): None if ends[part] else _NOTHING for part in parts
+        }
         held = [part for part in parts if begins[part] < ends[part]]
         consumer.assign(held)
         for part in held:
@@ -74,10 +93,12 @@ def find_lost(
     delivery: Delivery,
     topic_of: Callable[[Body], str | None],
     header: str,
+    source: str | None = None,
 ) -> list[int]:
     """The positions of what the consumer has told, and what is not there any more, ascending.
 
-    ``topic_of``: the topic that an event goes to. Raises ``MayPass``.
+    ``topic_of``: the topic that an event goes to. Raises ``MayPass``, and ``LogDiverged`` where the
+    topic ends with an event of this ``source`` that is not in the log.
     """
     checkpoint = store.position(consumer) or 0
     parked = undone(store, consumer)
@@ -92,12 +113,25 @@ def find_lost(
     if not counts:
         return []
     tails = read_tails(delivery.settings, counts, header)
+    for place, told_last in tails.items():
+        if told_last and told_last.source == source:
+            _recognise(log, place, told_last)
     return [
         position
         for position, topic, key in told
         if (last := tails[Place(topic, partition_of(key, counts[topic]))]) is not None
-        and last < position
+        and last.position < position
     ]
+
+
+def _recognise(log: Followed, place: Place, told: Told) -> None:
+    found = log.bodies(told.position - 1, 1)
+    if not found or found[0][1]["event_id"] != told.event:
+        raise LogDiverged(
+            told.position,
+            f"{place.topic} (partition {place.partition})",
+            "Restore the log, or let its readers begin anew with another topic",
+        )
 
 
 def read_works(log: Followed, positions: Sequence[int], batch: int) -> Iterator[list[Work]]:
@@ -106,8 +140,8 @@ def read_works(log: Followed, positions: Sequence[int], batch: int) -> Iterator[
         wanted = positions[first : first + batch]
         here = set(wanted)
         found: list[Work] = []
-        for bodies in tail(log, wanted[0] - 1, until=wanted[-1]):
-            found += (Work(position, body) for position, body in bodies if position in here)
+        for works in tail_works(log, wanted[0] - 1, batch=1000, until=wanted[-1]):
+            found += (work for work in works if work.position in here)
         yield found
 
 
@@ -120,6 +154,9 @@ def undone(store: Store, consumer: str) -> set[int]:
     }
 
 
-def _told(record: Any, header: str) -> int | None:
-    said = dict(record.headers).get(header, b"")
-    return int(said) if said.isdigit() else None
+def _told(record: Any, header: str) -> Told | None:
+    said = dict(record.headers)
+    position = said.get(header, b"")
+    if not position.isdigit():
+        return None
+    return Told(int(position), *(said.get(name, b"").decode() for name in ("ce_id", "ce_source")))

@@ -80,7 +80,15 @@ class Leases:
 
     def _take(self, name: str) -> Lease | None:
         began, now = monotonic(), self._opened().now()
-        said = {"name": name, "holder": self.holder, "now": now, "until": now + self.lasts}
+        said = {
+            "name": name,
+            "holder": self.holder,
+            "now": now,
+            "until": now + self.lasts,
+            # Nobody can have it for so long unless the clock was set back, after which whoever is
+            # alive has renewed it; that of a dead process would last as long as the clock was off.
+            "impossible": now + 2 * self.lasts,
+        }
         rows = self._opened().run(_SQL["take"], said)
         if not rows:
             self._held.pop(name, None)

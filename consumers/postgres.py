@@ -12,13 +12,13 @@ from psycopg import ClientCursor, pq
 
 from consumers.memory import Said
 from engine.errors import StoreFailed
+from engine.store.postgres_connection import PatientConnection, parameters, plain_address
 from engine.store.postgres_errors import failed
-from engine.store.postgres_pool import plain_address
 from projections.postgres_text import translate
 from projections.sql import sql_beside
 
 _SQL = sql_beside(__file__, "postgres.sql")
-_FORM = 1
+_FORM = 2
 _MAKES = 0x504D4F43
 
 # What counts here must be durable, whatever the server does by default. Whoever stops in the middle
@@ -27,7 +27,7 @@ _SETTINGS = (
     "SET search_path TO pmo_consumers; SET lock_timeout = 10000;"
     " SET idle_in_transaction_session_timeout = 10000; SET client_min_messages = warning;"
     " SELECT set_config('synchronous_commit', 'on', false)"
-    " WHERE current_setting('synchronous_commit') = 'off'"
+    " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
 )
 
 
@@ -109,8 +109,8 @@ class PostgresMemory:
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         with self._told():
-            connection = psycopg.connect(
-                self._address, autocommit=True, application_name="pmo consumers", connect_timeout=10
+            connection = PatientConnection.connect(
+                parameters(self._address, "pmo consumers"), autocommit=True
             )
             connection.execute(_SETTINGS)
             if self._reading:

@@ -9,6 +9,11 @@ CREATE TABLE IF NOT EXISTS pmo_consumers.checkpoint (
     began BIGINT NOT NULL,
     position BIGINT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS pmo_consumers.seen (
+    consumer TEXT COLLATE "C" PRIMARY KEY,
+    position BIGINT NOT NULL,
+    event TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS pmo_consumers.parked (
     number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     consumer TEXT COLLATE "C" NOT NULL,

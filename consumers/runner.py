@@ -16,10 +16,10 @@ from typing import Protocol
 
 from consumers.leases import Leases
 from consumers.store import Incident, Lease, Store, Superseded, Trouble
+from consumers.work import Work, as_work, tail_works
 from engine.clock import Clock, SystemClock
-from engine.errors import Contended, LogDamaged, PmoError, StoreFailed
-from engine.store.tail import Followed, tail
-from engine.upcasts import Body
+from engine.errors import Contended, LogDamaged, LogDiverged, PmoError, StoreFailed
+from engine.store.tail import Followed
 
 BATCH = 500
 SHORTEST_WAIT = 0.1
@@ -39,18 +39,6 @@ class MayPass(PmoError):
         """``pause``: seconds before which another try is not wanted."""
         self.pause = pause
         super().__init__(what)
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """An event in its place in the log, as plain JSON."""
-
-    position: int
-    body: Body
-
-    @property
-    def stream(self) -> str:
-        return str(self.body["stream"])
 
 
 class Consumer(Protocol):
@@ -123,7 +111,8 @@ class Runner:
         """From now on the consumer is at work; the position it has come to.
 
         Where it begins is recorded the first time, and never changes. Raises ``LogDamaged`` where
-        it has come further than the log: what is recorded next would be passed over.
+        it has come further than the log, ``LogDiverged`` where another event stands there now than
+        the one it was told: what is recorded instead would be passed over.
         """
         position = self._store.position(self.name)
         if position is not None and position > (head := self._log.head()):
@@ -136,6 +125,7 @@ class Runner:
             self._store.begin(self.name, self._log.head() if self.consumer.from_head else 0)
             position = self._store.position(self.name)
         assert position is not None
+        self._recognise(position)
         return position
 
     def lag(self) -> int:
@@ -172,6 +162,7 @@ class Runner:
 
         In a stream whose order matters nothing overtakes what still cannot be done.
         """
+        self._recognise(self._store.position(self.name) or 0)
         wanted = self._store.incidents(self.name, number)
         stuck: set[str] = set()
         done = 0
@@ -180,8 +171,8 @@ class Runner:
         for incident in wanted:
             if incident.stream in stuck:
                 continue
-            ((position, body),) = self._log.bodies(incident.position - 1, 1)
-            reason = self._again(Work(position, body), incident.item)
+            (row,) = self._log.rows(incident.position - 1, 1)
+            reason = self._again(as_work(row), incident.item)
             if not reason:
                 self._store.close_incident(incident.number, self._clock.now(), by, "done")
                 done += 1
@@ -195,6 +186,15 @@ class Runner:
         """Seconds to wait after so many tries: full jitter, so that many who failed at one moment
         do not all come back at another."""
         return self._chance() * float(min(LONGEST_WAIT, SHORTEST_WAIT * 2 ** min(tries - 1, 20)))
+
+    def _recognise(self, position: int) -> None:
+        if not (seen := self._store.seen(self.name, position)):
+            return
+        found = self._log.bodies(position - 1, 1)
+        if not found or found[0][1]["event_id"] != seen:
+            raise LogDiverged(
+                position, self.name, "Restore the ledger, or the consumers' memory of its time"
+            )
 
     def _before(self, wanted: Sequence[Incident]) -> list[Incident]:
         return [
@@ -224,8 +224,11 @@ class Runner:
                 after = self.switch_on()
                 if until is not None and after >= until:
                     return
-                for batch in tail(self._log, after, batch=self._batch, until=until, stop=stop):
-                    self._take([Work(position, body) for position, body in batch])
+                seen = self._store.seen(self.name, after)
+                for batch in tail_works(
+                    self._log, after, batch=self._batch, until=until, stop=stop, seen=seen
+                ):
+                    self._take(batch)
                     tries = 0
                 return
             except LogDamaged:
@@ -260,8 +263,9 @@ class Runner:
             troubles = self._one_by_one(ready)
         if self.consumer.ordered:
             troubles = [*troubles, *self._behind(batch, held, troubles)]
-        reached, now = batch[-1].position, self._clock.now()
-        self._store.finish(self.name, reached, troubles, now, self._lease)
+        last, now = batch[-1], self._clock.now()
+        event = last.body["event_id"]
+        self._store.finish(self.name, last.position, troubles, now, self._lease, event)
 
     def _one_by_one(self, batch: Sequence[Work]) -> list[Trouble]:
         troubles: list[Trouble] = []

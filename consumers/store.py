@@ -15,7 +15,7 @@ from engine.errors import PmoError
 from projections.sql import sql_beside
 
 _SQL = sql_beside(__file__, "store.sql")
-_FORM = 2
+_FORM = 3
 
 
 class Superseded(PmoError):
@@ -104,9 +104,11 @@ class Store:
         troubles: Iterable[Trouble],
         at: str,
         lease: Lease | None = None,
+        event: str = "",
     ) -> None:
         """Everything up to ``position`` is done, or parked: both in one transaction.
 
+        ``event`` is the id of what stands at that position: the log may lose its end and go on.
         Raises ``Superseded`` if somebody has taken over the ``lease``.
         """
         with self._memory.transaction():
@@ -119,11 +121,18 @@ class Store:
                     "item": trouble.item,
                     "stream": trouble.stream,
                     "what": trouble.what,
-                    "reason": trouble.reason,
+                    "reason": _kept(trouble.reason),
                     "at": at,
                 }
                 self._run("park", said)
             self._run("advance", {"consumer": consumer, "position": position})
+            if event:
+                self._run("see", {"consumer": consumer, "position": position, "event": event})
+
+    def seen(self, consumer: str, position: int) -> str | None:
+        """The id of the event that a consumer met at the position it has come to, if noted."""
+        rows = self._run("seen", {"consumer": consumer, "position": position})
+        return str(rows[0][0]) if rows else None
 
     def held(self, consumer: str) -> set[str]:
         """The streams of which something is parked."""
@@ -147,7 +156,7 @@ class Store:
 
     def tried(self, number: int, reason: str) -> None:
         with self._memory.transaction():
-            self._run("tried", {"number": number, "reason": reason})
+            self._run("tried", {"number": number, "reason": _kept(reason)})
 
     def close_incident(self, number: int, at: str, by: str, why: str) -> bool:
         """Whether it was open until now."""
@@ -165,6 +174,12 @@ class Store:
 
     def _run(self, name: str, said: Said = ()) -> list[tuple[Any, ...]]:
         return self._memory.run(_SQL[name], said)
+
+
+def _kept(reason: str) -> str:
+    """A reason may be what somebody else said, and PostgreSQL keeps no NUL character: to park what
+    was refused with one would fail for ever."""
+    return reason.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def open_memory(place: Path | Place, reading: bool = False) -> Memory:

@@ -4,6 +4,11 @@ CREATE TABLE IF NOT EXISTS checkpoint (
     began INTEGER NOT NULL,
     position INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS seen (
+    consumer TEXT PRIMARY KEY,
+    position INTEGER NOT NULL,
+    event TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS parked (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     consumer TEXT NOT NULL,
@@ -40,6 +45,14 @@ SELECT position FROM checkpoint WHERE consumer = ?
 -- name: advance
 UPDATE checkpoint SET position = :position WHERE consumer = :consumer AND position < :position
 
+-- name: see
+INSERT INTO seen (consumer, position, event) VALUES (:consumer, :position, :event)
+ON CONFLICT (consumer) DO UPDATE SET position = excluded.position, event = excluded.event
+WHERE seen.position < excluded.position
+
+-- name: seen
+SELECT event FROM seen WHERE consumer = :consumer AND position = :position
+
 -- name: park
 INSERT INTO parked (consumer, position, item, stream, what, reason, parked_at)
 VALUES (:consumer, :position, :item, :stream, :what, :reason, :at)
@@ -74,6 +87,7 @@ ON CONFLICT (name) DO UPDATE SET
     holder = excluded.holder, until = excluded.until,
     number = lease.number + CASE WHEN lease.holder = excluded.holder THEN 0 ELSE 1 END
 WHERE lease.until <= :now OR lease.holder = excluded.holder
+    OR lease.until > :impossible
 RETURNING number
 
 -- name: hold

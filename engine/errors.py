@@ -110,3 +110,18 @@ class LogDamaged(StoreFailed):
     def __init__(self, position: int, what: str) -> None:
         self.position = position
         super().__init__(f"position {position}: {what}")
+
+
+class LogDiverged(LogDamaged):
+    """The log has gone another way than a reader has seen it go: it was restored from a backup, or
+    a standby took over that lacked its end. To read on would pass over what stands there now."""
+
+    code = "log-diverged"
+
+    def __init__(self, position: int, who: str, mend: str) -> None:
+        super().__init__(
+            position,
+            f"{who} has read an event there that is not in the log. Was the log restored from a"
+            " backup, or taken over by a standby that lacked its end (docs/postgresql.md, Failing"
+            f" over)? {mend}",
+        )

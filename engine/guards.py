@@ -91,7 +91,7 @@ def needed(step: Step, definition: Definition) -> tuple[str, ...]:
 def accepted(step: Step, definition: Definition) -> tuple[str, ...]:
     """The fields that the step may set. What makes up the key is set at the start, once."""
     if isinstance(step, Transition):
-        return tuple(name for name in step.accepted if name not in definition.key_fields)
+        return tuple(name for name in step.accepted if name not in definition.key_parts)
     return tuple(definition.data) if step.accepts is None else (*step.accepts, *step.needs)
 
 

@@ -22,6 +22,7 @@ from psycopg.adapt import Loader
 from psycopg.types.numeric import FloatLoader
 
 from engine.errors import StoreFailed
+from engine.store.postgres_connection import PatientConnection, parameters
 from projections.postgres_text import copied, translate, translate_view
 from projections.sql import Unfit, read_sql
 
@@ -43,6 +44,10 @@ _WRITING = (
     " SET synchronous_commit = off; SET client_min_messages = warning"
 )
 _READING = "SET statement_timeout = 60000; SET default_transaction_read_only = on"
+
+# How long an answer is waited for: longer than the server itself lets a view take, and than it
+# takes to make an index.
+_READ_SECONDS, _WRITE_SECONDS = 90.0, 900.0
 
 # What the machine or an operator did to us, as opposed to what an event did.
 _SURROUNDINGS = ("08", "25", "40", "53", "54", "55", "57", "58", "F0", "XX")
@@ -159,13 +164,14 @@ class _Session:
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         try:
-            connection = psycopg.connect(
-                self._address, autocommit=True, application_name="pmo views", connect_timeout=10
+            connection = PatientConnection.connect(
+                parameters(self._address, "pmo views"), autocommit=True
             )
         except psycopg.Error as error:
             raise StoreFailed(f"PostgreSQL: {_first_line(error)}") from error
         connection.adapters.register_loader("numeric", FloatLoader)
         connection.adapters.register_loader("bool", _BoolAsInt)
+        connection.patience = _READ_SECONDS if self.reading else _WRITE_SECONDS
         connection.execute(_READING if self.reading else _WRITING)
         return connection
 
@@ -310,6 +316,12 @@ class PostgresTables:
     def sorting(self) -> AbstractContextManager[None]:
         return nullcontext()  # the server knows its bounds
 
+    def foresee(self, index: str) -> None:
+        self.run(index)
+
+    def ask_for(self, table: str, column: str, index: str) -> None:
+        """All that are foreseen are there: a reader here may not write."""
+
     def scratch(self) -> None:
         """The server has processes of its own."""
 
@@ -414,6 +426,8 @@ def _schema(number: int) -> str:
 
 def _explained(error: psycopg.Error, name: str) -> Exception:
     state = error.sqlstate or ""
+    if isinstance(error, psycopg.DataError):  # a text with a NUL character is not even sent
+        return Unfit(_first_line(error))
     if not state or state.startswith(_SURROUNDINGS) or state in _PLAIN_WORDS:
         return StoreFailed(f"{name}: {_PLAIN_WORDS.get(state, _first_line(error))}")
     return Unfit(_first_line(error))

@@ -26,8 +26,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -84,58 +86,75 @@ class Server:
 
 
 class OwnServer(Server):
-    """A server of our own, which can be killed and started again."""
+    """A server of our own, which can be killed and started again.
 
-    def __init__(self, programs: Path, *, fsync: bool = False) -> None:
+    ``settings`` are PostgreSQL's, kept over every start. ``small``: bytes of a file system of its
+    own for its tables, or with ``small_wal`` for its journal, to be filled; only root can have one.
+    ``trust``: addresses beside loopback from which it may be asked, with the same password.
+    """
+
+    def __init__(
+        self,
+        programs: Path,
+        *,
+        fsync: bool = False,
+        settings: Mapping[str, object] | None = None,
+        small: int = 0,
+        small_wal: int = 0,
+        trust: str = "",
+        port: int = 0,
+    ) -> None:
         self._user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
-        self._folder = Path(tempfile.mkdtemp(prefix="pmo-postgres-"))
-        atexit.register(self.remove)
-        self._programs = self._within_reach(programs)
-        self._data = self._folder / "data"
-        self._port = _free_port()
-        self._fsync = fsync
+        self._folder = _scratch(self._user)
+        self._mounted: list[Path] = []
         self._keeper: subprocess.Popen[bytes] | None = None
-        super().__init__(f"postgresql://postgres@127.0.0.1:{self._port}/postgres")
-        self._make()
-        self.start()
-
-    def _within_reach(self, programs: Path) -> Path:
-        """The programs where the server's user may run them: copied rather than opening folders."""
-        if not self._user:
-            return programs
-        shutil.chown(self._folder, self._user)
-        try:
-            subprocess.run([programs / "postgres", "-V"], check=True, user=self._user, **QUIET)
-            return programs
-        except (PermissionError, subprocess.CalledProcessError):
-            # The libraries of a wheel lie beside its package and are found by a relative path.
-            package = programs.parents[1]
-            for folder in (package, package.with_name(f"{package.name}.libs")):
-                shutil.copytree(folder, self._folder / "wheel" / folder.name)
-            return self._folder / "wheel" / programs.relative_to(package.parent)
-
-    def _make(self) -> None:
-        password = self._folder / "password"
-        password.write_text(os.environ["PGPASSWORD"])
-        if self._user:
-            shutil.chown(password, self._user)
-        command = [
-            self._programs / "initdb",
-            *("--pgdata", self._data, "--username", "postgres", "--pwfile", password),
-            *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"),
-        ]
-        done = subprocess.run(command, user=self._user, cwd=self._folder, check=False, **QUIET)
-        if done.returncode:
-            raise RuntimeError(done.stderr.decode())
-
-    def start(self) -> None:
-        settings = {
-            "port": self._port,
+        atexit.register(self.remove)
+        self._programs = _within_reach(programs, self._user)
+        self.port = port or _free_port()
+        self._settings = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "max_connections": 200,
-            "fsync": "on" if self._fsync else "off",  # off: outlives a killed server all the same
+            "fsync": "on" if fsync else "off",  # off: outlives a killed server all the same
+            "wal_retrieve_retry_interval": "200ms",  # a standby looks again for who it follows
+            **(settings or {}),
+            "port": self.port,
         }
+        self.tables = self._place("tables", small)
+        self.wal = self._place("wal", small_wal)
+        self._data = self.tables / "data"
+        super().__init__(f"postgresql://postgres@127.0.0.1:{self.port}/postgres")
+        self._make()
+        if trust:
+            with (self._data / "pg_hba.conf").open("a") as file:
+                file.write(f"host all all {trust} scram-sha-256\n")
+        self.start()
+
+    def _place(self, name: str, size: int) -> Path:
+        """A folder for the server's user; with a size, a file system of its own."""
+        folder = self._folder / name
+        folder.mkdir()
+        if size:
+            command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+            subprocess.run(command, check=True, **QUIET)
+            self._mounted.append(folder)
+        if self._user:
+            shutil.chown(folder, self._user)
+        return folder
+
+    def _make(self) -> None:
+        """As ``initdb`` leaves it, which is run once and copied from then on."""
+        made = _made_by_initdb(self._programs, self._user)
+        shutil.copytree(made, self._data, symlinks=True)
+        shutil.move(self._data / "pg_wal", self.wal / "pg_wal")
+        (self._data / "pg_wal").symlink_to(self.wal / "pg_wal")
+        if self._user:
+            for place in (self.tables, self.wal):
+                for path in (place, *place.rglob("*")):
+                    shutil.chown(path, self._user)
+
+    def start(self) -> None:
+        settings = self._settings
         with (self._folder / "log").open("ab") as log:
             self._keeper = subprocess.Popen(
                 [
@@ -156,8 +175,36 @@ class OwnServer(Server):
                 return
             except psycopg.OperationalError:
                 if time.monotonic() > give_up:
-                    raise RuntimeError((self._folder / "log").read_text()) from None
+                    raise RuntimeError(self.told) from None
                 time.sleep(0.02)
+
+    def runs(self) -> bool:
+        """Whether there is a process that accepts connections, or will."""
+        with suppress(OSError, IndexError):  # no file of its process
+            told = subprocess.run(["ps", "-o", "stat=", "-p", str(self.pid)], check=False, **QUIET)
+            return bool(told.stdout) and not told.stdout.startswith(b"Z")
+        return False
+
+    def start_again(self) -> None:
+        """After it has ended by itself."""
+        self._wait_for_end()
+        self.start()
+
+    @property
+    def told(self) -> str:
+        """What it has written into its log."""
+        return (self._folder / "log").read_text()
+
+    def standby(self, port: int = 0) -> Standby:
+        """A server that follows this one, and can take its place."""
+        return Standby(self._programs, self.port, dict(self._settings), port)
+
+    def set(self, **settings: object) -> None:
+        """Change what can be changed while it runs."""
+        with self.connect() as connection:
+            for name, value in settings.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+            connection.execute("SELECT pg_reload_conf()")
 
     @property
     def pid(self) -> int:
@@ -169,10 +216,29 @@ class OwnServer(Server):
         os.kill(self.pid, signal.SIGKILL)
         self._wait_for_end()
 
+    def pause(self) -> None:
+        """It hangs, and its network with it for all that anybody can tell."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def lose(self) -> None:
+        """As when its machine is lost: all of its processes end at one moment. (Of a ``kill``, the
+        others hear a moment before they end, and commits that waited for a standby are seen.)"""
+        self._signal(signal.SIGSTOP)
+        self._signal(signal.SIGKILL)
+        self._wait_for_end()
+
     def stop(self) -> None:
         """As an operator stops it: connections are cut, what is committed is on disk."""
         os.kill(self.pid, signal.SIGINT)
         self._wait_for_end()
+
+    def _signal(self, how: signal.Signals) -> None:
+        for pid in (self.pid, *_children(self.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, how)
 
     def _wait_for_end(self) -> None:
         assert self._keeper
@@ -184,10 +250,88 @@ class OwnServer(Server):
     def remove(self) -> None:
         if self._keeper:
             self._wait_for_end()
+        while self._mounted:
+            subprocess.run(["umount", "--lazy", self._mounted.pop()], check=False, **QUIET)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def _scratch(user: str | None) -> Path:
+    """A folder for all servers of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="pmo-postgres-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if user:
+        shutil.chown(folder, user)
+    return folder
+
+
+@functools.cache
+def _within_reach(programs: Path, user: str | None) -> Path:
+    """The programs where the server's user may run them: copied rather than opening folders."""
+    if not user:
+        return programs
+    folder = _scratch(user)
+    try:
+        _run(folder, user, programs / "postgres", "-V")
+        return programs
+    except (PermissionError, RuntimeError):
+        # The libraries of a wheel lie beside its package and are found by a relative path.
+        package = programs.parents[1]
+        for one in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(one, folder / "wheel" / one.name)
+        return folder / "wheel" / programs.relative_to(package.parent)
+
+
+@functools.cache
+def _made_by_initdb(programs: Path, user: str | None) -> Path:
+    folder = _scratch(user)
+    password = folder / "password"
+    password.write_text(os.environ["PGPASSWORD"])
+    if user:
+        shutil.chown(password, user)
+    _run(
+        *(folder, user, programs / "initdb", "--pgdata", folder / "data"),
+        *("--username", "postgres", "--pwfile", password),
+        *("--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync"),
+        *("--wal-segsize", "1"),  # megabyte: less to copy, and a small disk is soon full
+    )
+    return folder / "data"
+
+
+def _run(folder: Path, user: str | None, *command: str | Path) -> None:
+    done = subprocess.run(command, user=user, cwd=folder, check=False, **QUIET)
+    if done.returncode:
+        raise RuntimeError(done.stderr.decode())
+
+
+class Standby(OwnServer):
+    """A server that follows another by streaming replication, under the name ``standby``."""
+
+    def __init__(
+        self, programs: Path, follows: int, settings: dict[str, object], port: int = 0
+    ) -> None:
+        self._follows = follows
+        super().__init__(programs, settings=settings, port=port)
+
+    def _make(self) -> None:
+        whom = f"postgresql://postgres@127.0.0.1:{self._follows}/?application_name=standby"
+        _run(
+            *(self._folder, self._user, self._programs / "pg_basebackup"),
+            *("--dbname", whom, "--pgdata", self._data, "--write-recovery-conf"),
+            *("--checkpoint", "fast", "--wal-method", "stream", "--no-sync"),
+        )
+
+    def promote(self) -> None:
+        """It takes writes from now on."""
+        with self.connect() as connection:
+            assert connection.execute("SELECT pg_promote(true, 60)").fetchone() == (True,)
+
+
 QUIET = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+
+def _children(pid: int) -> list[int]:
+    told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], check=False, **QUIET).stdout
+    return [int(child) for child in told.split()]
 
 
 def _free_port() -> int:
@@ -223,9 +367,9 @@ def server() -> Server:
     return OwnServer(_found())
 
 
-def own_server() -> OwnServer:
+def own_server(**how: Any) -> OwnServer:
     """A server for whoever asks, to break and to remove."""
-    return OwnServer(_found())
+    return OwnServer(_found(), **how)
 
 
 @pytest.fixture(scope="session")
@@ -241,6 +385,22 @@ def own_postgres() -> Iterator[OwnServer]:
     own = own_server()
     yield own
     own.remove()
+
+
+@pytest.fixture
+def make_postgres() -> Iterator[Callable[..., OwnServer]]:
+    """Makes servers for one test, as it wants them; what it is told goes to ``OwnServer``."""
+    if "://" in CHOSEN:
+        pytest.skip("only a server that the tests started themselves can be broken")
+    made: list[OwnServer] = []
+
+    def make(**how: Any) -> OwnServer:
+        made.append(own_server(**how))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.remove()
 
 
 @pytest.fixture

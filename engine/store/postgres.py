@@ -17,15 +17,16 @@ from psycopg import Cursor, Pipeline
 from psycopg.rows import TupleRow
 
 from engine import canonical
-from engine.errors import StoreFailed
+from engine.errors import LogDiverged, StoreFailed
 from engine.events import AnyEvent
 from engine.store import postgres_errors
 from engine.store.chain import GENESIS
 from engine.store.copy import not_empty, stored_event
 from engine.store.group import Judgement, judge, streams_of
 from engine.store.log import Append, Appended, Conflict, Marked, Page
+from engine.store.postgres_connection import plain_address
 from engine.store.postgres_listener import Listener
-from engine.store.postgres_pool import Connection, plain_address
+from engine.store.postgres_pool import Connection
 from engine.store.postgres_reader import PostgresReader, chain_at, cursor, select_markers
 from engine.store.postgres_recorders import LOCK, Factory, write
 
@@ -54,10 +55,15 @@ SELECT stream, (SELECT max(originator_version) FROM pmo_log.events WHERE origina
        0, NULL, NULL, NULL
 FROM unnest(%b::text[]) AS stream
 """
+_STANDBY_IS_AWAITED = """
+SELECT wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = %s AND backend_start = %s
+"""
 _END_SESSION = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE pid = %s AND backend_start = %s
 """
+# A commit of its own, which like every commit waits for a synchronous standby if there is one.
+_CONFIRM = "SELECT pg_logical_emit_message(true, 'pmo', '')"
 
 
 @dataclass(slots=True)
@@ -105,6 +111,8 @@ class PostgresLog(PostgresReader):
         except psycopg.Error as error:
             if not self._was_added(group, error):
                 raise postgres_errors.failed(self._address, error) from error
+        if group.events:
+            self._see(group.head, group.events[-1].event_id)
         self._listener.tell(group.head)
         return group.answers
 
@@ -178,8 +186,10 @@ class PostgresLog(PostgresReader):
     def _was_added(self, group: _Group, error: psycopg.Error) -> bool:
         """Whether a group has been written although it was answered by a failure, or not at all.
 
-        The session that was to write it is ended first: nothing comes of it later. Raises
-        ``StoreFailed`` when the server cannot be asked for ``_PATIENCE`` seconds.
+        The session that was to write it is ended first: nothing comes of it later. But not while it
+        waits for a standby to have the commit, too: everybody would see what a failover may lose.
+        Raises ``StoreFailed`` for that, and when the server cannot be asked for ``_PATIENCE``
+        seconds.
         """
         if not group.judgement or not group.judgement.markers:
             return False
@@ -188,27 +198,41 @@ class PostgresLog(PostgresReader):
             try:
                 with self._datastore.pool.connection() as connection, cursor(connection) as c:
                     if connection.session != group.session:
+                        c.execute(_STANDBY_IS_AWAITED, group.session)
+                        if c.fetchone() == (True,):
+                            raise self._unanswered(
+                                "waits for a synchronous standby that does not answer"
+                            ) from error
                         c.execute(_END_SESSION, group.session)
                     if connection.session == group.session or c.fetchone() != (False,):
                         markers = group.judgement.markers
-                        return (
+                        found = (
                             select_markers(c, list(markers)) == markers
                             and chain_at(c, group.head) == group.chain_after
                         )
+                        if found:
+                            c.execute(_CONFIRM)
+                        return found
             except psycopg.OperationalError:
                 pass
             if monotonic() > give_up:
-                raise StoreFailed(
-                    f"{plain_address(self._address)}: a commit was not answered, and the server"
-                    " cannot be asked what became of it. Send the command again with the same id:"
-                    " it has one effect"
+                raise self._unanswered(
+                    "was not answered, and the server cannot be asked what became of it"
                 ) from error
             sleep(_AGAIN)
+
+    def _unanswered(self, what: str) -> StoreFailed:
+        return StoreFailed(
+            f"{plain_address(self._address)}: a commit {what}. Send the command again with the same"
+            " id: it has one effect"
+        )
 
     def wait(self, after: int, timeout: float) -> bool:
         """A commit anywhere is told by the server; once a second the log is looked at besides."""
         deadline = monotonic() + timeout
-        while self.head() <= after:
+        while (head := self.head()) <= after:
+            if head < after:
+                raise LogDiverged(after, "a reader", "Begin again after a position that both have")
             left = deadline - monotonic()
             if left <= 0:
                 return False
@@ -217,7 +241,14 @@ class PostgresLog(PostgresReader):
         return True
 
     def restore(self, pages: Iterable[Page]) -> None:
-        with self._reading() as c, c.connection.transaction():
+        pool = self._datastore.pool
+        with (
+            self._plainly(),
+            pool.connection() as connection,
+            connection.unhurried(),
+            connection.transaction(),
+            cursor(connection) as c,
+        ):
             c.execute(LOCK)
             c.execute(
                 "SELECT coalesce(max(position), 0) FROM pmo_log.events UNION ALL"

@@ -7,7 +7,8 @@ import re
 import psycopg
 
 from engine.errors import StoreFailed
-from engine.store.postgres_pool import WAIT_SECONDS, plain_address
+from engine.store.postgres_connection import plain_address
+from engine.store.postgres_pool import WAIT_SECONDS
 
 _PLAIN_WORDS = {
     "25006": "it can only be read: a standby, or a database set to be read-only",

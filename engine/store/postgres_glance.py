@@ -16,7 +16,8 @@ from psycopg.rows import tuple_row
 
 from engine.errors import StoreFailed
 from engine.store import postgres_errors
-from engine.store.postgres_pool import Connection, connect, plain_address
+from engine.store.postgres_connection import plain_address
+from engine.store.postgres_pool import Connection, connect
 from engine.upcasts import Body, read
 
 _STREAM = """

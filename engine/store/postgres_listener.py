@@ -69,8 +69,10 @@ class Listener:
     def _hear(self, connection: psycopg.Connection[dict[str, object]]) -> None:
         assert self._bell
         connection.execute("LISTEN pmo_log")
-        # What was committed while nobody listened.
+        # What was committed while nobody listened; or less, where another server took over.
         row = connection.execute("SELECT max(position) AS head FROM pmo_log.events").fetchone()
+        with self._told:
+            self._head = 0
         self.tell(int(str(row["head"] or 0)) if row else 0)
         poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN)

@@ -10,17 +10,17 @@ from __future__ import annotations
 import select
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 import psycopg
-from psycopg import conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 
 from engine.errors import StoreFailed
+from engine.store.postgres_connection import PatientConnection, parameters, plain_address
 
 MOST = 10
 """Connections of one log. A group is written on one, so the others serve readers; ten logs fit
@@ -29,15 +29,6 @@ beside each other into PostgreSQL's usual limit of 100."""
 WAIT_SECONDS = 10
 """How long to wait for a lock or for a connection: as long as on SQLite."""
 
-_DEFAULTS = {
-    "application_name": "pmo",
-    "connect_timeout": "10",
-    # A server that vanished without a word is noticed within a minute instead of two hours.
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-}
-
 _PREPARE = f"""
 SELECT pid, backend_start,
        set_config('lock_timeout', '{WAIT_SECONDS}s', false),
@@ -45,13 +36,15 @@ SELECT pid, backend_start,
        set_config('idle_in_transaction_session_timeout', '{WAIT_SECONDS}s', false),
        -- Every query of the log goes by an index; plans that were made for empty tables must, too.
        set_config('enable_seqscan', 'off', false),
-       set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-                  WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)
+       -- With a synchronous standby "local" would acknowledge what a failover loses.
+       set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit')
+                  IN ('off', 'local') THEN 'on' ELSE current_setting('synchronous_commit') END,
+                  false)
 FROM pg_stat_activity WHERE pid = pg_backend_pid()
 """
 
 
-class Connection(psycopg.Connection[DictRow]):
+class Connection(PatientConnection[DictRow]):
     """``session`` names the server's side of it, also after it was lost."""
 
     session: tuple[int, datetime]
@@ -59,9 +52,8 @@ class Connection(psycopg.Connection[DictRow]):
 
 def connect(address: str) -> Connection:
     """A connection in autocommit mode, whose commits are durable. Raises ``psycopg.Error``."""
-    parameters = _DEFAULTS | conninfo.conninfo_to_dict(address)
     connection = Connection.connect(
-        conninfo.make_conninfo("", **parameters), autocommit=True, row_factory=dict_row
+        parameters(address, "pmo"), autocommit=True, row_factory=dict_row
     )
     try:
         (row,) = connection.execute(_PREPARE, prepare=False)
@@ -72,19 +64,13 @@ def connect(address: str) -> Connection:
     return connection
 
 
-def plain_address(address: str) -> str:
-    """The address as it may be shown: without a password."""
-    parts: dict[str, Any] = conninfo.conninfo_to_dict(address)
-    user = f"{parts['user']}@" if "user" in parts else ""
-    port = f":{parts['port']}" if "port" in parts else ""
-    return f"postgresql://{user}{parts.get('host', '')}{port}/{parts.get('dbname', '')}"
-
-
 class Pool:
     """Up to ``MOST`` connections, the last used first. For any number of threads."""
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self.recognise: Callable[[Connection], object] = lambda _: None
+        """Raises where a new connection leads to something else than those before it."""
         self._idle: deque[Connection] = deque()
         self._free = threading.BoundedSemaphore(MOST)
         self._closed = False
@@ -131,10 +117,19 @@ class Pool:
             try:
                 connection = self._idle.pop()
             except IndexError:
-                return connect(self.address)
+                return self._open()
             if not _has_something_to_say(connection):
                 return connection
             connection.close()
+
+    def _open(self) -> Connection:
+        connection = connect(self.address)
+        try:
+            self.recognise(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _put(self, connection: Connection) -> None:
         if not connection.closed and _status(connection) != TransactionStatus.IDLE:
@@ -143,6 +138,10 @@ class Pool:
             except psycopg.Error:
                 connection.close()
         if connection.closed:
+            # Whatever ended it is likely to have met the others: an idle one whose network was cut
+            # does not know, and whoever took it would wait for an answer.
+            while self._idle:
+                self._idle.pop().close()
             return
         if self._closed or _status(connection) != TransactionStatus.IDLE:
             connection.close()

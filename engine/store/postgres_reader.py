@@ -12,7 +12,7 @@ from psycopg import Cursor
 from psycopg.rows import TupleRow, tuple_row
 
 from engine import canonical
-from engine.errors import LogDamaged
+from engine.errors import LogDamaged, LogDiverged
 from engine.store import postgres_errors, postgres_schema
 from engine.store.chain import GENESIS, Row, check_markers, verified
 from engine.store.log import Marked, Recorded
@@ -35,7 +35,9 @@ class PostgresReader:
         self._address = address
         with self._plainly():
             self._datastore = Datastore(address)
+        self._datastore.pool.recognise = self._recognise
         self._mapper = Mapper()
+        self._seen = (0, "")  # the last position whose event anybody was given, and its id
 
     def marked(self, markers: Sequence[bytes]) -> dict[bytes, Marked]:
         with self._reading() as c:
@@ -88,7 +90,10 @@ class PostgresReader:
                 prepare=True,
             )
             rows = c.fetchall()
-        return [(position, read(position, state, canonical.decode)) for position, state in rows]
+        found = [(position, read(position, state, canonical.decode)) for position, state in rows]
+        if found:
+            self._see(found[-1][0], found[-1][1]["event_id"])
+        return found
 
     def head(self) -> int:
         with self._reading() as c:
@@ -156,12 +161,35 @@ class PostgresReader:
                 found.append(Recorded(position, self._mapper.to_domain_event(stored)))
             except (persistence.MapperDeserialisationError, TypeError, AttributeError) as error:
                 raise LogDamaged(position, f"what is stored there is no event: {error}") from error
+        if found:
+            self._see(found[-1].position, found[-1].event.event_id)
         return found
+
+    def _see(self, position: int, event_id: str) -> None:
+        if position > self._seen[0]:
+            self._seen = (position, event_id)
+
+    def _recognise(self, connection: Connection) -> None:
+        """Raises ``LogDiverged`` where a new connection leads to a log without what this process
+        has seen: cases that it keeps could be at the same version there, and be in another state.
+        """
+        position, event_id = self._seen
+        if not position:
+            return
+        with cursor(connection) as c:
+            c.execute("SELECT state FROM pmo_log.events WHERE position = %b", (position,))
+            row = c.fetchone()
+        if not row or canonical.decode(row[0])["event_id"] != event_id:
+            raise LogDiverged(position, "this process", "Start it anew to go on with what is there")
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
         """A connection that sees one state of the log until it is given back."""
-        with self._datastore.pool.connection() as connection, connection.transaction():
+        with (
+            self._datastore.pool.connection() as connection,
+            connection.unhurried(),
+            connection.transaction(),
+        ):
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield connection
 

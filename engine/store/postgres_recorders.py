@@ -37,7 +37,7 @@ class Datastore(stock.PostgresDatastore):
     def __init__(self, address: str, originator_id_type: Literal["uuid", "text"] = "text") -> None:
         super().__init__("", "", "", "", "", schema=SCHEMA, originator_id_type=originator_id_type)
         self.pool: Pool = Pool(address)  # type: ignore[assignment]
-        with self.pool.connection() as connection:
+        with self.pool.connection() as connection, connection.unhurried():
             postgres_schema.prepare(connection)
 
 

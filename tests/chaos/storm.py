@@ -1,8 +1,10 @@
 """A storm: writers, readers and workers on one store, all of which are killed at random.
 
-    python -m tests.chaos.storm [--seed N] [--seconds N] [--store sqlite|postgresql|kafka]
+    python -m tests.chaos.storm [--seed N] [--seconds N] [--store sqlite|postgresql|standby|kafka]
 
-On ``kafka`` the log is in PostgreSQL, workers relay it, and a service of the subscriber's reads it.
+On ``standby`` PostgreSQL has a synchronous standby, which takes over whenever the primary is lost,
+and gets a new one behind it. On ``kafka`` the log is in PostgreSQL, workers relay it, and a service
+of the subscriber's reads it.
 
 The seed decides what is sent, and who is killed in which order; ``make chaos`` takes one storm
 after the other. What is left behind stays in a folder that is named where something is wrong.
@@ -106,7 +108,7 @@ class PostgresStore:
         return self.address
 
     def rows(self) -> list[Row]:
-        with psycopg.connect(self.address) as connection:
+        with psycopg.connect(self.address, target_session_attrs="read-write") as connection:
             found = connection.execute(
                 "SELECT position, state, chain FROM pmo_log.events ORDER BY position"
             )
@@ -123,6 +125,31 @@ class PostgresStore:
 
     def faults(self, rows: list[Row]) -> Iterator[str]:
         yield from ()
+
+
+@dataclass
+class ReplicatedStore(PostgresStore):
+    """With a synchronous standby in the place of which each may stand."""
+
+    standby: OwnServer
+
+    def blows(self) -> dict[str, Callable[[], object]]:
+        return super().blows() | {"failed over": self.fail_over}
+
+    def fail_over(self) -> None:
+        """The standby is one that has all, as whatever fails over has to know; the next one is made
+        where the lost one was."""
+        self.replicates()
+        self.server.lose()
+        self.standby.promote()
+        self.server.remove()
+        lost, self.server = self.server, self.standby
+        self.standby = self.server.standby(lost.port)
+
+    def replicates(self) -> None:
+        with self.server.connect() as c:
+            query = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
+            wait_until(lambda: c.execute(query).fetchone() == (1,), "the standby follows")
 
 
 @dataclass
@@ -323,6 +350,21 @@ def postgres_store(folder: Path) -> Iterator[Store]:
 
 
 @contextmanager
+def replicated_store(folder: Path) -> Iterator[Store]:
+    server = own_server()
+    database = server.new_database().rsplit("/", 1)[1]
+    server.set(synchronous_standby_names="standby")
+    standby = server.standby()
+    hosts = f"127.0.0.1:{server.port},127.0.0.1:{standby.port}"
+    store = ReplicatedStore(server, f"postgresql://postgres@{hosts}/{database}", standby)
+    try:
+        yield store
+    finally:
+        store.standby.remove()
+        store.server.remove()
+
+
+@contextmanager
 def relayed_store(folder: Path) -> Iterator[Store]:
     """The settings are for the workers, and name what is made here."""
     server, (broker, remove) = own_server(), own_broker()
@@ -340,7 +382,12 @@ def relayed_store(folder: Path) -> Iterator[Store]:
         server.remove()
 
 
-STORES = {"sqlite": sqlite_store, "postgresql": postgres_store, "kafka": relayed_store}
+STORES = {
+    "sqlite": sqlite_store,
+    "postgresql": postgres_store,
+    "standby": replicated_store,
+    "kafka": relayed_store,
+}
 
 
 def run(kind: str, seed: int, seconds: float, folder: Path) -> tuple[Storm, list[Row], list[str]]:

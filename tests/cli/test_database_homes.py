@@ -18,7 +18,7 @@ from app.home import Home
 from engine.commands import PullTrigger, Requester, StartCase
 from engine.errors import PmoError
 from engine.store.opening import open_log
-from engine.store.postgres_pool import plain_address
+from engine.store.postgres_connection import plain_address
 from tests.cli.conftest import WORKFLOWS, Pmo
 from tests.postgres import server
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from consumers.leases import Leases
-from consumers.runner import Runner, Work
+from consumers.runner import Runner
 from consumers.store import Store, Superseded, Trouble
+from consumers.work import Work
 from tests.consumers.conftest import PLAN, House
 
 ROOT = Path(__file__).parents[2]
@@ -172,6 +173,15 @@ def test_a_lease_that_has_run_out_can_be_taken(bare, leases):
     assert taken is not None
     assert taken.number == 2
     assert short.take("teller") is None
+
+
+def test_a_clock_that_was_set_back_keeps_no_dead_process_in_office(bare, leases):
+    dead, other = leases(), leases()
+    assert dead.take("teller") is not None
+    bare.store._memory.run("UPDATE lease SET until = until + 3600")
+    taken = other.take("teller")
+    assert taken is not None
+    assert taken.number == 2
 
 
 def test_who_has_been_taken_over_writes_nothing(bare, leases):

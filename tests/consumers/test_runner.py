@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from consumers.runner import BATCH, BEHIND, LONGEST_WAIT, PATIENCE, MayPass, Runner, Work
+from consumers.runner import BATCH, BEHIND, LONGEST_WAIT, PATIENCE, MayPass, Runner
 from consumers.store import Checkpoint, Store, Trouble
-from engine.errors import LogDamaged, StoreFailed
-from tests.consumers.conftest import House
+from consumers.work import Work
+from engine.errors import LogDamaged, LogDiverged, StoreFailed
+from tests.consumers.conftest import DECISION, PLAN, House
 
 
 class Herald:
@@ -25,6 +27,7 @@ class Herald:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.poison: set[str] = set()
+        self.complaint = "cannot say"
         self.away = 0
         self.batches: list[int] = []
 
@@ -35,13 +38,13 @@ class Herald:
             raise MayPass("the broker is away")
         for work in batch:
             if tell(work) in self.poison:
-                raise ValueError(f"cannot say {tell(work)}")
+                raise ValueError(f"{self.complaint} {tell(work)}")
         self.told += map(tell, batch)
         return []
 
     def retry(self, work: Work, item: str) -> str:
         if tell(work) in self.poison:
-            return "still cannot say it"
+            return f"still {self.complaint} it"
         self.told.append(tell(work))
         return ""
 
@@ -97,6 +100,17 @@ def test_lag_is_what_is_recorded_and_not_yet_done(house, runner):
     house.start("plan")
     house.start("plan")
     assert runner.lag() == 2
+
+
+def test_a_reason_that_a_database_cannot_keep_as_it_is_holds_up_nobody(
+    house, runner, herald, logged
+):
+    """It may be what an endpoint answered, and PostgreSQL keeps no NUL character."""
+    herald.poison, herald.complaint = {"PLAN-0002/1"}, "cannot\x00say"
+    assert runner.catch_up() == len(logged)
+    assert house.store.incidents("herald")[0].reason == "ValueError: cannot\ufffdsay PLAN-0002/1"
+    assert runner.retry().left == 2
+    assert house.store.incidents("herald")[0].reason == "still cannot\ufffdsay it"
 
 
 def test_poison_is_parked_with_what_follows_in_its_stream_and_all_else_goes_on(
@@ -203,7 +217,7 @@ def test_a_damaged_log_is_not_waited_for(house, runner, monkeypatch):
     def damaged(after: int, limit: int) -> list[object]:
         raise LogDamaged(1, "missing")
 
-    monkeypatch.setattr(house.log, "bodies", damaged)
+    monkeypatch.setattr(house.log, "rows", damaged)
     with pytest.raises(LogDamaged):
         runner.catch_up()
     assert house.waits == []
@@ -214,6 +228,40 @@ def test_a_log_that_is_shorter_than_what_was_done_is_not_passed_over(house, runn
     with pytest.raises(LogDamaged, match="herald has come to"):
         runner.catch_up()
     assert herald.told == []
+
+
+def test_a_log_that_went_another_way_is_not_passed_over(house, runner, herald, tmp_path):
+    """It was restored, or a standby took over that lacked its end, and has grown again since: there
+    are events at all those positions, and none of them is one that the herald was told."""
+    runner.catch_up()
+    told, reached = list(herald.told), house.log.head()
+    paths = tmp_path / "another.db", tmp_path / "another-consumers.db"
+    with closing(House(*paths)) as elsewhere:
+        elsewhere.publish(PLAN, DECISION)
+        for _ in range(9):
+            elsewhere.start("plan")
+        assert elsewhere.log.head() > reached
+        other = Runner(elsewhere.log, house.store, herald, clock=house.clock)
+        with pytest.raises(
+            LogDiverged, match=f"position {reached}: herald has read .*Failing over"
+        ):
+            other.catch_up()
+        with pytest.raises(LogDiverged):
+            other.follow(threading.Event())
+        with pytest.raises(LogDiverged):
+            other.retry()
+    assert herald.told == told
+    assert house.store.position("herald") == reached
+    runner.catch_up()
+
+
+def test_a_checkpoint_of_an_older_version_without_an_event_is_taken_as_it_is(house, runner, herald):
+    runner.catch_up()
+    house.store._memory.run("DELETE FROM seen")
+    house.start("plan")
+    assert runner.catch_up() == house.log.head()
+    assert house.store.seen("herald", house.log.head()) is not None
+    assert house.store.seen("herald", 1) is None, "it says nothing of another position"
 
 
 def test_a_checkpoint_never_goes_back(house, runner):
@@ -239,13 +287,15 @@ def test_a_memory_of_another_form_is_left_alone(house):
 
 
 def test_a_memory_of_an_older_form_is_brought_up_to_date(tmp_path):
-    """Form 1 knew no leases."""
+    """Form 1 knew no leases, form 2 not which event stood where a consumer had come to."""
     store = Store(tmp_path / "consumers.db")
     store.begin("herald", 3)
     store._memory.run("DROP TABLE lease")
+    store._memory.run("DROP TABLE seen")
     store._memory.run("PRAGMA user_version = 1")
     store.close()
     store = Store(tmp_path / "consumers.db")
     assert store.position("herald") == 3
     assert store.leaders() == {}
+    assert store.seen("herald", 3) is None
     store.close()

@@ -11,6 +11,7 @@ import pytest
 from tests.kafka.conftest import check_told, read_all, settings_at
 from tests.kafka.test_relay import fill, wait_until
 from tests.kafka_broker import ApacheKafka, OwnBroker
+from tests.network import Wire
 
 PRODUCE = 0
 
@@ -99,6 +100,35 @@ def test_acknowledgements_that_are_lost_neither_lose_nor_repeat_an_event(
     # The producer asks again under the same number, and the broker knows that it has it already.
     check_told(house, read_all(kafka.bootstrap, settings.topics.events), once=True)
     assert runner.consumer.again == 0
+
+
+@pytest.fixture
+def wire(apache_kafka: ApacheKafka) -> Iterator[Wire]:
+    wire = Wire(apache_kafka.behind, apache_kafka.proxied)
+    yield wire
+    wire.close()
+
+
+def test_a_network_that_is_cut_between_relay_and_broker_and_heals_loses_nothing(
+    house, kafka, apache_kafka, wire, prefix, relaying
+):
+    settings = settings_at(f"127.0.0.1:{wire.port}", prefix, answers_within=2)
+    reasons: list[str] = []
+    runner = relaying(settings, told=lambda error, seconds: reasons.append(str(error)), batch=7)
+    runner.catch_up()
+    stop = threading.Event()
+    follower = threading.Thread(target=runner.follow, args=[stop])
+    follower.start()
+    for _ in range(2):
+        wire.cut()
+        heard = len(reasons)
+        fill(house, 5)
+        wait_until(lambda heard=heard: len(reasons) > heard)
+        wire.mend()
+        wait_until(lambda: runner.lag() == 0)
+    stop.set()
+    follower.join(60)
+    check_told(house, read_all(kafka.bootstrap, settings.topics.events))
 
 
 def test_a_broker_that_hangs_is_given_up_and_told_again_when_it_goes_on(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
@@ -12,8 +15,10 @@ from cloudevents.core.v1.event import CloudEvent
 
 from consumers.kafka_connection import make_topics, read_topics
 from consumers.kafka_relay import KafkaRelay
+from consumers.kafka_settings import KafkaSettings
 from consumers.runner import BEHIND, MayPass, Runner
-from tests.consumers.conftest import House
+from engine.errors import LogDiverged
+from tests.consumers.conftest import DECISION, PLAN, House
 from tests.kafka.conftest import (
     SOURCE,
     check_told,
@@ -184,6 +189,51 @@ def test_a_topic_that_was_deleted_is_told_anew(house, settings, relaying, kafka)
     )
     relaying(settings).catch_up()
     check_told(house, read_all(settings.bootstrap, settings.topics.events), once=True)
+
+
+def test_a_topic_that_has_more_than_the_log_is_told_nothing_more(
+    settings, relaying_from, tmp_path, kafka
+):
+    """The log was put back to what it was, with all that consumers remember of it, and went on:
+    readers who have seen its positions would take what stands there now for repetitions."""
+    house, runner = relaying_from(tmp_path / "one", settings)
+    fill(house, 3)
+    runner.catch_up()
+    house.close()
+    shutil.copytree(tmp_path / "one", tmp_path / "before")
+    house, runner = relaying_from(tmp_path / "one", settings)
+    for _ in range(6):
+        house.start("plan")
+    runner.catch_up()
+    told = positions(read_all(kafka.bootstrap, settings.topics.events))
+    house, runner = relaying_from(tmp_path / "before", settings)
+    for _ in range(8):
+        house.start("plan")
+    for _ in range(2):
+        with pytest.raises(
+            LogDiverged, match=rf"{settings.topics.events} \(partition .*another topic"
+        ):
+            runner.catch_up()
+    assert positions(read_all(kafka.bootstrap, settings.topics.events)) == told
+    assert runner.lag() > 0
+
+
+@pytest.fixture
+def relaying_from(
+    settings: KafkaSettings,
+) -> Iterator[Callable[[Path, KafkaSettings], tuple[House, Runner]]]:
+    with ExitStack() as stack:
+
+        def make(folder: Path, settings: KafkaSettings) -> tuple[House, Runner]:
+            folder.mkdir(exist_ok=True)
+            house = House(folder / "ledger.db", folder / "consumers.db")
+            stack.callback(house.close)
+            house.publish(PLAN, DECISION)
+            relay = KafkaRelay(house.log, house.store, settings, SOURCE)
+            stack.callback(relay.close)
+            return house, Runner(house.log, house.store, relay, chance=lambda: 0.1)
+
+        yield make
 
 
 def test_an_operator_has_everything_told_again_from_a_position_on(house, settings, relaying):

@@ -1,0 +1,253 @@
+"""A network that says nothing any more, and a server that does not answer: nobody waits for ever."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from psycopg import conninfo
+
+from engine.errors import StoreFailed
+from engine.store import postgres, postgres_connection
+from engine.store.log import Appended, Marked
+from engine.store.postgres import PostgresLog
+from engine.store.postgres_connection import PatientConnection, parameters, plain_address
+from engine.store.tail import tail
+from tests.log.conftest import append
+from tests.log.test_postgres_failover import until
+from tests.network import Wire, cable
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Waits as in life, but for parts of a second."""
+    monkeypatch.setattr(PatientConnection, "patience", 0.5)
+    monkeypatch.setattr(postgres, "_PATIENCE", 0.5)
+    monkeypatch.setitem(postgres_connection._DEFAULTS, "connect_timeout", "2")
+
+
+@pytest.fixture
+def wire(database):
+    """Between us and the server; ``address`` leads through it."""
+    parts = conninfo.conninfo_to_dict(database)
+    with closing(Wire(int(parts["port"]))) as wire:
+        wire.address = f"postgresql://{parts['user']}@127.0.0.1:{wire.port}/{parts['dbname']}"
+        yield wire
+
+
+def test_every_wait_has_an_end_unless_the_address_says_otherwise():
+    told = conninfo.conninfo_to_dict(parameters("postgresql://a@one,two:7/x", "pmo"))
+    assert told["target_session_attrs"] == "read-write"
+    assert int(told["connect_timeout"]) == 10
+    idle, interval, count = (int(told[f"keepalives_{w}"]) for w in ("idle", "interval", "count"))
+    assert idle + interval * count == 30
+    assert int(told["tcp_user_timeout"]) == 30_000
+    assert PatientConnection.patience == 30
+    told = parameters("postgresql://a@one,two/x?target_session_attrs=any&connect_timeout=3", "pmo")
+    assert "target_session_attrs=any" in told
+    assert "connect_timeout=3" in told
+    assert "target_session_attrs" not in parameters("postgresql://a@one/x", "pmo")
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("postgresql://a:secret@one:1,two:2/x", "postgresql://a@one:1,two:2/x"),
+        ("postgresql://a@one,two/x", "postgresql://a@one,two/x"),
+        ("postgresql://a@one,two:7/x", "postgresql://a@one,two:7/x"),
+        ("host=one,two dbname=x", "postgresql://one,two/x"),
+        ("host=one,two port=7 dbname=x", "postgresql://one:7,two:7/x"),
+        ("postgresql:///x", "postgresql:///x"),
+    ],
+)
+def test_an_address_of_several_hosts_is_shown_as_one_writes_it(given, shown):
+    assert plain_address(given) == shown
+
+
+def test_a_cut_network_fails_what_is_asked_and_everything_goes_on_when_it_heals(
+    impatient, database, wire
+):
+    with closing(PostgresLog(wire.address)) as log:
+        log.append([append("A")])
+        write = log._write
+
+        def write_into_nothing(c, group):
+            wire.cut()
+            write(c, group)
+
+        log._write = write_into_nothing
+        command = append("B", count=2)
+        began = time.monotonic()
+        with pytest.raises(StoreFailed, match="cannot be asked what became of it.*same id"):
+            log.append([command])
+        with pytest.raises(StoreFailed, match="not answered|timeout"):
+            log.head()
+        assert time.monotonic() - began < 15
+        log._write = write
+        wire.mend()
+        (answer,) = log.append([command])
+        assert isinstance(answer, Appended | Marked)
+        assert log.append([command]) == [Marked(2, 2, command.fingerprint)]
+        assert log.check() == 3
+
+
+def test_idle_connections_that_a_cut_has_left_dead_cost_one_wait_and_not_one_each(
+    impatient, database, wire
+):
+    with closing(PostgresLog(wire.address)) as log:
+        pool = log._datastore.pool
+        held = [pool.connection() for _ in range(5)]
+        for one in held:
+            one.__enter__()
+        for one in held:
+            one.__exit__(None, None, None)
+        assert len(pool._idle) == 5
+        wire.cut()
+        with pytest.raises(StoreFailed):
+            log.head()
+        assert len(pool._idle) == 0
+        wire.mend()
+        assert log.head() == 0
+
+
+def test_who_follows_over_a_network_that_is_cut_and_heals_misses_nothing(impatient, database, wire):
+    seen, stop = [], threading.Event()
+
+    def follow():
+        reader = PostgresLog(wire.address)
+        while not stop.is_set():
+            try:
+                for batch in tail(reader, len(seen), stop=stop):
+                    seen.extend(position for position, _ in batch)
+            except StoreFailed:
+                stop.wait(0.02)
+        reader.close()
+
+    following = threading.Thread(target=follow)
+    following.start()
+    with closing(PostgresLog(database)) as log:
+        for number in range(12):
+            log.append([append(f"A-{number}")])
+            if number % 6 == 2:
+                until(lambda number=number: len(seen) == number + 1)
+                wire.cut()
+            if number % 6 == 4:
+                wire.mend()
+        until(lambda: len(seen) == 12)
+    stop.set()
+    following.join(60)
+    assert seen == list(range(1, 13))
+
+
+def test_a_server_that_hangs_is_given_up_and_found_again(impatient, make_postgres):
+    server = make_postgres()
+    with closing(PostgresLog(server.new_database())) as log:
+        log.append([append("A")])
+        server.pause()
+        try:
+            with pytest.raises(StoreFailed):
+                log.append([append("B")])
+        finally:
+            server.go_on()
+        until(lambda: log.append([append("C")]))
+        assert log.check() == log.head()
+
+
+def test_a_commit_that_waits_for_a_standby_is_no_acknowledgement(impatient, make_postgres):
+    """The server has it, but would lose it with its machine. Nobody sees it, and nobody else writes
+    meanwhile; when the standby is back, or is given up, it is there and has its one effect."""
+    server = make_postgres()
+    address = server.new_database()
+    with closing(PostgresLog(address)) as log:
+        log.append([append("A")])
+        server.set(synchronous_standby_names="nobody")
+        command = append("B")
+        with pytest.raises(StoreFailed, match="waits for a synchronous standby.*same id"):
+            log.append([command])
+        assert log.head() == 1, "who reads is not held up, and does not see it"
+        server.set(synchronous_standby_names="")
+        until(lambda: log.head() == 2)
+        assert log.append([command]) == [Marked(2, 1, command.fingerprint)]
+
+
+def test_a_session_that_was_ended_while_it_waited_for_a_standby_is_no_acknowledgement(
+    impatient, make_postgres
+):
+    """As ``pg_terminate_backend`` by an operator: then the server shows what no standby has."""
+    server = make_postgres()
+    with closing(PostgresLog(server.new_database())) as log, server.connect() as operator:
+        log.append([append("A")])
+        server.set(synchronous_standby_names="nobody")
+        command, told = append("B"), []
+
+        def send():
+            try:
+                told.append(log.append([command]))
+            except StoreFailed as error:
+                told.append(error)
+
+        PatientConnection.patience = 5.0
+        sending = threading.Thread(target=send)
+        sending.start()
+        waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        until(lambda: operator.execute(waits).fetchall())
+        PatientConnection.patience = 0.5
+        operator.execute(f"SELECT pg_terminate_backend(pid) FROM ({waits}) AS waiting")
+        sending.join(60)
+        assert isinstance(told[0], StoreFailed), told
+        server.set(synchronous_standby_names="")
+        until(lambda: log.append([command]) == [Marked(2, 1, command.fingerprint)])
+
+
+# Sends until it is told to stop, and says when each command failed or was acknowledged.
+_WRITER = """
+import sys, time
+from engine.errors import StoreFailed
+from engine.store.postgres import PostgresLog
+from engine.store.postgres_connection import PatientConnection
+from tests.log.conftest import append
+PatientConnection.patience = 2.0
+log, number = PostgresLog(sys.argv[1]), 0
+while True:
+    command = append(f"N-{number}")
+    while True:
+        try:
+            (answer,) = log.append([command])
+            print("done", number, flush=True)
+            break
+        except StoreFailed as error:
+            print("failed", number, error, flush=True)
+            time.sleep(0.1)
+    number += 1
+"""
+
+
+def test_a_real_network_that_is_taken_down_and_up_again(make_postgres):
+    """In a network namespace; where none can be made the tests above have to do."""
+    with cable() as network:
+        if network is None:
+            pytest.skip("only root on a Linux that allows it can make a network namespace")
+        server = make_postgres(settings={"listen_addresses": "*"}, trust=f"{network.outside}/30")
+        address = server.new_database().replace("127.0.0.1", network.outside)
+        words = network.run(sys.executable, "-c", _WRITER, f"{address}?connect_timeout=2")
+        writer = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        try:
+            lines = iter(writer.stdout.readline, "")
+            for kind in ("done", "failed", "done"):
+                network.cut() if kind == "failed" else network.mend()
+                assert any(line.startswith(kind) for line in lines)
+        finally:
+            writer.kill()
+            rest = writer.communicate()[0]
+        acknowledged = int(
+            ([0] + [int(w.split()[1]) for w in rest.splitlines() if "done" in w])[-1]
+        )
+        with closing(PostgresLog(server.address(address.rsplit("/", 1)[1]))) as log:
+            assert log.check() == log.head() >= acknowledged
