@@ -18,10 +18,9 @@ calendar       ``CAL-{name}``                      which days are not worked
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine import values
 from engine.case import Case
@@ -81,8 +80,7 @@ ANY_UNIT = "any"
 _MOST_LEVELS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """Who may decide a matter: an entry of the authority register."""
 
     key: str
@@ -188,12 +186,20 @@ def authority(category: str, unit: str, value: Value, context: Context) -> tuple
 
 def _ladder(category: str, unit: str, context: Context) -> Iterator[Case]:
     """The levels from the first on. The first that is missing ends it, and was looked at, too."""
-    for level in range(1, _MOST_LEVELS + 1):
-        key = key_of("authority", category=category, unit=unit, level=level)
-        case = context.look(key) if key else None
+    for key in _keys_of_levels(category, unit):
+        case = context.look(key)
         if case is None:
             return
         yield case
+
+
+@lru_cache(maxsize=10_000)
+def _keys_of_levels(category: str, unit: str) -> tuple[str, ...]:
+    keys = [
+        key_of("authority", category=category, unit=unit, level=level)
+        for level in range(1, _MOST_LEVELS + 1)
+    ]
+    return tuple(keys[: keys.index(None)] if None in keys else keys)  # type: ignore[arg-type]
 
 
 def _rule(case: Case, unit: str) -> Rule:

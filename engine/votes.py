@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.case import Case, Signature
 from engine.events import Vote
@@ -12,8 +12,7 @@ from engine.events import Vote
 _DEFAULT_QUORUM = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """Whether the body is for it, and if not, why; and the vote as it is recorded.
 
     ``valid``: it has voted, whatever the outcome.
