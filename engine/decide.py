@@ -180,24 +180,14 @@ def _beside(
     at: str,
 ) -> list[tuple[AnyEvent, Case]]:
     """What the step brings about on other streams: parents hear of it, claims change hands."""
-    found: list[tuple[AnyEvent, Case]] = []
     context = attempt.context
+    found = link(command, key, definition, [attempt.given], at, context)
 
     def add(event: AnyEvent, before: Case | None) -> None:
         after = evolve(before, event)
         assert after is not None
         found.append((event, after))
 
-    for name in dict.fromkeys(n for n in attempt.given if definition.data[n].parent):
-        parent = context.look(attempt.given[name]) if attempt.given[name] else None
-        if parent and (definition.workflow, key) not in parent.children:
-            fields = envelope(
-                command, parent.key, parent.version + 1, parent.definition, context, at
-            )
-            linked = CaseLinked(
-                **fields, name="CaseLinked", child=key, workflow=definition.workflow
-            )
-            add(linked, parent)
     before = claims_of(definition, case.state, case.data) if case else {}
     after = claims_of(definition, state, attempt.data)
     for stream in dict.fromkeys([*before, *after]):
@@ -212,6 +202,32 @@ def _beside(
         fields = envelope(command, stream, version, ref, context, at)
         name = "ClaimTaken" if wanted else "ClaimReleased"
         add(ClaimChanged(**fields, name=name, holder=wanted), claim)
+    return found
+
+
+def link(
+    command: Command,
+    key: str,
+    definition: Definition,
+    given: Iterable[Mapping[str, Value]],
+    at: str,
+    context: Context,
+) -> list[tuple[AnyEvent, Case]]:
+    """What parents hear that the case newly names, each with the parent as that leaves it."""
+    found: list[tuple[AnyEvent, Case]] = []
+    fields = definition.parent_fields
+    for named in dict.fromkeys(said.get(name) for said in given for name in fields):
+        parent = context.look(named) if isinstance(named, str) and named != key else None
+        if parent and (definition.workflow, key) not in parent.children:
+            event = CaseLinked(
+                **envelope(command, parent.key, parent.version + 1, parent.definition, context, at),
+                name="CaseLinked",
+                child=key,
+                workflow=definition.workflow,
+            )
+            after = evolve(parent, event)
+            assert after is not None
+            found.append((event, after))
     return found
 
 

@@ -338,9 +338,14 @@ class Definition(Grammar):
         return tuple(name for name, field in self.data.items() if field.type == "ref")
 
     @cached_property
+    def parent_fields(self) -> tuple[str, ...]:
+        """The fields that name a case which hears of it."""
+        return tuple(name for name, field in self.data.items() if field.parent)
+
+    @cached_property
     def reaches_others(self) -> bool:
         """Whether a step can write to other streams: to that of a parent, or of a claim."""
-        return bool(self.only_one) or any(field.parent for field in self.data.values())
+        return bool(self.only_one or self.parent_fields)
 
     def transitions_from(self, state: str) -> list[Transition]:
         return [t for t in self.transitions if state in t.sources]

@@ -15,7 +15,7 @@ from engine.attempt import Attempt
 from engine.case import Case, evolve
 from engine.commands import Observe
 from engine.context import Context
-from engine.decide import Decision, outrun, references
+from engine.decide import Decision, link, outrun, references
 from engine.definition import Definition, Step
 from engine.envelope import envelope, occurred_at
 from engine.errors import BadInput, Problem, Refused
@@ -35,8 +35,10 @@ def observe(command: Observe, case: Case | None, workflow: Workflow, context: Co
         return Decision((), case, Refused(f"{command.case}: the facts are refused", moved))
     at = occurred_at(command, context.now)
     definition = workflow.definition
+    read = _read(command, definition)
+    linked = link(command, command.case, definition, read, at, context)
     events: list[CaseObserved] = []
-    for fact, given in zip(command.facts, _read(command, definition), strict=True):
+    for fact, given in zip(command.facts, read, strict=True):
         state = definition.initial if case is None and fact.state is None else fact.state
         conformance = _conformance(command, case, workflow, state, given, at, context)
         if events:
@@ -62,7 +64,8 @@ def observe(command: Observe, case: Case | None, workflow: Workflow, context: Co
             )
         events.append(event)
         case = evolve(case, event)
-    return Decision(tuple(events), case)
+    told = (event for event, _ in linked)
+    return Decision((*told, *events), case, None, tuple(parent for _, parent in linked))
 
 
 def _read(command: Observe, definition: Definition) -> list[dict[str, Value]]:
