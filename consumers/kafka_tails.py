@@ -53,7 +53,8 @@ def read_tails(
     """What the last message of each partition told, its position in that header.
 
     Position 0 where nothing was ever told, ``None`` where it cannot be known: the messages have
-    expired, or the last is none of ours. ``counts``: the partitions of each topic. Raises ``MayPass``.
+    expired, or the last is none of ours. ``counts``: the partitions of each topic. Raises
+    ``MayPass``.
     """
     with (
         plainly(settings),

@@ -12,8 +12,8 @@ from psycopg import ClientCursor, pq
 
 from consumers.memory import Said
 from engine.errors import StoreFailed
-from engine.store.postgres_errors import failed
 from engine.store.postgres_connection import PatientConnection, parameters, plain_address
+from engine.store.postgres_errors import failed
 from projections.postgres_text import translate
 from projections.sql import sql_beside
 

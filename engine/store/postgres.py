@@ -24,8 +24,8 @@ from engine.store.chain import GENESIS
 from engine.store.copy import not_empty, stored_event
 from engine.store.group import Judgement, judge, streams_of
 from engine.store.log import Append, Appended, Conflict, Marked, Page
-from engine.store.postgres_listener import Listener
 from engine.store.postgres_connection import plain_address
+from engine.store.postgres_listener import Listener
 from engine.store.postgres_pool import Connection
 from engine.store.postgres_reader import PostgresReader, chain_at, cursor, select_markers
 from engine.store.postgres_recorders import LOCK, Factory, write
