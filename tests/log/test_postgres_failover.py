@@ -13,8 +13,10 @@ from contextlib import closing
 import pytest
 
 from engine.errors import LogDiverged, StoreFailed
+from engine.store import postgres
 from engine.store.log import Appended, Marked
 from engine.store.postgres import PostgresLog
+from engine.store.postgres_connection import PatientConnection
 from engine.store.tail import tail
 from tests.log.conftest import append
 
@@ -129,6 +131,26 @@ def test_promise_1_failing_over_to_a_synchronous_standby_loses_nothing_acknowled
 def written(log, stream, count):
     (answer,) = log.append([append(stream, log.version(stream) + 1, count=count)])
     assert isinstance(answer, Appended)
+
+
+def test_a_primary_that_was_stopped_and_comes_back_acknowledges_nothing(pair, monkeypatch):
+    """Both take writes then. But the old one has nobody any more who confirms them."""
+    monkeypatch.setattr(PatientConnection, "patience", 1.0)
+    monkeypatch.setattr(postgres, "_PATIENCE", 0.5)
+    pair.replicate(synchronous=True)
+    stale = PostgresLog(f"postgresql://postgres@127.0.0.1:{pair.primary.port}/{pair.name}")
+    written(stale, "A", 3)
+    pair.primary.pause()
+    pair.standby.promote()
+    try:
+        with closing(PostgresLog(f"{pair.address}?connect_timeout=2")) as log:
+            written(log, "A", 2)
+    finally:
+        pair.primary.go_on()
+    with pytest.raises(StoreFailed, match="standby"):
+        stale.append([append("A", 4, count=2)])
+    assert stale.head() == 3
+    stale.close()
 
 
 def test_who_has_seen_what_an_asynchronous_standby_lacked_says_so_and_stops(pair):
