@@ -42,7 +42,7 @@ check-workflows: $(VENV)/run.done
 chaos: $(VENV)/dev.done ## kill everything at random, and look what is left (ARGS="--seed 7 --seconds 600")
 	@$(BIN)/python -m tests.chaos.storm $(ARGS)
 
-bench: $(VENV)/dev.done ## measure, each beside a peer or a limit (ARGS=deciding for one)
+bench: $(VENV)/bench.done ## measure, each beside a peer or a limit (ARGS=deciding for one)
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what make made: .venv, caches, the demo
@@ -60,6 +60,7 @@ lock: $(VENV)/made ## write requirements/*.txt anew (ARGS=--upgrade for newer ve
 	@[ -x $(BIN)/uv ] || { echo 'make lock needs uv, which could not be installed here.' >&2; exit 1; }
 	$(COMPILE) pyproject.toml --group build -o requirements/run.txt
 	$(COMPILE) pyproject.toml --group build --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --group build --group dev --group bench -c requirements/dev.txt -o requirements/bench.txt
 	$(COMPILE) --group uv -o requirements/uv.txt
 
 # --- the virtual environment ------------------------------------------------------------------------------------------
@@ -77,6 +78,11 @@ $(VENV)/run.done: requirements/run.txt pyproject.toml $(VENV)/made
 	@touch $@
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done
+	@echo 'Installing $<'
+	@$(call install,--require-hashes -r $<)
+	@touch $@
+
+$(VENV)/bench.done: requirements/bench.txt $(VENV)/dev.done
 	@echo 'Installing $<'
 	@$(call install,--require-hashes -r $<)
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,21 @@ class Checked:
     def failed(self) -> list[Result]:
         return [result for result in self.results if result.failure]
 
+    @property
+    def begun(self) -> bool:
+        """Whether any scenario came so far that one can say what none of them shows."""
+        return any(not result.stuck for result in self.results)
+
+    def failures(self) -> Iterator[str]:
+        """For people to read: what keeps many scenarios from beginning is told once."""
+        stuck = Counter((r.where, r.failure) for r in self.failed if r.stuck)
+        told = [
+            (w, f"{failure}\n(so {n} scenarios do not begin)") for (w, failure), n in stuck.items()
+        ]
+        told += [(r.where, f"{r.scenario}: {r.failure}") for r in self.failed if not r.stuck]
+        for where, words in told:
+            yield f"  {where}: {words}".replace("\n", "\n    ")
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -57,16 +73,12 @@ class Report:
                 f" {len(definition.states)} states, {len(definition.transitions)} transitions,"
                 f" {told}"
             )
-            for result in one.failed:
-                yield f"  {result.where}: {result.scenario}: {result.failure}"
-            for arrow in one.untouched if one.results else ():
-                yield f"  no scenario takes {arrow}"
-            for arrow in one.unfired if one.results else ():
-                yield f"  no scenario lets fall due {arrow}"
-            for guard in one.unrefused if one.results else ():
-                yield f"  no scenario sees this refuse: {guard}"
-            for guard in one.unwarned if one.results else ():
-                yield f"  no scenario sees this warn: {guard}"
+            yield from one.failures()
+            if one.begun:
+                yield from (f"  no scenario takes {arrow}" for arrow in one.untouched)
+                yield from (f"  no scenario lets fall due {arrow}" for arrow in one.unfired)
+                yield from (f"  no scenario sees this refuse: {guard}" for guard in one.unrefused)
+                yield from (f"  no scenario sees this warn: {guard}" for guard in one.unwarned)
         for beside in self.compared:
             for change in beside.changes:
                 if change.excused:

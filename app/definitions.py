@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,16 @@ SCENARIOS = ".scenarios.yaml"
 _ENDINGS = (".yaml", ".yml")
 _OTHERS = {"imports", "views", "year"}
 """Folders among workflows that hold other things than definitions."""
+
+
+_KIND = re.compile(rb"^(mapping|scenarios|sql|metrics):", re.MULTILINE)
+_KINDS = {
+    b"mapping": ("a mapping of reports", "pmo import reads it; keep it in a folder called imports"),
+    b"scenarios": ("scenarios", "call the file as the definition is called: NAME.scenarios.yaml"),
+    b"sql": ("a view", "pmo view reads it; keep it in a folder called views"),
+    b"metrics": ("metrics", "pmo metrics reads it; keep it in a folder called views"),
+}
+"""Other files that people write, by the key that only they have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +51,14 @@ class Outcome:
 
 
 def find_definitions(paths: Iterable[Path]) -> Iterator[Path]:
-    """The definition files among ``paths`` and in the folders among them, however deep."""
+    """The definition files among ``paths`` and in the folders among them, however deep.
+
+    Raises ``BadInput`` for a file of scenarios that is named itself.
+    """
     for path in paths:
+        if path.name.endswith(SCENARIOS):
+            mend = f"name {path.name.removesuffix(SCENARIOS)}.yaml: they are played with it"
+            raise BadInput.one(str(path), "holds scenarios, and no definition", mend)
         if not path.is_dir():
             yield path
             continue
@@ -71,7 +88,12 @@ def load_definitions(paths: Iterable[Path], published: Iterable[Definition] = ()
     problems: list[Problem] = []
     for path in paths:
         try:
-            texts[str(path)] = read_file(path)
+            text = read_file(path)
+            if other := _KIND.search(text):
+                what, mend = _KINDS[other[1]]
+                problems.append(Problem(f"{path}:1:1", f"this is {what} and no definition", mend))
+            else:
+                texts[str(path)] = text
         except BadInput as error:
             problems.extend(error.problems)
     try:

@@ -29,11 +29,13 @@ _LEGEND = (
 
 
 class Move(NamedTuple):
-    """A change of state that a case has made; ``trigger`` is empty where it was observed."""
+    """A change of state that a case has made; ``trigger`` is empty where it was observed, ``role``
+    where nobody knows in which it was made."""
 
     source: str
     to: str
     trigger: str = ""
+    role: str = ""
 
 
 def mermaid(definition: Definition, current: str | None = None) -> str:
@@ -194,7 +196,15 @@ def _taken(step: Transition, source: str, visited: Sequence[Move]) -> tuple[str,
 
 def _took(move: Move, step: Transition) -> bool:
     allowed = move.source in step.sources and move.to == step.target(move.source)
-    return allowed and move.trigger in ("", step.trigger)
+    return allowed and move.trigger in ("", step.trigger) and _may(move.role, step)
+
+
+def _may(role: str, step: Transition) -> bool:
+    """Whether it can have been made in this role: of several ways by one trigger, which it was.
+    Whom an authority named is not known here."""
+    if not role or not step.by or any(isinstance(who, ByAuthority) for who in step.by):
+        return True
+    return role in [who.person if isinstance(who, ByPerson) else who for who in step.by]
 
 
 def _trigger(step: Step) -> str:

@@ -24,7 +24,7 @@ def draw(home: Home, name: str, as_svg: bool) -> str | None:
     if not as_svg:
         return mermaid(pinned, about["state"])
     moves = [
-        Move(entry.state_before, entry.state, entry.trigger or "")
+        Move(entry.state_before, entry.state, entry.trigger or "", entry.role or "")
         for entry in trail(home.stream(name))
         if entry.state and entry.state_before
     ]

@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from app.places import VIEWS, Address, open_log_at, place_of
-from engine.errors import LogDamaged, NotFound
+from engine.errors import LogDamaged, NotFound, StoreFailed
 
 if TYPE_CHECKING:
+    from app.alongside import Alongside
     from consumers.leases import Leases
     from consumers.scheduler import Refusals, Scheduler
     from consumers.store import Store
@@ -96,8 +97,16 @@ class Home:
 
     @cached_property
     def service(self) -> Service:
+        """Raises ``LogDamaged`` as ``check_views`` does: whoever writes on a ledger that was put
+        back from a backup gives the same keys and positions to something else."""
         from engine.service import Service
 
+        try:
+            self.check_views()
+        except LogDamaged:
+            raise
+        except StoreFailed:
+            pass  # views can be built again: they keep nobody from recording
         return Service(self.log, self._clock)
 
     @cached_property
@@ -176,6 +185,13 @@ class Home:
                 return checkpoint
             self._build_elsewhere()
         return self.runner.catch_up(progress=progress)
+
+    def alongside(self) -> Alongside:
+        """Brings the views up in another process while much is recorded; ``catch_up`` comes after
+        it all the same."""
+        from app.alongside import Alongside
+
+        return Alongside(self._address, wanted=self.place.may_write_views())
 
     def check_views(self) -> None:
         """Raises ``LogDamaged`` where the views show more than the log holds."""

@@ -8,8 +8,10 @@ from pathlib import Path
 from app.home import Home
 from app.importing.mapping import Mapping, read_mapping
 from app.importing.reports import ImportResult, Progress, import_reports
+from engine.commands import Observe
 from engine.definition import Definition
-from engine.errors import BadInput
+from engine.errors import BadInput, PmoError
+from engine.service import Receipt
 from engine.yaml_source import LARGEST_FILE
 
 LARGEST_REPORT = 200_000_000
@@ -34,15 +36,21 @@ def import_portfolio(
         return home.service.catalog.newest(workflow).workflow.definition
 
     mapping = read_mapping(_read(mapping_file, LARGEST_FILE), str(mapping_file), newest)
-    result = import_reports(
-        mapping,
-        newest(mapping.workflow),
-        _gather(mapping, paths or [mapping_file.parent]),
-        home.log,
-        home.service.handle_many,
-        strict=strict,
-        progress=progress,
-    )
+    with home.alongside() as views:
+
+        def submit(commands: list[Observe]) -> Sequence[Receipt | PmoError]:
+            views.expect(len(commands))
+            return home.service.handle_many(commands)
+
+        result = import_reports(
+            mapping,
+            newest(mapping.workflow),
+            _gather(mapping, paths or [mapping_file.parent]),
+            home.log,
+            submit,
+            strict=strict,
+            progress=progress,
+        )
     home.catch_up()
     return result
 

@@ -10,13 +10,12 @@ from time import monotonic
 from app.consuming import read_standings
 from app.home import Home
 from app.settings import Settings, read_settings
-from consumers.runner import Work
 from consumers.webhook_settings import Endpoint
 from consumers.webhooks import Webhook, trial
+from consumers.work import tail_works
 from engine import ids
 from engine.clock import SystemClock
 from engine.errors import BadInput, NotFound
-from engine.store.tail import tail
 from engine.validation import suggest
 
 
@@ -92,12 +91,12 @@ def replay(home: Home, name: str, first: int) -> Replayed:
             what = f"{name} has come to {last}, and was told of nothing from {first} on"
             raise BadInput.one("--from", what, "what it was not told yet, pmo work posts")
         posted = 0
-        for batch in tail(home.log, first - 1, until=last):
-            for position, body in batch:
-                if not webhook.wants(body):
+        for batch in tail_works(home.log, first - 1, batch=1000, until=last):
+            for work in batch:
+                if not webhook.wants(work.body):
                     continue
-                if refused := webhook.retry(Work(position, body), ""):
-                    return Replayed(posted, position - 1, position, refused)
+                if refused := webhook.retry(work, ""):
+                    return Replayed(posted, work.position - 1, work.position, refused)
                 posted += 1
         return Replayed(posted, last)
 

@@ -16,6 +16,7 @@ ALL = (
     "reacting",
     "relaying",
     "scheduling",
+    "serving",
     "showing",
 )
 

@@ -7,7 +7,6 @@ CEL condition and validated data, the full envelope, durable before it is acknow
 from __future__ import annotations
 
 import asyncio
-import gc
 import statistics
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from app.garbage import collect_seldom
 from bench.peers import STEPS, stock_application, stock_case
 from bench.report import Row, write
 from engine.asking import AsyncService
@@ -182,10 +182,8 @@ def _round(callers: int, slower_by: float) -> tuple[float, float, float]:
 
 
 def tune() -> None:
-    """As a long-running host would: fewer, later collections of garbage. It holds for all."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    """As ``pmo serve`` and ``pmo work`` do. It holds for all."""
+    collect_seldom()
 
 
 def main() -> None:

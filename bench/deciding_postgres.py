@@ -1,9 +1,12 @@
 """Deciding on PostgreSQL, fsync on: the commands of ``bench.deciding`` from 32 callers at a time,
 durable before they are acknowledged. Beside it the same five steps on stock ``eventsourcing`` with
-PostgreSQL, and written by hand: a row, and an audit row, in one transaction a command. Last, two
-engine processes on one database, with 32 callers each, beside one of them alone.
+PostgreSQL, and written by hand: a row, and an audit row, in one transaction a command. Then on
+DBOS: a durable workflow a case, which waits for a signal for each step and checks it in Python; its
+callers send all signals in a row and wait for the end of the case alone, while ours hear of every
+command whether it was allowed. What it does and we do not: arbitrary Python goes on after a crash
+where it was. Last, two engine processes on one database, with 32 callers each, beside one alone.
 
-    .venv/bin/python -m bench.deciding_postgres
+    make bench ARGS=deciding_postgres
 
 ``PMO_TEST_POSTGRES`` names the server, as for the tests.
 """
@@ -23,6 +26,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from bench import dbos_peer
 from bench.deciding import DEFINITION, MANAGER, run_case, task_rate, thread_rate, tune
 from bench.peers import STEPS, StockDecisions, stock_case
 from bench.report import Row, write
@@ -117,8 +121,9 @@ class ByHand:
         return connection
 
 
-def compare(server: Server) -> tuple[float, float, float, float]:
-    """One round on fresh databases, all ways in turn: tasks, threads, stock, by hand."""
+def compare(server: Server, with_dbos: bool) -> tuple[float, float, float, float, float]:
+    """One round on fresh databases, all ways in turn: tasks, threads, stock, by hand, DBOS (0:
+    it is not there)."""
     with closing(open_service(server.new_database()).log) as log:
         service = Service(log)
         tasks = task_rate(service, CALLERS)
@@ -126,7 +131,14 @@ def compare(server: Server) -> tuple[float, float, float, float]:
     with closing(stock_application(server.new_database())) as stock:
         theirs = thread_rate(lambda _: stock_case(stock), CALLERS)
     with closing(ByHand(server.new_database())) as by_hand:
-        return tasks, threads, theirs, thread_rate(by_hand.case, CALLERS)
+        rows = thread_rate(by_hand.case, CALLERS)
+    signals = dbos_rate(server.new_database()) if with_dbos else 0.0
+    return tasks, threads, theirs, rows, signals
+
+
+def dbos_rate(address: str) -> float:
+    with dbos_peer.durable_decisions(address, CALLERS) as decisions:
+        return thread_rate(decisions.case, CALLERS)
 
 
 def engines(server: Server, processes: int) -> float:
@@ -160,8 +172,13 @@ def engine(address: str, number: int) -> None:
 def main() -> None:
     tune()
     server = Server(CHOSEN) if "://" in CHOSEN else OwnServer(_programs(), fsync=True)
-    rounds = [(*compare(server), engines(server, 1), engines(server, 2)) for _ in range(ROUNDS)]
-    tasks, threads, stock, by_hand, one, two = map(statistics.median, zip(*rounds, strict=True))
+    with_dbos = dbos_peer.is_there()
+    rounds = [
+        (*compare(server, with_dbos), engines(server, 1), engines(server, 2)) for _ in range(ROUNDS)
+    ]
+    tasks, threads, stock, by_hand, signals, one, two = map(
+        statistics.median, zip(*rounds, strict=True)
+    )
     rows = [
         Row(f"{what}, beside {peer}", f"{ours:,.0f}/s", f"{theirs:,.0f}/s", f"{ours / theirs:.1f}")
         for what, ours, peer, theirs in (
@@ -169,8 +186,11 @@ def main() -> None:
             ("threads", threads, "stock eventsourcing", stock),
             ("tasks on a loop", tasks, "rows by hand", by_hand),
             ("threads", threads, "rows by hand", by_hand),
+            ("tasks on a loop", tasks, "DBOS with signals", signals),
+            ("threads", threads, "DBOS with signals", signals),
             ("two processes", two, "one", one),
         )
+        if theirs
     ]
     title = f"Deciding, PostgreSQL {server.version.split()[0]}"
     write(title, __doc__ or "", "peer", rows)

@@ -103,17 +103,17 @@ class Served:
     def __init__(self, home: Path) -> None:
         words = ["serve", "--home", str(home), "--port", "0", "--json"]
         program = [sys.executable, "-c", "from app.cli import main; main()", *words]
-        self._process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout
-        told = "".join(iter(self._process.stdout.readline, "}\n")) + "}"
+        self.process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        told = "".join(iter(self.process.stdout.readline, "}\n")) + "}"
         self.port = int(json.loads(told)["serving"].rsplit(":", 1)[1])
 
     def __enter__(self) -> Served:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(30)
+        self.process.terminate()
+        self.process.wait(30)
 
 
 if __name__ == "__main__":

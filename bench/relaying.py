@@ -20,6 +20,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from app.garbage import collect_seldom
 from app.home import Home
 from bench.ledgers import fill
 from bench.report import Row, write
@@ -27,8 +28,9 @@ from consumers.kafka_connection import EVENTS_KEPT, ready_topics
 from consumers.kafka_delivery import Message
 from consumers.kafka_relay import KafkaRelay
 from consumers.kafka_settings import KafkaSettings
-from consumers.runner import Runner, Work
+from consumers.runner import Runner
 from consumers.store import Store
+from consumers.work import as_work
 from engine import ids
 from engine.commands import Command, PublishDefinition, Requester, StartCase
 from engine.loading import load_definition
@@ -51,6 +53,7 @@ transitions: [{trigger: close, from: open, to: closed}]
 
 
 def main() -> None:
+    collect_seldom()  # as `pmo work` does; it holds for the peer, too
     with tempfile.TemporaryDirectory(prefix="bench-kafka-") as name:
         broker = kafka_broker._open(Path(name))
         try:
@@ -111,7 +114,7 @@ def produce(log: Any, folder: Path, bootstrap: str, number: int) -> float:
     settings = settings_for(bootstrap, f"peer-{number}")
     with closing(Store(folder / f"peer-{number}.db")) as store:
         maker = KafkaRelay(log, store, settings, "/bench")
-        messages = [maker._message(Work(*row)) for row in log.bodies(0, log.head())]
+        messages = [maker._message(as_work(row)) for row in log.rows(0, log.head())]
     best = 0.0
     for size in (16_384, 65_536, 262_144):
         for compression in (None, "lz4"):

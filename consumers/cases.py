@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from consumers.runner import Work
+from consumers.work import Work
 from engine.case import Case, evolve, fold
 from engine.events import from_body
 from engine.store.log import Log

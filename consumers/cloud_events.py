@@ -5,6 +5,8 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 
 from __future__ import annotations
 
+import orjson
+
 from engine import canonical
 from engine.upcasts import Body
 
@@ -47,8 +49,19 @@ def attributes(position: int, body: Body, source: str = SOURCE) -> dict[str, str
     return told
 
 
-def data(body: Body) -> bytes:
-    """Envelope and payload as canonical JSON (RFC 8785), so that anybody can recompute a hash."""
+def structured(position: int, body: Body, source: str, stored: bytes | None = None) -> bytes:
+    """The whole event as one JSON object: its attributes, and ``data``."""
+    told = orjson.dumps(attributes(position, body, source))
+    return b'%b,"data":%b}' % (told[:-1], data(body, stored))
+
+
+def data(body: Body, stored: bytes | None = None) -> bytes:
+    """Envelope and payload as canonical JSON (RFC 8785), so that anybody can recompute a hash.
+
+    ``stored``: the bytes of that body in the log (``consumers.work``), if they are at hand.
+    """
+    if stored is not None:
+        return stored
     # Only these parts hold what their authors like: the rest is text and small numbers, as in
     # ``engine.events.to_bytes``.
     if canonical.is_simple(body.get("body", body.get("data"))):

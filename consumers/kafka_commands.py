@@ -53,9 +53,9 @@ class Unreadable(Exception):
 
 
 def read_command(
-    value: bytes | None, headers: Mapping[str, bytes], largest: int
+    value: bytes | None, headers: Mapping[str, bytes | None], largest: int
 ) -> tuple[CommandKind, Command]:
-    """The command in a message. Raises ``Unreadable``."""
+    """The command in a message, whose headers may have no value. Raises ``Unreadable``."""
     if value is None or len(value) > largest:
         size = len(value or b"")
         raise Unreadable(f"too large: {size:,} bytes, at most {largest:,}" if size else "empty")
@@ -67,12 +67,13 @@ def read_command(
         raise Unreadable("not a JSON object")
     given = said.get("command_id")
     command_id = given if isinstance(given, str) and 0 < len(given) <= 200 else ""
-    kind = said.pop("kind", None)
-    if kind not in MODELS:
-        mend = suggest(str(kind), MODELS)
-        raise Unreadable(f"/kind: there is no command {kind!r} ({mend})", command_id)
-    if "traceparent" in headers:
-        said.setdefault("traceparent", headers["traceparent"].decode("ascii", "replace"))
+    named = said.pop("kind", None)
+    kind = next((known for known in MODELS if known == named), None)
+    if kind is None:
+        mend = suggest(str(named), MODELS)
+        raise Unreadable(f"/kind: there is no command {named!r} ({mend})", command_id)
+    if traceparent := headers.get("traceparent"):
+        said.setdefault("traceparent", traceparent.decode("ascii", "replace"))
     try:
         return kind, MODELS[kind].model_validate(said)
     except ValidationError as error:

@@ -92,7 +92,21 @@ def plainly(settings: KafkaSettings) -> Iterator[None]:
     except (KafkaError, OSError) as error:
         kind, said = type(error).__name__, str(error)  # Kafka's own begin with their kind
         told = said if said.startswith(kind) else f"{kind}: {said}"
+        if "Unable to bootstrap" in said:
+            told += _not_let_in(settings)
         raise MayPass(f"kafka at {','.join(settings.bootstrap)}: {told}") from error
+
+
+def _not_let_in(settings: KafkaSettings) -> str:
+    """kafka-python says the same for whoever is not there and whoever does not let us in."""
+    security = settings.security
+    if security.protocol == "PLAINTEXT":
+        return ": nobody answers there, or not without TLS and a password (`security:`)"
+    who = f", {security.username} and the password" if security.username else ""
+    return (
+        f": nobody answers there over {security.protocol}, or the certificates{who} are not"
+        " accepted (`security:`)"
+    )
 
 
 def partition_of(key: bytes, count: int) -> int:

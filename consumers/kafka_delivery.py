@@ -28,6 +28,9 @@ from consumers.runner import MayPass
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 _BATCH = 262_144
+_LINGER = 250
+"""Milliseconds. Nothing waits so long: whatever is sent is flushed at once when all of it has been
+handed over. Until then the client would send a few messages at a time, and be in our way."""
 _LARGEST_REQUEST = 16 * 1024 * 1024
 _AROUND_A_RECORD = 110
 """Bytes that a batch of one record has around key, value and headers, at most."""
@@ -159,7 +162,7 @@ class Delivery:
                 delivery_timeout_ms=wait,
                 request_timeout_ms=max(wait // 2, 500),
                 max_block_ms=wait,
-                linger_ms=0,
+                linger_ms=_LINGER,
                 batch_size=_BATCH,
                 max_request_size=_LARGEST_REQUEST,
                 metrics_enabled=False,

@@ -115,6 +115,8 @@ def read(
                         if part not in placed:
                             reader.take(records)
         except (KafkaError, OSError) as error:
+            if reader.failed:
+                raise
             tries += 1
             if warn:
                 warn(f"waits and tries again: {type(error).__name__}: {error}")
@@ -135,6 +137,7 @@ class _Reader:
         self._connection = connection
         self._mark = "?" if type(connection).__module__.startswith("sqlite3") else "%s"
         self.count = 0
+        self.failed = False  # the handler or the service's own database, and not Kafka
         self._run("seen")
         self._run("read")
         connection.commit()
@@ -156,7 +159,7 @@ class _Reader:
                 self._take([record])
 
     def _take(self, records: Sequence[Any]) -> None:
-        new = 0
+        new, self.failed = 0, True
         try:
             for record in records:
                 event = _event(record)
@@ -169,6 +172,7 @@ class _Reader:
         except BaseException:
             self._connection.rollback()
             raise
+        self.failed = False
         self.count += new
 
     def _run(self, name: str, *said: Any) -> Any:

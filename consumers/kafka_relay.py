@@ -14,10 +14,9 @@ from consumers.kafka_connection import EVENTS_KEPT
 from consumers.kafka_delivery import Delivery, Message
 from consumers.kafka_settings import KafkaSettings
 from consumers.kafka_tails import find_lost, read_works, undone
-from consumers.runner import Work
 from consumers.store import Store, Trouble
+from consumers.work import Work, tail_works
 from engine.store.log import Log
-from engine.store.tail import tail
 from engine.upcasts import Body
 
 NAME = "kafka"
@@ -90,9 +89,9 @@ class KafkaRelay:
         """
         parked = undone(self._store, self.name)
         before = self.acknowledged
-        for batch in tail(self._log, after, batch=BATCH, until=until):
-            works = [Work(position, body) for position, body in batch if position not in parked]
-            self._deliver([work for work in works if cloud_events.is_public(work.body)])
+        for works in tail_works(self._log, after, batch=BATCH, until=until):
+            ready = [work for work in works if work.position not in parked]
+            self._deliver([work for work in ready if cloud_events.is_public(work.body)])
         return self.acknowledged - before
 
     def find_lost(self) -> list[int]:
@@ -128,4 +127,5 @@ class KafkaRelay:
         told = cloud_events.attributes(work.position, body, self._source)
         headers = [(_HEADERS[name], value.encode()) for name, value in told.items()]
         topic = self._settings.topic_of_events(body["definition"]["name"])
-        return Message(topic, body["stream"].encode(), cloud_events.data(body), headers)
+        data = cloud_events.data(body, work.stored)
+        return Message(topic, body["stream"].encode(), data, headers)

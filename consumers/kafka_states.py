@@ -14,11 +14,10 @@ from consumers.kafka_connection import STATES_KEPT
 from consumers.kafka_delivery import Delivery, Message
 from consumers.kafka_settings import KafkaSettings
 from consumers.kafka_tails import find_lost, read_works
-from consumers.runner import Work
 from consumers.store import Store, Trouble
+from consumers.work import Work, tail_works
 from engine import canonical
 from engine.store.log import Log
-from engine.store.tail import tail
 from engine.upcasts import Body
 
 NAME = "kafka-states"
@@ -63,8 +62,7 @@ class KafkaStates:
         """Tell what every case was at a position, however long ago it came to be so; how many
         messages. Raises ``MayPass``."""
         before = self.acknowledged
-        for batch in tail(self._log, 0, batch=BATCH, until=until):
-            works = (Work(position, body) for position, body in batch)
+        for works in tail_works(self._log, 0, batch=BATCH, until=until):
             self._tell([work for work in works if self._topic(work.body)])
         return self.acknowledged - before
 

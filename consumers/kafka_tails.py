@@ -21,8 +21,9 @@ from kafka import KafkaConsumer, TopicPartition
 from consumers.kafka_connection import options, partition_of, plainly
 from consumers.kafka_delivery import Delivery
 from consumers.kafka_settings import KafkaSettings
-from consumers.runner import MayPass, Work
+from consumers.runner import MayPass
 from consumers.store import Store
+from consumers.work import Work, tail_works
 from engine.errors import LogDiverged
 from engine.store.tail import Followed, tail
 from engine.upcasts import Body
@@ -140,8 +141,8 @@ def read_works(log: Followed, positions: Sequence[int], batch: int) -> Iterator[
         wanted = positions[first : first + batch]
         here = set(wanted)
         found: list[Work] = []
-        for bodies in tail(log, wanted[0] - 1, until=wanted[-1]):
-            found += (Work(position, body) for position, body in bodies if position in here)
+        for works in tail_works(log, wanted[0] - 1, batch=1000, until=wanted[-1]):
+            found += (work for work in works if work.position in here)
         yield found
 
 

@@ -30,10 +30,6 @@ _SQL = sql_beside(__file__, "store.sql")
 LASTS = 6.0
 """Seconds after its last sign of life in which a process is taken for alive."""
 
-LONGEST = 120.0
-"""Seconds for which no lease is given: one that runs for longer is of before the clock was set back,
-and would keep everybody waiting for as long as it was set back by."""
-
 
 class Leases:
     """What one process leads. For any number of threads."""
@@ -84,8 +80,15 @@ class Leases:
 
     def _take(self, name: str) -> Lease | None:
         began, now = monotonic(), self._opened().now()
-        said = {"name": name, "holder": self.holder, "now": now, "until": now + self.lasts}
-        said["longest"] = now + LONGEST
+        said = {
+            "name": name,
+            "holder": self.holder,
+            "now": now,
+            "until": now + self.lasts,
+            # Nobody can have it for so long unless the clock was set back, after which whoever is
+            # alive has renewed it; that of a dead process would last as long as the clock was off.
+            "impossible": now + 2 * self.lasts,
+        }
         rows = self._opened().run(_SQL["take"], said)
         if not rows:
             self._held.pop(name, None)

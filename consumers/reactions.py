@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from consumers.cases import Cases
-from consumers.runner import BATCH, Work
+from consumers.runner import BATCH
 from consumers.store import Trouble
+from consumers.work import Work
 from engine.case import Case, fold
 from engine.errors import BadInput, Contended, Faulty, PmoError, Refused, StoreFailed
 from engine.events import DefinitionRef, from_body
@@ -49,6 +50,7 @@ class Reactions:
         self._rules: dict[str, Rules] = {}
         self._cases = Cases(log)
         self._spent: Counter[str] = Counter()
+        self.done = 0  # what it has asked for and got, for people to see that something was done
 
     def consume(self, batch: Sequence[Work]) -> list[Trouble]:
         troubles: list[Trouble] = []
@@ -113,6 +115,8 @@ class Reactions:
                     troubles.append(_trouble(work, ask, str(answer)))
                 case PmoError():
                     raise answer
+                case _:
+                    self.done += 1
         self._spent.update(work.body["correlation_id"] for work, ask in ready if ask.depth > 1)
         if len(self._spent) > _REQUESTS_KEPT:
             self._spent = Counter(dict(self._spent.most_common(_REQUESTS_KEPT // 10)))

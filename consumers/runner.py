@@ -16,10 +16,10 @@ from typing import Protocol
 
 from consumers.leases import Leases
 from consumers.store import Incident, Lease, Store, Superseded, Trouble
+from consumers.work import Work, as_work, tail_works
 from engine.clock import Clock, SystemClock
 from engine.errors import Contended, LogDamaged, LogDiverged, PmoError, StoreFailed
-from engine.store.tail import Followed, tail
-from engine.upcasts import Body
+from engine.store.tail import Followed
 
 BATCH = 500
 SHORTEST_WAIT = 0.1
@@ -39,18 +39,6 @@ class MayPass(PmoError):
         """``pause``: seconds before which another try is not wanted."""
         self.pause = pause
         super().__init__(what)
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """An event in its place in the log, as plain JSON."""
-
-    position: int
-    body: Body
-
-    @property
-    def stream(self) -> str:
-        return str(self.body["stream"])
 
 
 class Consumer(Protocol):
@@ -183,8 +171,8 @@ class Runner:
         for incident in wanted:
             if incident.stream in stuck:
                 continue
-            ((position, body),) = self._log.bodies(incident.position - 1, 1)
-            reason = self._again(Work(position, body), incident.item)
+            (row,) = self._log.rows(incident.position - 1, 1)
+            reason = self._again(as_work(row), incident.item)
             if not reason:
                 self._store.close_incident(incident.number, self._clock.now(), by, "done")
                 done += 1
@@ -237,11 +225,10 @@ class Runner:
                 if until is not None and after >= until:
                     return
                 seen = self._store.seen(self.name, after)
-                events = tail(
+                for batch in tail_works(
                     self._log, after, batch=self._batch, until=until, stop=stop, seen=seen
-                )
-                for batch in events:
-                    self._take([Work(position, body) for position, body in batch])
+                ):
+                    self._take(batch)
                     tries = 0
                 return
             except LogDamaged:

@@ -121,7 +121,7 @@ class Store:
                     "item": trouble.item,
                     "stream": trouble.stream,
                     "what": trouble.what,
-                    "reason": trouble.reason,
+                    "reason": _kept(trouble.reason),
                     "at": at,
                 }
                 self._run("park", said)
@@ -156,7 +156,7 @@ class Store:
 
     def tried(self, number: int, reason: str) -> None:
         with self._memory.transaction():
-            self._run("tried", {"number": number, "reason": reason})
+            self._run("tried", {"number": number, "reason": _kept(reason)})
 
     def close_incident(self, number: int, at: str, by: str, why: str) -> bool:
         """Whether it was open until now."""
@@ -174,6 +174,12 @@ class Store:
 
     def _run(self, name: str, said: Said = ()) -> list[tuple[Any, ...]]:
         return self._memory.run(_SQL[name], said)
+
+
+def _kept(reason: str) -> str:
+    """A reason may be what somebody else said, and PostgreSQL keeps no NUL character: to park what
+    was refused with one would fail for ever."""
+    return reason.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def open_memory(place: Path | Place, reading: bool = False) -> Memory:

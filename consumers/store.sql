@@ -86,7 +86,8 @@ INSERT INTO lease (name, holder, number, until) VALUES (:name, :holder, 1, :unti
 ON CONFLICT (name) DO UPDATE SET
     holder = excluded.holder, until = excluded.until,
     number = lease.number + CASE WHEN lease.holder = excluded.holder THEN 0 ELSE 1 END
-WHERE lease.until <= :now OR lease.until > :longest OR lease.holder = excluded.holder
+WHERE lease.until <= :now OR lease.holder = excluded.holder
+    OR lease.until > :impossible
 RETURNING number
 
 -- name: hold

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from time import monotonic
 from urllib.parse import urlsplit
 
 from consumers.runner import MayPass
@@ -124,22 +125,32 @@ class _Connection(http.client.HTTPConnection):
         self.was_cut = False
 
     def connect(self) -> None:
+        """Each address has its share of the time, so that one that is silent leaves some to the
+        next; and none is spoken to when the time was over before there was anything to cut."""
+        give_up = monotonic() + self._endpoint.answers_within
         found = resolve(self.host, self.port, self._endpoint.allow_internal)
-        failure: OSError | None = None
-        for family, address in found:
+        failure: OSError = OSError("no address")
+        for tried, (family, address) in enumerate(found):
+            left = (give_up - monotonic()) / (len(found) - tried)
+            if left <= 0:
+                raise TimeoutError
             connection = socket.socket(family, socket.SOCK_STREAM)
             try:
-                connection.settimeout(self.timeout)
+                connection.settimeout(left)
                 connection.connect((address, self.port))
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self.tls:
                     connection = self.tls.wrap_socket(connection, server_hostname=self.host)
+                connection.settimeout(self.timeout)
                 self.sock = connection
-                return
+                break
             except OSError as error:
                 connection.close()
                 failure = error
-        raise failure or OSError("no address")
+        else:
+            raise failure
+        if self.was_cut:
+            raise TimeoutError
 
     def cut(self) -> None:
         """End whatever is under way; from another thread."""

@@ -20,10 +20,11 @@ from time import monotonic
 import orjson
 
 from consumers import cloud_events
-from consumers.runner import MayPass, Work
+from consumers.runner import MayPass
 from consumers.store import Trouble
 from consumers.webhook_sending import Answer, Sender
 from consumers.webhook_settings import Endpoint
+from consumers.work import Work
 from engine.clock import Clock, SystemClock, instant, to_datetime
 from engine.upcasts import Body
 
@@ -101,8 +102,8 @@ class Webhook:
         self._sender.close()
 
     def _deliver(self, work: Work) -> str:
-        event = cloud_events.attributes(work.position, work.body, self._source)
-        return self.send(event["id"], orjson.dumps({**event, "data": work.body}))
+        payload = cloud_events.structured(work.position, work.body, self._source, work.stored)
+        return self.send(work.body["event_id"], payload)
 
     def _judge(self, answer: Answer) -> str:
         status = answer.status

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from engine.case import Case
-from engine.cel_values import Environment
 from engine.commands import Command, Observe, PullTrigger
 from engine.context import Context
 from engine.definition import Definition, Grammar, GuardKind, Step
@@ -34,20 +33,6 @@ class Attempt:
     context: Context
     tried: list[tuple[Step, tuple[Verdict, ...]]] = field(default_factory=list)
     _found: dict[tuple[str, int], Any] = field(default_factory=dict)
-    _environment: Environment | None = None
-
-    def ask(self, step: Step, guards: tuple[Guard, ...]) -> bool:
-        """Evaluate every guard, keep every verdict; whether nothing stands against the step."""
-        verdicts = tuple([guard.judge(self) for guard in guards])
-        if self.overriding:
-            verdicts = tuple(
-                replace(verdict, weight="overridden")
-                if not verdict.held and step.override and guard.kind in step.override.of
-                else verdict
-                for guard, verdict in zip(guards, verdicts, strict=True)
-            )
-        self.tried.append((step, verdicts))
-        return all(verdict.held or verdict.weight != "shall" for verdict in verdicts)
 
     def once(self, what: str, said: Grammar, find: Callable[[], T]) -> T:
         """What several guards ask about one part of the definition is found out once."""
@@ -80,27 +65,36 @@ class Attempt:
         value = self.data.get(name.removeprefix("data."))
         return value if isinstance(value, str) else ""
 
+    # What conditions look at (``engine.cel_values.View``), beside ``data`` and ``key``.
+
     @property
-    def environment(self) -> Environment:
-        """What conditions may look at: the same for every step that is tried."""
-        if self._environment is None:
-            seen = self.context.seen
-            actor = self.command.actor
-            self._environment = Environment(
-                data=self.data,
-                state=self.case.state if self.case else "",
-                key=self.key,
-                now=self.context.now,
-                actor_id=actor.id,
-                actor_roles=actor.roles,
-                evidence=tuple([item.kind for item in self.evidence]),
-                cases={
-                    name: seen.get(self.data[name])
-                    for name in self.definition.ref_fields
-                    if isinstance(self.data.get(name), str)
-                },
-            )
-        return self._environment
+    def state(self) -> str:
+        return self.case.state if self.case else ""
+
+    @property
+    def now(self) -> str:
+        return self.context.now
+
+    @property
+    def actor_id(self) -> str:
+        return self.command.actor.id
+
+    @property
+    def actor_roles(self) -> tuple[str, ...]:
+        return self.command.actor.roles
+
+    @property
+    def evidence_kinds(self) -> tuple[str, ...]:
+        return tuple([item.kind for item in self.evidence])
+
+    @property
+    def cases(self) -> Mapping[str, Case | None]:
+        seen, data = self.context.seen, self.data
+        return {
+            name: seen.get(data[name])
+            for name in self.definition.ref_fields
+            if isinstance(data.get(name), str)
+        }
 
 
 Judge = Callable[[Attempt], Verdict]

@@ -76,6 +76,8 @@ class Calendar:
 
 USUAL = Calendar()
 """Saturday and Sunday are not worked, there are no holidays, and days are those of UTC."""
+OR_USUAL = " or usual"
+"""What a definition says after the calendar it names, if there may be none in force."""
 
 
 def read_calendar(data: Mapping[str, Value]) -> Calendar:

@@ -151,9 +151,12 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
             deadlines = told
     if event.data:
         # A late fact (D2, D3 of real history) must not overwrite what came to be so after it.
-        news = {name: v for name, v in event.data.items() if at >= since.get(name, "")}
-        merged = {**data, **news}
-        data = {name: value for name, value in merged.items() if value is not None}
+        news = event.data
+        if any(at < since.get(name, "") for name in news):
+            news = {name: v for name, v in news.items() if at >= since.get(name, "")}
+        data = {**data, **news}
+        if None in news.values():
+            data = {name: value for name, value in data.items() if value is not None}
         since = {**since, **dict.fromkeys(news, at)}
     return Case(
         key=case.key,

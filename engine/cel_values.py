@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from engine import cel_types, clock, values
 from engine.case import Case
@@ -33,11 +33,32 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _LONG_TEXT = 1_000
 
 
-class Environment(NamedTuple):
-    """What the conditions of one command may look at, as plain values.
+class View(Protocol):
+    """What a condition may look at: nothing else of it is found out than the condition asks for.
 
     ``cases`` holds the referenced cases by the name of the ``ref`` field, ``None`` where none is.
     """
+
+    @property
+    def data(self) -> Mapping[str, Value]: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def now(self) -> str: ...
+    @property
+    def actor_id(self) -> str: ...
+    @property
+    def actor_roles(self) -> tuple[str, ...]: ...
+    @property
+    def evidence_kinds(self) -> tuple[str, ...]: ...
+    @property
+    def cases(self) -> Mapping[str, Case | None]: ...
+
+
+class Environment(NamedTuple):
+    """A view of plain values."""
 
     data: Mapping[str, Value]
     state: str
@@ -45,22 +66,22 @@ class Environment(NamedTuple):
     now: str
     actor_id: str
     actor_roles: tuple[str, ...]
-    evidence: tuple[str, ...]
+    evidence_kinds: tuple[str, ...]
     cases: Mapping[str, Case | None]
 
 
-CONTEXT: dict[str, Callable[[Environment], Any]] = {
+CONTEXT: dict[str, Callable[[View], Any]] = {
     "withheld": lambda env: [name for name, value in env.data.items() if is_withheld(value)],
     "state": lambda env: env.state,
     "key": lambda env: env.key,
     "now": lambda env: clock.to_datetime(env.now),
     "actor": lambda env: {"id": env.actor_id, "roles": list(env.actor_roles)},
-    "evidence": lambda env: list(env.evidence),
+    "evidence": lambda env: list(env.evidence_kinds),
 }
 """What is neither the case's data nor another case."""
 
 
-def reader_of(look: Look, definition: Definition) -> Callable[[Environment], Any]:
+def reader_of(look: Look, definition: Definition) -> Callable[[View], Any]:
     """What gives the value CEL gets; ``None`` where there is none."""
     path = look.path
     if look.has:
@@ -73,14 +94,14 @@ def reader_of(look: Look, definition: Definition) -> Callable[[Environment], Any
         return lambda env: value if _known(value := _value(env, path)) else None
     name, convert = path[1], _converter(definition.data[path[1]])
 
-    def read(env: Environment) -> Any:
+    def read(env: View) -> Any:
         value = env.data.get(name)
         return None if value is None or is_withheld(value) else convert(value)
 
     return read
 
 
-def _value(env: Environment, path: tuple[str, ...]) -> Value:
+def _value(env: View, path: tuple[str, ...]) -> Value:
     """What is at the path: a value, what is withheld, or ``None``."""
     root, *names = path
     value: Value
@@ -98,7 +119,7 @@ def _value(env: Environment, path: tuple[str, ...]) -> Value:
     return value
 
 
-def _is_there(env: Environment, path: tuple[str, ...]) -> bool | None:
+def _is_there(env: View, path: tuple[str, ...]) -> bool | None:
     """CEL's ``has()``: whether the last member is there, an error where those before are not."""
     if not _known(_value(env, path[:-1])):
         return None
@@ -109,7 +130,7 @@ def _known(value: Value) -> bool:
     return value is not None and not is_withheld(value)
 
 
-def tell(path: tuple[str, ...], env: Environment) -> str:
+def tell(path: tuple[str, ...], env: View) -> str:
     """The value there, or the first thing on the way to it that is not there, in words."""
     root = path[0]
     if root != "data" and not env.cases.get(root):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 from engine.errors import BadInput
@@ -55,8 +56,12 @@ def to_datetime(text: str) -> datetime:
 
 
 def is_instant_or_date(text: str) -> bool:
-    if not (_INSTANT.fullmatch(text) or _DATE.fullmatch(text)):
-        return False
+    return bool(_INSTANT.fullmatch(text) or _DATE.fullmatch(text)) and _is_in_calendar(text)
+
+
+@lru_cache(maxsize=1_000)
+def _is_in_calendar(text: str) -> bool:
+    """All that a report says was so on one day: asked again and again."""
     try:
         datetime.fromisoformat(text)
     except ValueError:

@@ -8,9 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from engine.errors import BadInput
 from engine.events import ActorKind, Answer, Due, Evidence, Source
+from engine.grammar import DomainName
 
-CommandId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-ShortText = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+# PostgreSQL keeps no text that holds a NUL character, and to ask it for one fails the question.
+_NO_NUL = Field(
+    pattern=r"^[^\x00]*$", json_schema_extra={"patternErrorMessage": "remove the NUL character"}
+)
+
+Text = Annotated[str, _NO_NUL]
+CommandId = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+ShortText = Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]
 
 
 class Requester(BaseModel):
@@ -20,7 +27,7 @@ class Requester(BaseModel):
 
     id: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/,:]+$", max_length=200)]
     kind: ActorKind = "human"
-    roles: tuple[str, ...] = ()
+    roles: tuple[Text, ...] = ()
 
     @classmethod
     def read(cls, text: str, where: str = "") -> Requester:
@@ -48,13 +55,13 @@ class Command(BaseModel):
     on_behalf_of: ShortText | None = None
     correlation_id: CommandId | None = None
     causation_id: CommandId | None = None
-    traceparent: Annotated[str, StringConstraints(max_length=100)] | None = None
+    traceparent: Annotated[Text, StringConstraints(max_length=100)] | None = None
 
 
 class StartCase(Command):
     """Begin a case of the workflow's newest published definition."""
 
-    workflow: str
+    workflow: Text
     data: dict[str, Any] = {}
     evidence: tuple[Evidence, ...] = ()
 
@@ -67,8 +74,8 @@ class PullTrigger(Command):
     lets the actor, with the ``reason``, although a guard does not hold.
     """
 
-    case: str
-    trigger: str
+    case: Text
+    trigger: Text
     data: dict[str, Any] = {}
     evidence: tuple[Evidence, ...] = ()
     expected_version: int | None = None
@@ -77,29 +84,29 @@ class PullTrigger(Command):
 
 
 class AttachEvidence(Command):
-    case: str
+    case: Text
     evidence: Evidence
 
 
 class Sign(Command):
     """Vote as a member of a body, or agree in a role (``of``). A new answer replaces the old."""
 
-    case: str
-    of: str
+    case: Text
+    of: Text
     answer: Answer
 
 
 class DeclareConflict(Command):
     """The actor has an interest in the case: no vote, no step that a vote or authority guards."""
 
-    case: str
+    case: Text
 
 
 class Remind(Command):
     """Record that a share of a deadline has passed, if the case is still in the state that it
     entered at the version ``entered``."""
 
-    case: str
+    case: Text
     entered: int
     due: Due
 
@@ -109,8 +116,8 @@ class Fact(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=80)]
-    state: str | None = None
+    name: DomainName
+    state: Text | None = None
     data: dict[str, Any] = {}
 
 
@@ -120,8 +127,8 @@ class Observe(Command):
     ``expected_version`` (0: not there yet) refuses them if the case has moved on since.
     """
 
-    workflow: str
-    case: str
+    workflow: Text
+    case: Text
     facts: Annotated[tuple[Fact, ...], Field(min_length=1)]
     origin: Source
     expected_version: int | None = None

@@ -16,11 +16,13 @@ import cel
 from engine import cel_types
 from engine.cel_paths import Look
 from engine.cel_reader import read_expression
-from engine.cel_values import CONTEXT, Environment, reader_of, shorten, tell, variable_types
+from engine.cel_values import CONTEXT, Environment, View, reader_of, shorten, tell, variable_types
 from engine.definition import Definition
 from engine.errors import BadInput
 
-__all__ = ["Condition", "Environment", "compile_condition"]
+__all__ = ["Condition", "Environment", "View", "compile_condition"]
+
+_HELD = (True, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,34 +32,32 @@ class Condition:
     source: str
     references: frozenset[str]
     _program: cel.Program
-    _looks: tuple[tuple[str, Look, Callable[[Environment], Any]], ...]
+    _looks: tuple[tuple[str, Look, Callable[[View], Any]], ...]
 
-    def evaluate(self, environment: Environment) -> tuple[bool, str]:
+    def evaluate(self, view: View) -> tuple[bool, str]:
         """Whether it holds, and if not, why. Never raises: an error is a condition not held."""
         try:
             # What is missing or withheld gets no variable: to ask for it then is an error in CEL.
-            variables = {
-                name: value
-                for name, _, read in self._looks
-                if (value := read(environment)) is not None
-            }
-            result = self._program.execute(variables)
+            variables = {}
+            for name, _, read in self._looks:
+                if (value := read(view)) is not None:
+                    variables[name] = value
+            if self._program.execute(variables) is True:
+                return _HELD
         except Exception as error:  # noqa: BLE001 - whatever it is, the condition does not hold
-            return False, f"cannot tell whether {self._shown}: {self._explain(error, environment)}"
+            return False, f"cannot tell whether {self._shown}: {self._explain(error, view)}"
         except BaseException as panic:
             # What panics in Rust arrives as no Exception, lest anybody catch it; here one must.
             if type(panic).__name__ != "PanicException":
                 raise
             return False, f"cannot tell whether {self._shown}: the evaluation broke down"
-        if result is True:
-            return True, ""
-        return False, f"not so: {self._shown}{self._facts(environment)}"
+        return False, f"not so: {self._shown}{self._facts(view)}"
 
     @property
     def _shown(self) -> str:
         return shorten(" ".join(self.source.split()), 200)
 
-    def _explain(self, error: Exception, environment: Environment) -> str:
+    def _explain(self, error: Exception, view: View) -> str:
         match error:
             case ZeroDivisionError():
                 return "it divides by zero"
@@ -70,15 +70,11 @@ class Condition:
         unbound = re.search(r"'(_\d+)'", str(error))
         for name, look, _ in self._looks:
             if unbound and name == unbound[1]:
-                return tell(look.path, environment)
+                return tell(look.path, view)
         return shorten(str(error), 200)
 
-    def _facts(self, environment: Environment) -> str:
-        facts = [
-            tell(look.path, environment)
-            for _, look, _ in self._looks
-            if look.path[0] not in CONTEXT
-        ]
+    def _facts(self, view: View) -> str:
+        facts = [tell(look.path, view) for _, look, _ in self._looks if look.path[0] not in CONTEXT]
         return f" ({', '.join(dict.fromkeys(facts))})" if facts else ""
 
 

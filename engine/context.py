@@ -10,7 +10,7 @@ from engine.definition import Definition
 from engine.events import DefinitionRef
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
     """The world at this moment, and the record of what of it was looked at.
 

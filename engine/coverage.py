@@ -37,11 +37,15 @@ class Fired(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one scenario went: ``failure`` is empty when it held; and all that happened in it."""
+    """How one scenario went: ``failure`` is empty when it held; and all that happened in it.
+
+    ``stuck``: the background failed, so the scenario did not begin; ``where`` is that step.
+    """
 
     scenario: str
     where: str
     failure: str
+    stuck: bool = False
     events: tuple[AnyEvent, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     fired: tuple[Fired, ...] = ()
@@ -98,7 +102,7 @@ def unrefused(definition: Definition, results: Iterable[Result]) -> list[str]:
                 stopped = [v for v in one.verdicts if v.weight == "shall"]
                 refused.setdefault((one.state, one.trigger), []).extend(stopped)
     return [
-        f"{_called(step)}: {rule}"
+        f"{_called(step, definition)}: {rule}"
         for step in (definition.start, *definition.transitions)
         for rule in _rules(step, definition)
         if not rule.spoke(_of(step, refused)) and not _only_chooses(rule, step, definition)
@@ -120,10 +124,14 @@ def unwarned(definition: Definition, results: Iterable[Result]) -> list[str]:
         warned = [v for v in said if v.weight == "should"]
         overridden = [v for v in said if v.weight == "overridden"]
         rules = _rules_of(step.should, step.should.needs) if step.should else []
-        missing += [f"{_called(step)}: {rule}" for rule in rules if not rule.spoke(warned)]
+        missing += [
+            f"{_called(step, definition)}: {rule}" for rule in rules if not rule.spoke(warned)
+        ]
         names = (r.name for r in _rules(step, definition) if _may_be_overridden(r, step))
         over = [_Rule(name) for name in dict.fromkeys(names)]
-        missing += [f"{_called(step)}: {r}, overridden" for r in over if not r.spoke(overridden)]
+        missing += [
+            f"{_called(step, definition)}: {r}, overridden" for r in over if not r.spoke(overridden)
+        ]
     return missing
 
 
@@ -136,8 +144,15 @@ def _is_of(definition: Definition, event: AnyEvent) -> bool:
     return event.definition.name == definition.workflow
 
 
-def _called(step: Step) -> str:
-    return step.trigger if isinstance(step, Transition) else "start"
+def _called(step: Step, definition: Definition) -> str:
+    """Its trigger; of several with one trigger, also which of them it is, as they stand."""
+    if not isinstance(step, Transition):
+        return "start"
+    same = [other for other in definition.transitions if other.trigger == step.trigger]
+    if len(same) == 1:
+        return step.trigger
+    place = next(at for at, other in enumerate(same, 1) if other is step)
+    return f"{step.trigger} ({place} of {len(same)})"
 
 
 def _of(step: Step, said: dict[tuple[str, str], list[Verdict]]) -> Iterator[Verdict]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from engine import calendars, registers
-from engine.calendars import USUAL, Calendar
+from engine.calendars import OR_USUAL, USUAL, Calendar
 from engine.case import Case
 from engine.commands import Command, PullTrigger, Remind, Requester
 from engine.context import Context
@@ -157,20 +157,31 @@ def _dues(of: int, rule: Deadline, entering: Entering, calendar: Calendar) -> It
         yield Due(at=moment, of=of, share=share, then=then)
 
 
+_NO_CALENDAR = "start one: pmo start calendar name=... weekend=saturday,sunday zone=Europe/London"
+
+
 def _calendar(entering: Entering) -> Calendar:
-    """The one in force that the definition names. Raises ``BadInput``."""
-    named = entering.definition.calendar
-    if named is None:
+    """The one in force that the definition names; without one the usual, if it says ``or usual``.
+
+    That there is none is among what the step has read, like the version of one is.
+    Raises ``BadInput``.
+    """
+    if entering.definition.calendar is None:
         return USUAL
+    named, or_usual, _ = entering.definition.calendar.partition(OR_USUAL)
     if named.startswith("data."):
         value = entering.data.get(named.removeprefix("data."))
         if not isinstance(value, str):
+            if or_usual and value is None:
+                return USUAL
             raise BadInput.one("", f"{named} does not say which calendar", "name one")
         named = value
     key = registers.key_of("calendar", name=named)
     found, why = registers.entry("calendar", key, entering.context)
     if found is None:
-        raise BadInput.one("", f"deadlines cannot be counted by {named}: {why}")
+        if or_usual:
+            return USUAL
+        raise BadInput.one("", f"deadlines cannot be counted by {named}: {why}", _NO_CALENDAR)
     try:
         return calendars.read_calendar(found.data)
     except BadInput as error:

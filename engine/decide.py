@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from engine import deadlines, values
 from engine.attempt import Attempt
@@ -24,27 +24,25 @@ from engine.commands import (
 )
 from engine.context import Context
 from engine.deadlines import Entering
-from engine.definition import Definition, Step
+from engine.definition import Definition
 from engine.envelope import envelope, occurred_at
 from engine.errors import BadInput, Problem, Refused
 from engine.events import (
     AnyEvent,
     CaseLinked,
-    CaseObserved,
     CaseStarted,
     CaseTransitioned,
     ClaimChanged,
     CommandRefused,
-    Conformance,
     DeadlineReminded,
     DefinitionRef,
+    Due,
     Evidence,
     EvidenceAttached,
     Verdict,
 )
 from engine.governance import basis_of
 from engine.machine import Taken, Workflow
-from engine.standing import standing
 from engine.values import Value
 
 _KIND = re.compile(r"[a-z][a-z0-9_\-]{0,59}")
@@ -71,7 +69,8 @@ class Decision(NamedTuple):
 
 def start(command: StartCase, key: str, workflow: Workflow, context: Context) -> Decision:
     """Begin a case under ``key``. Raises ``BadInput`` for data that is not of its field's type."""
-    _check(command.evidence, context.now)
+    if command.evidence:
+        _check(command.evidence, context.now)
     at = occurred_at(command, context.now)
     definition = workflow.definition
     given = values.read_all(definition.data, command.data)
@@ -80,75 +79,87 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
     taken = workflow.start(attempt)
     if taken is None:
         return Decision((), None, Refused(cannot, _nearest(attempt)))
-    dues, why = deadlines.begin(Entering(definition, taken.state, attempt.data, at, context))
-    if why:
-        return Decision((), None, Refused(cannot, (*taken.verdicts, _no_deadline(why))))
-    others = _beside(command, key, workflow.ref, definition, None, taken.state, attempt, at)
-    event = CaseStarted(
-        **envelope(command, key, 1, workflow.ref, context, at),
-        name=taken.name,
-        **_taken_as(taken.step, attempt),
-        state=taken.state,
-        data=given,
-        evidence=command.evidence,
-        verdicts=taken.verdicts,
-        deadlines=dues or None,
-    )
-    return _decided(others, event, None)
+    dues: tuple[Due, ...] | None = None
+    if taken.state in workflow.timed:
+        entering = Entering(definition, taken.state, attempt.data, at, context)
+        dues, why = deadlines.begin(entering)
+        if why:
+            return Decision((), None, Refused(cannot, (*taken.verdicts, _no_deadline(why))))
+    others: list[tuple[AnyEvent, Case]] = []
+    if definition.reaches_others:
+        others = _beside(command, key, workflow.ref, definition, None, taken.state, attempt, at)
+    said = envelope(command, key, 1, workflow.ref, context, at)
+    said |= _taken_as(taken, attempt)
+    said["data"] = given
+    said["evidence"] = command.evidence
+    if dues:
+        said["deadlines"] = dues
+    return _decided(others, CaseStarted.saying(said), None)
 
 
 def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context) -> Decision:
     """Take a transition. Raises ``BadInput`` for data that is not of its field's type."""
-    _check(command.evidence, context.now)
-    given = values.read_all(workflow.definition.data, command.data)
+    definition, now, data = workflow.definition, context.now, command.data
+    if command.evidence:
+        _check(command.evidence, now)
+    given = values.read_all(definition.data, data) if data else {}
     # What a step is judged on must be what the case keeps: nothing it replaces may be of later.
     since = case.since
-    reached = max([since[""], *[since[name] for name in given if name in since]])
-    at = occurred_at(command, context.now, reached)
+    reached = since[""]
+    for name in given:
+        reached = max(reached, since.get(name, ""))
+    at = occurred_at(command, now, reached)
     if command.actor.kind == "timer" and command.entered is not None:
         at = max(at, reached)  # it was due before a fact that leaves the case where it was
     attempt = _attempt(command, case.key, workflow, case, given, command.evidence, context)
-    prior = _prior(command, case, workflow, at, reached, context.now)
+    prior: tuple[Verdict, ...] = ()
     taken: Taken | None = None
     if command.trigger in workflow.triggers(case.state):
         taken = workflow.step(command.trigger, attempt)
+    if taken is None or at < reached or _is_particular(command):
+        prior = _prior(command, case, workflow, at, reached, now)
     if taken is None or prior:
         return _refused(command, case, workflow, context, (*prior, *_nearest(attempt)))
-    definition = workflow.definition
-    before = case.data if case.state == taken.state else None
-    entering = Entering(definition, taken.state, attempt.data, at, context, before)
+    state = taken.state
     done = deadlines.fired(command, case)
     # What a timer brings back to where it is goes on: nobody has to vote again because time passed.
-    stays = taken.stays or (done is not None and taken.state == case.state)
-    dues, why = deadlines.begin(entering, done, case, stays)
-    if why:
-        verdicts = (*taken.verdicts, _no_deadline(why))
-        return _refused(command, case, workflow, context, verdicts)
-    others = _beside(command, case.key, case.definition, definition, case, taken.state, attempt, at)
-    event = CaseTransitioned(
-        **envelope(command, case.key, case.version + 1, case.definition, context, at),
-        name=taken.name,
-        **_taken_as(taken.step, attempt),
-        trigger=command.trigger,
-        source=case.state,
-        state=taken.state,
-        data=given,
-        evidence=command.evidence,
-        verdicts=taken.verdicts,
-        stays=True if stays else None,
-        deadlines=dues if stays else dues or None,
-    )
-    return _decided(others, event, case)
+    stays = taken.plan.stays or (done is not None and state == case.state)
+    dues: tuple[Due, ...] | None = None
+    if stays or done or state in workflow.timed:
+        before = case.data if case.state == state else None
+        entering = Entering(definition, state, attempt.data, at, context, before)
+        dues, why = deadlines.begin(entering, done, case, stays)
+        if why:
+            verdicts = (*taken.verdicts, _no_deadline(why))
+            return _refused(command, case, workflow, context, verdicts)
+    others: list[tuple[AnyEvent, Case]] = []
+    if definition.reaches_others:
+        others = _beside(command, case.key, case.definition, definition, case, state, attempt, at)
+    said = envelope(command, case.key, case.version + 1, case.definition, context, at)
+    said |= _taken_as(taken, attempt)
+    said["data"] = given
+    said["evidence"] = command.evidence
+    said["source"] = case.state
+    said["trigger"] = command.trigger
+    if stays:
+        said["stays"] = True
+    if dues or (stays and dues is not None):
+        said["deadlines"] = dues
+    return _decided(others, CaseTransitioned.saying(said), case)
 
 
-def _taken_as(step: Step, attempt: Attempt) -> dict[str, Any]:
-    """In which role the step is taken, by which authority, and what it rests on."""
-    found = standing(step, attempt)
-    return {
-        "role": found.role,
-        "authority": found.authority,
-        "basis": basis_of(step, attempt),
-    }
+def _taken_as(taken: Taken, attempt: Attempt) -> dict[str, Any]:
+    """Which step is taken, to which state, in which role, by which authority, on what ground."""
+    plan, found = taken.plan, taken.plan.standing(attempt)
+    said: dict[str, Any]
+    said = {"name": plan.name, "state": taken.state, "verdicts": taken.verdicts}
+    if found.role is not None:
+        said["role"] = found.role
+    if authority := found.authority:
+        said["authority"] = authority
+    if basis := basis_of(plan.step, attempt):
+        said["basis"] = basis
+    return said
 
 
 def _decided(others: list[tuple[AnyEvent, Case]], event: AnyEvent, case: Case | None) -> Decision:
@@ -167,26 +178,14 @@ def _beside(
     at: str,
 ) -> list[tuple[AnyEvent, Case]]:
     """What the step brings about on other streams: parents hear of it, claims change hands."""
-    found: list[tuple[AnyEvent, Case]] = []
-    if not definition.reaches_others:
-        return found
     context = attempt.context
+    found = link(command, key, definition, [attempt.given], at, context)
 
     def add(event: AnyEvent, before: Case | None) -> None:
         after = evolve(before, event)
         assert after is not None
         found.append((event, after))
 
-    for name in dict.fromkeys(n for n in attempt.given if definition.data[n].parent):
-        parent = context.look(attempt.given[name]) if attempt.given[name] else None
-        if parent and (definition.workflow, key) not in parent.children:
-            fields = envelope(
-                command, parent.key, parent.version + 1, parent.definition, context, at
-            )
-            linked = CaseLinked(
-                **fields, name="CaseLinked", child=key, workflow=definition.workflow
-            )
-            add(linked, parent)
     before = claims_of(definition, case.state, case.data) if case else {}
     after = claims_of(definition, state, attempt.data)
     for stream in dict.fromkeys([*before, *after]):
@@ -204,52 +203,30 @@ def _beside(
     return found
 
 
-def observe(command: Observe, case: Case | None, workflow: Workflow, context: Context) -> Decision:
-    """Record facts, each with what the rules say of it.
-
-    Raises ``BadInput``; refuses only where ``expected_version`` shows that the case has moved on.
-    """
-    if outrun := _outrun(command, case):
-        return Decision((), case, Refused(f"{command.case}: the facts are refused", outrun))
-    at = occurred_at(command, context.now)
-    definition = workflow.definition
-    problems: list[Problem] = []
-    events: list[AnyEvent] = []
-    for index, fact in enumerate(command.facts):
-        where = f"/facts/{index}"
-        try:
-            given = values.read_all(definition.data, fact.data, f"{where}/data")
-        except BadInput as error:
-            problems.extend(error.problems)
-            continue
-        if fact.state is not None and fact.state not in definition.states:
-            known = ", ".join(definition.states)
-            problems.append(
-                Problem(f"{where}/state", f"no state {fact.state!r}", f"one of: {known}")
+def link(
+    command: Command,
+    key: str,
+    definition: Definition,
+    given: Iterable[Mapping[str, Value]],
+    at: str,
+    context: Context,
+) -> list[tuple[AnyEvent, Case]]:
+    """What parents hear that the case newly names, each with the parent as that leaves it."""
+    found: list[tuple[AnyEvent, Case]] = []
+    fields = definition.parent_fields
+    for named in dict.fromkeys(said.get(name) for said in given for name in fields):
+        parent = context.look(named) if isinstance(named, str) and named != key else None
+        if parent and (definition.workflow, key) not in parent.children:
+            event = CaseLinked(
+                **envelope(command, parent.key, parent.version + 1, parent.definition, context, at),
+                name="CaseLinked",
+                child=key,
+                workflow=definition.workflow,
             )
-            continue
-        state = definition.initial if case is None and fact.state is None else fact.state
-        version = case.version + 1 if case else 1
-        event = CaseObserved(
-            **envelope(
-                command,
-                command.case,
-                version,
-                case.definition if case else workflow.ref,
-                context,
-                at,
-            ),
-            name=fact.name,
-            state=state,
-            data=given,
-            conformance=_conformance(command, case, workflow, state, given, at, context),
-            origin=command.origin,
-        )
-        events.append(event)
-        case = evolve(case, event)
-    if problems:
-        raise BadInput(problems)
-    return Decision(tuple(events), case)
+            after = evolve(parent, event)
+            assert after is not None
+            found.append((event, after))
+    return found
 
 
 def attach(command: AttachEvidence, case: Case, context: Context) -> Decision:
@@ -316,21 +293,32 @@ def references(
     )
 
 
-def _outrun(command: PullTrigger | Observe, case: Case | None) -> tuple[Verdict, ...]:
+def outrun(command: PullTrigger | Observe, case: Case | None) -> tuple[Verdict, ...]:
     """Whether the case is no longer what the sender had seen."""
+    if command.expected_version is None:
+        return ()
     version = case.version if case else 0
-    if command.expected_version in (None, version):
+    if command.expected_version == version:
         return ()
     where = command.case
     reason = f"{where} is at version {version}, not {command.expected_version}; look at it again"
     return (Verdict(rule="expected_version", held=False, reason=reason),)
 
 
+def _is_particular(command: PullTrigger) -> bool:
+    """Whether the sender has said more than what to do, which ``_prior`` looks at."""
+    return (
+        command.expected_version is not None
+        or command.entered is not None
+        or command.override is not None
+    )
+
+
 def _prior(
     command: PullTrigger, case: Case, workflow: Workflow, occurred_at: str, reached: str, now: str
 ) -> tuple[Verdict, ...]:
     """What must be so before any guard of a transition is asked."""
-    verdicts = list(_outrun(command, case))
+    verdicts = list(outrun(command, case))
     triggers = workflow.triggers(case.state)
     if command.trigger not in triggers:
         offer = f"from here: {', '.join(triggers)}" if triggers else "nothing leaves this state"
@@ -398,57 +386,6 @@ def _refused(
         verdicts=verdicts,
     )
     return Decision((event,), evolve(case, event), refusal)
-
-
-def _conformance(
-    command: Observe,
-    case: Case | None,
-    workflow: Workflow,
-    state: str | None,
-    given: Mapping[str, Value],
-    occurred_at: str,
-    context: Context,
-) -> Conformance:
-    definition = workflow.definition
-    if case is None:
-        if state != definition.initial:
-            return _violates(f"start: begins in {definition.initial}, not in {state}")
-        attempt = _attempt(command, command.case, workflow, None, given, (), context)
-        return _judged(workflow, definition.start, attempt)
-    if state is None or state == case.state:
-        return _CONFORMS
-    if occurred_at < case.since[""]:
-        return Conformance(verdict="not_evaluable", rules=("recorded out of order",))
-    rules = [
-        rule for rule in definition.transitions_from(case.state) if rule.target(case.state) == state
-    ]
-    if not rules:
-        return _violates(f"from: nothing leads from {case.state} to {state}")
-    attempt = _attempt(command, case.key, workflow, case, given, (), context)
-    return min((_judged(workflow, rule, attempt) for rule in rules), key=_severity)
-
-
-def _judged(workflow: Workflow, rule: Step, attempt: Attempt) -> Conformance:
-    verdicts = workflow.judge(rule, attempt)
-    verdicts = tuple(v for v in verdicts if v.weight == "shall")
-    broken = tuple(f"{v.rule}: {v.reason}" for v in verdicts if v.held is False)
-    if broken:
-        return _violates(*broken)
-    open_ = tuple(f"{v.rule}: {v.reason}" for v in verdicts if v.held is None)
-    return Conformance(verdict="not_evaluable", rules=open_) if open_ else _CONFORMS
-
-
-def _severity(conformance: Conformance) -> tuple[int, int]:
-    order: dict[Literal["conforms", "not_evaluable", "violates"], int]
-    order = {"conforms": 0, "not_evaluable": 1, "violates": 2}
-    return order[conformance.verdict], len(conformance.rules)
-
-
-_CONFORMS = Conformance(verdict="conforms")
-
-
-def _violates(*rules: str) -> Conformance:
-    return Conformance(verdict="violates", rules=rules)
 
 
 def _attempt(

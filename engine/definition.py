@@ -16,6 +16,7 @@ from pydantic import Field as Constrained
 from engine import canonical
 from engine.grammar import (
     Breaks,
+    CalendarNamed,
     Currency,
     DataPath,
     DomainName,
@@ -283,7 +284,7 @@ class Definition(Grammar):
     record_refusals: bool = False
     only_one: Listed[OnlyOne] = []
     reactions: list[Reaction] = []
-    calendar: Named | None = None
+    calendar: CalendarNamed | None = None
     register_kind: Annotated[RegisterKind | None, Constrained(alias="register")] = None
     in_force: Listed[Word] = []
     breaks: Breaks = {}
@@ -316,11 +317,16 @@ class Definition(Grammar):
         return next(name for name, state in self.states.items() if state.initial)
 
     @cached_property
-    def key_fields(self) -> tuple[str, ...]:
-        """The data fields that the key is made of; empty when cases are numbered."""
+    def key_parts(self) -> tuple[str, ...]:
+        """The data fields that the key is made of, whether or not it also counts."""
         return tuple(
             name for name in re.findall(r"\{(.*?)\}", self.key_pattern) if name != "number"
         )
+
+    @cached_property
+    def key_fields(self) -> tuple[str, ...]:
+        """The data fields that alone make the key; empty when cases are numbered."""
+        return () if "{number}" in self.key_pattern else self.key_parts
 
     @cached_property
     def key_pattern(self) -> str:
@@ -332,9 +338,14 @@ class Definition(Grammar):
         return tuple(name for name, field in self.data.items() if field.type == "ref")
 
     @cached_property
+    def parent_fields(self) -> tuple[str, ...]:
+        """The fields that name a case which hears of it."""
+        return tuple(name for name, field in self.data.items() if field.parent)
+
+    @cached_property
     def reaches_others(self) -> bool:
         """Whether a step can write to other streams: to that of a parent, or of a claim."""
-        return bool(self.only_one) or any(field.parent for field in self.data.values())
+        return bool(self.only_one or self.parent_fields)
 
     def transitions_from(self, state: str) -> list[Transition]:
         return [t for t in self.transitions if state in t.sources]

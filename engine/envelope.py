@@ -25,22 +25,29 @@ def envelope(
     context: Context,
     occurred_at: str,
 ) -> dict[str, Any]:
-    return {
+    """The fields by name; what the command does not say is not among them."""
+    actor, command_id = command.actor, command.command_id
+    fields = {
+        "actor": _actor(actor.id, actor.kind),
+        "command_id": command_id,
+        "correlation_id": command.correlation_id or command_id,
+        "definition": definition,
         "event_id": context.new_id(),
+        "occurred_at": occurred_at,
+        "reads": context.reads,
+        "recorded_at": context.now,
         "stream": stream,
         "version": version,
-        "recorded_at": context.now,
-        "occurred_at": occurred_at,
-        "actor": _actor(command.actor.id, command.actor.kind),
-        "on_behalf_of": command.on_behalf_of,
-        "definition": definition,
-        "reads": context.reads,
-        "command_id": command.command_id,
-        "correlation_id": command.correlation_id or command.command_id,
-        "causation_id": command.causation_id,
-        "traceparent": command.traceparent,
-        "reason": command.reason,
     }
+    if command.on_behalf_of is not None:
+        fields["on_behalf_of"] = command.on_behalf_of
+    if command.causation_id is not None:
+        fields["causation_id"] = command.causation_id
+    if command.traceparent is not None:
+        fields["traceparent"] = command.traceparent
+    if command.reason is not None:
+        fields["reason"] = command.reason
+    return fields
 
 
 def occurred_at(command: Command, now: str, reached: str = "") -> str:

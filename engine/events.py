@@ -8,7 +8,7 @@ Older forms are lifted by ``engine.upcasts`` before they are read here.
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
+from typing import Annotated, Any, Literal, Self, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
@@ -36,21 +36,43 @@ def stored(cls: type[T]) -> type[T]:
     """A frozen dataclass like ``part``, made in one go: as generated, its ``__init__`` would set
     thirty fields one by one, each past the guard against changes, at six times the cost.
 
-    What the log holds is validated as it is read; what we make is checked by mypy.
+    An event keeps what its bytes say, and no more: what is ``None`` is left to the class. What the
+    log holds is validated as it is read; what we make is checked by mypy.
     """
     made = part(cls)
-    plain: dict[str, Any] = {}
+    always: dict[str, Any] = {}
+    optional: list[str] = []
     for each in fields(made):  # type: ignore[arg-type]
         if each.default_factory is not MISSING:
-            plain[each.name] = each.default_factory()  # shared: nobody changes what is in an event
+            always[each.name] = each.default_factory()  # shared: nobody changes what is in an event
+        elif each.default is None:
+            optional.append(each.name)
         elif each.default is not MISSING:
-            plain[each.name] = each.default
+            always[each.name] = each.default
 
     def make(self: Any, **said: Any) -> None:
-        self.__dict__.update(plain)
-        self.__dict__.update(said)
+        kept = self.__dict__
+        kept.update(always)
+        kept.update(said)
+        for name in optional:
+            if name in said and said[name] is None:
+                del kept[name]
 
     made.__init__ = make  # type: ignore[method-assign]
+    return made
+
+
+def beside(event: T, **news: Any) -> T:
+    """An event like another of the same command but for some fields, at a third of the cost of one
+    made anew."""
+    made = object.__new__(type(event))
+    kept = made.__dict__
+    kept.update(event.__dict__)
+    for name, value in news.items():
+        if value is None:
+            kept.pop(name, None)
+        else:
+            kept[name] = value
     return made
 
 
@@ -182,6 +204,17 @@ class Event:
     traceparent: str | None = None
     reason: str | None = None
 
+    @classmethod
+    def saying(cls, said: dict[str, Any]) -> Self:
+        """The event that says this, which it keeps: every field that is not ``None``, and no other.
+
+        For those made by the thousand: nothing is copied, no default filled in.
+        """
+        event = object.__new__(cls)
+        said["type"] = cls.type  # type: ignore[attr-defined]
+        object.__setattr__(event, "__dict__", said)
+        return event
+
 
 @stored
 class CaseStarted(Event):
@@ -312,7 +345,7 @@ def to_bytes(event: Event) -> bytes:
 
     Raises ``ValueError`` for data that JSON cannot say (NaN, integers beyond 2**53).
     """
-    body = {name: value for name, value in event.__dict__.items() if value is not None}
+    body = event.__dict__
     fast = canonical.encode_simple(body)
     free = "body" if "body" in body else "data"
     if canonical.is_simple(body.get(free)):
@@ -329,4 +362,8 @@ def from_bytes(data: bytes) -> AnyEvent:
 
 
 def from_body(body: dict[str, Any]) -> AnyEvent:
-    return _ADAPTER.validate_python(upcasts.lift(body))
+    event = _ADAPTER.validate_python(upcasts.lift(body))
+    kept = event.__dict__
+    for name in [name for name, value in kept.items() if value is None]:
+        del kept[name]  # as when it was made
+    return event

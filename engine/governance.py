@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from engine import registers
 from engine.attempt import Attempt, Guard, Judge
-from engine.definition import ByAuthority, Children, Guards, Quorum, Step
+from engine.definition import ByAuthority, Children, Definition, Guards, Quorum, Step
 from engine.events import Basis, Verdict
-from engine.standing import authority_of, standing
+from engine.standing import authority_of, standing_of
 from engine.values import show
 from engine.votes import Tally, tally
 
 
-def governance_of(said: Guards, step: Step) -> Iterator[Guard]:
+def governance_of(said: Guards, step: Step, definition: Definition) -> Iterator[Guard]:
     """The guards of this kind that ``said`` (a step, or its ``should``) asks for."""
     if said is not step.should and (step.agreed_by or _bodies(step)):
         yield Guard(None, _without_conflict)
@@ -24,7 +24,7 @@ def governance_of(said: Guards, step: Step) -> Iterator[Guard]:
     if said is not step.should:
         for who in step.by:
             if isinstance(who, ByAuthority):
-                yield Guard("quorum", _authorised_vote(who, step))
+                yield Guard("quorum", _authorised_vote(who, step, definition))
     for children in said.children:
         yield Guard("children", _children(children))
 
@@ -120,14 +120,15 @@ def _quorum(wanted: Quorum) -> Judge:
     return guard
 
 
-def _authorised_vote(who: ByAuthority, step: Step) -> Judge:
+def _authorised_vote(who: ByAuthority, step: Step, definition: Definition) -> Judge:
     """Where the authority in force is a body's, it has voted by the majority that the rule asks;
     who takes the step as somebody else needs no vote."""
+    standing = standing_of(step, definition)
 
     def guard(attempt: Attempt) -> Verdict:
         if attempt.observed:
             return Verdict(rule="authority", held=None, reason="who decided it is not known")
-        found = standing(step, attempt)
+        found = standing(attempt)
         if found.role and found.rule is None:
             return Verdict(rule="authority", held=True)
         counted, why = _authorised(who, step.quorum, attempt)

@@ -133,6 +133,16 @@ Named = Annotated[
     ),
     _mend("write a name, like investment-board, or a field that holds it, like data.board"),
 ]
+CalendarNamed = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(data\.[a-z][a-z0-9_]*|[A-Za-z0-9][A-Za-z0-9_\-]*)( or usual)?$", max_length=69
+    ),
+    _mend(
+        "write a name, like standard, or a field that holds it, like data.calendar; where there "
+        "may be none in force: standard or usual"
+    ),
+]
 Expression = Annotated[str, StringConstraints(max_length=2_000)]
 
 _BROKEN = r"^([A-Z][A-Za-z0-9]*|data\.[a-z][a-z0-9_]*)$"

@@ -22,7 +22,7 @@ from engine.definition import (
 )
 from engine.events import Verdict
 from engine.governance import governance_of
-from engine.standing import in_role, lenders, standing
+from engine.standing import in_role, lenders, standing_of
 from engine.values import CASE_KEY, is_withheld
 
 
@@ -30,7 +30,7 @@ def guards_of(step: Step, definition: Definition) -> tuple[Guard, ...]:
     """The guards of a step, in the order in which their reasons read best."""
     guards: list[Guard] = [Guard(None, _takes(step, definition))]
     if step.by:
-        guards.append(Guard(None, _by(step)))
+        guards.append(Guard(None, _by(step, definition)))
     if step.override:
         guards.append(Guard(None, _override(step.override)))
     shall = step.model_copy(update={"needs": list(needed(step, definition))})
@@ -50,7 +50,7 @@ def _guards(said: Guards, step: Step, definition: Definition) -> list[Guard]:
     if said is not step.should and any(d.type == "ref" for d in definition.data.values()):
         guards.append(Guard(None, _references))
     guards += [Guard("evidence", _evidence(need)) for need in said.evidence]
-    guards += governance_of(said, step)
+    guards += governance_of(said, step, definition)
     if said is not step.should:
         guards += claim_guards(step, definition)
     guards += [Guard("when", _condition(check, definition)) for check in said.when]
@@ -91,7 +91,7 @@ def needed(step: Step, definition: Definition) -> tuple[str, ...]:
 def accepted(step: Step, definition: Definition) -> tuple[str, ...]:
     """The fields that the step may set. What makes up the key is set at the start, once."""
     if isinstance(step, Transition):
-        return tuple(name for name in step.accepted if name not in definition.key_fields)
+        return tuple(name for name in step.accepted if name not in definition.key_parts)
     return tuple(definition.data) if step.accepts is None else (*step.accepts, *step.needs)
 
 
@@ -103,11 +103,12 @@ _HELD = {
 
 def _takes(step: Step, definition: Definition) -> Judge:
     takes = accepted(step, definition)
+    known, held = frozenset(takes), _HELD["takes"]
 
     def guard(attempt: Attempt) -> Verdict:
-        extra = [name for name in attempt.given if name not in takes]
-        if not extra:
-            return _HELD["takes"]
+        if attempt.given.keys() <= known:
+            return held
+        extra = [name for name in attempt.given if name not in known]
         offer = f"it takes {', '.join(takes)}" if takes else "it takes no data"
         return Verdict(
             rule="takes", held=False, reason=f"does not take {', '.join(extra)}; {offer}"
@@ -116,11 +117,12 @@ def _takes(step: Step, definition: Definition) -> Judge:
     return guard
 
 
-def _by(step: Step) -> Judge:
+def _by(step: Step, definition: Definition) -> Judge:
     wanted = " or ".join(_told(who) for who in step.by)
+    standing = standing_of(step, definition)
 
     def guard(attempt: Attempt) -> Verdict:
-        found = standing(step, attempt)
+        found = standing(attempt)
         if found.role:
             return _HELD["by"]
         if attempt.observed:
@@ -241,7 +243,7 @@ def _condition(check: Check, definition: Definition) -> Judge:
     held_verdict = Verdict(rule=condition.source, held=True)
 
     def guard(attempt: Attempt) -> Verdict:
-        held, reason = condition.evaluate(attempt.environment)
+        held, reason = condition.evaluate(attempt)
         if held:
             return held_verdict
         said = f"{check.otherwise} ({reason})" if check.otherwise else reason

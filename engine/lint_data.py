@@ -127,7 +127,7 @@ _IN_KEYS = ("text", "choice", "person", "number")
 
 
 def has_a_key_that_can_be_made(definition: Definition) -> Iterator[Problem]:
-    for name in definition.key_fields:
+    for name in definition.key_parts:
         field = definition.data.get(name)
         if field is None:
             mend = suggest(name, [*definition.data, "number"])
@@ -155,7 +155,7 @@ def takes_fields_that_exist(definition: Definition) -> Iterator[Problem]:
                 if name not in definition.data:
                     what = f"there is no field {name!r}"
                     yield Problem(pointer, what, suggest(name, definition.data))
-                elif key == "accepts" and at != "/start" and name in definition.key_fields:
+                elif key == "accepts" and at != "/start" and name in definition.key_parts:
                     what = f"{name} is part of the key, which is set once, at the start"
                     yield Problem(pointer, what, "leave it out")
 

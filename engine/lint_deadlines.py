@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from engine.calendars import check_rule
+from engine.calendars import OR_USUAL, check_rule
 from engine.definition import Deadline, Definition, Transition
 from engine.errors import BadInput, Problem
 from engine.validation import suggest
@@ -79,7 +79,8 @@ def has_deadlines_that_end(definition: Definition) -> Iterator[Problem]:
                 for problem in error.problems:
                     yield Problem(f"{at}/every", problem.what, problem.mend)
     if definition.calendar and definition.calendar.startswith("data."):
-        yield from _field("/calendar", definition.calendar, ("text", "choice"), definition)
+        path = definition.calendar.removesuffix(OR_USUAL)
+        yield from _field("/calendar", path, ("text", "choice"), definition)
 
 
 def _field(

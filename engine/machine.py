@@ -13,20 +13,18 @@ from typing import Any, NamedTuple, cast
 
 import transitions
 
-from engine.attempt import Attempt, Guard
+from engine.attempt import Attempt
 from engine.conditions import compile_condition
-from engine.definition import Definition, Start, Step
-from engine.definition import Transition as TransitionRule
+from engine.definition import Definition, Step
 from engine.events import DefinitionRef, Verdict
-from engine.guards import guards_of
+from engine.plan import Plan, plan_of
 
 
 class _GuardedTransition(transitions.Transition):
-    def __init__(self, source: str, dest: str, rule: TransitionRule, guards: tuple[Guard, ...]):
+    def __init__(self, source: str, dest: str, plan: Plan):
         super().__init__(source, dest)
         self.target = dest
-        self.rule = rule
-        self.guards = guards
+        self.plan = plan
 
 
 class _GuardedEvent(transitions.Event):
@@ -34,8 +32,8 @@ class _GuardedEvent(transitions.Event):
 
     def trigger(self, model: Any, *_: Any, **__: Any) -> bool:
         for transition in cast("list[_GuardedTransition]", self.transitions[model.state]):
-            if model.attempt.ask(transition.rule, transition.guards):
-                model.state = transition.target
+            if transition.plan.holds(model.attempt):
+                model.state, model.taken = transition.target, transition.plan
                 return True
         return False
 
@@ -45,25 +43,24 @@ class _Machine(transitions.Machine):
 
     @classmethod
     def _create_transition(cls, *args: Any, **given: Any) -> _GuardedTransition:
-        return _GuardedTransition(args[0], args[1], given["rule"], given["guards"])
+        return _GuardedTransition(args[0], args[1], given["plan"])
 
 
 @dataclass(slots=True)
 class _Model:
-    """What the machine steps: a state, and the attempt that guards are asked about."""
+    """What the machine steps: a state, the attempt that guards are asked about, the step taken."""
 
     state: str
     attempt: Attempt
+    taken: Plan | None = None
 
 
 class Taken(NamedTuple):
-    """The step that was taken, what it records, the state it led to, its guards' verdicts."""
+    """The step that was taken, the state it led to, its guards' verdicts."""
 
-    step: Step
-    name: str
+    plan: Plan
     state: str
     verdicts: tuple[Verdict, ...]
-    stays: bool = False
 
 
 class Workflow:
@@ -84,33 +81,28 @@ class Workflow:
             state: tuple(dict.fromkeys(rule.trigger for rule in definition.transitions_from(state)))
             for state in definition.states
         }
-        start_guards = guards_of(definition.start, definition)
         self._machine = _Machine(
             model=None,
             states=list(definition.states),
             initial=definition.initial,
             auto_transitions=False,
         )
-        steps = (definition.start, *definition.transitions)
-        self._names = {id(step): definition.emits(step) for step in steps}
-        self._guards = {id(definition.start): start_guards}
+        self.timed = frozenset(name for name, state in definition.states.items() if state.deadline)
+        self._start = plan_of(definition.start, definition)
+        self._plans = {id(definition.start): self._start}
         for rule in definition.transitions:
-            guards = self._guards[id(rule)] = guards_of(rule, definition)
+            plan = self._plans[id(rule)] = plan_of(rule, definition)
             for source in rule.sources:
-                self._machine.add_transition(
-                    rule.trigger, source, rule.target(source), rule=rule, guards=guards
-                )
+                self._machine.add_transition(rule.trigger, source, rule.target(source), plan=plan)
 
     def triggers(self, state: str) -> tuple[str, ...]:
         """What can be asked for in a state."""
         return self._triggers[state]
 
     def start(self, attempt: Attempt) -> Taken | None:
-        start: Start = self.definition.start
-        if not attempt.ask(start, self._guards[id(start)]):
+        if not self._start.holds(attempt):
             return None
-        name, initial = self._names[id(start)], self.definition.initial
-        return Taken(start, name, initial, attempt.tried[-1][1])
+        return Taken(self._start, self.definition.initial, attempt.tried[-1][1])
 
     def step(self, trigger: str, attempt: Attempt) -> Taken | None:
         """Take the first transition whose guards all hold; ``attempt.tried`` keeps the verdicts.
@@ -119,12 +111,9 @@ class Workflow:
         """
         assert attempt.case is not None
         model = _Model(attempt.case.state, attempt)
-        if not self._machine.events[trigger].trigger(model):
-            return None
-        rule, verdicts = attempt.tried[-1]
-        stays = isinstance(rule, TransitionRule) and rule.to is None
-        return Taken(rule, self._names[id(rule)], model.state, verdicts, stays)
+        self._machine.events[trigger].trigger(model)
+        return Taken(model.taken, model.state, attempt.tried[-1][1]) if model.taken else None
 
     def judge(self, rule: Step, attempt: Attempt) -> tuple[Verdict, ...]:
         """What the rules say of a step that has already been taken."""
-        return tuple([guard.judge(attempt) for guard in self._guards[id(rule)]])
+        return self._plans[id(rule)].judge(attempt)

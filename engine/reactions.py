@@ -80,7 +80,7 @@ class Rules:
             now=event.recorded_at,
             actor_id=event.actor.id,
             actor_roles=(event.role,) if event.role else (),
-            evidence=tuple(item.kind for item in case.evidence),
+            evidence_kinds=tuple(item.kind for item in case.evidence),
             cases={name: read(key) for name, key in named.items() if isinstance(key, str)},
         )
 

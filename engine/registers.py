@@ -203,11 +203,14 @@ def _rule(case: Case, unit: str) -> Rule:
 
 
 def _covers(limit: Value, value: Value) -> bool:
-    """Whether the limit is at least the value, in the same currency; of no known value, no."""
+    """Whether the limit is at least the value, in the same currency; of no known value, no.
+
+    The size of it counts: to cut 50 million is as large a matter as to spend them.
+    """
     if not isinstance(value, dict) or "amount" not in value or "amount" not in limit:
         return False
     same = limit["currency"] == value["currency"]
-    return same and Decimal(value["amount"]) <= Decimal(limit["amount"])
+    return same and abs(Decimal(value["amount"])) <= Decimal(limit["amount"])
 
 
 def _exceeds(limit: Mapping[str, str], below: Mapping[str, str]) -> bool:

@@ -26,7 +26,8 @@ ABOUT = {
     "Definition.record_refusals": "Whether a refused attempt is kept in the log as a fact.",
     "Definition.only_one": "Of which cases there is at most one at a time.",
     "Definition.reactions": "What is asked for when something has happened.",
-    "Definition.calendar": "The calendar by which working days count, or the field that names it.",
+    "Definition.calendar": "The calendar by which working days count, or the field that names it; "
+    "`standard or usual` where there may be none.",
     "Definition.register": "What its cases are to guards: entries of this register.",
     "Definition.breaks": "What subscribers lose by this version, by event or data.FIELD, and why.",
     "Definition.in_force": "Of a register: the states in which an entry counts.",

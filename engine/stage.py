@@ -79,8 +79,9 @@ def run(
             published.workflows |= stage.workflows
             yield Result(
                 scenario.scenario,
-                source.where(f"/scenarios/{index}"),
+                source.where(stage.stuck_at or f"/scenarios/{index}"),
                 failure,
+                bool(stage.stuck_at),
                 tuple(recorded.event for recorded in log.read(begins, log.head())),
                 tuple(stage.refusals),
                 tuple(stage.fired),
@@ -94,7 +95,7 @@ class _Stage:
         self, log: Log, scenario: Scenario, background: Sequence[Step], published: Published
     ) -> None:
         self._scenario = scenario
-        self._given = [*background, *scenario.given]
+        self._background = background
         self._clock = HandClock(instant(to_datetime(scenario.today)))
         ids = (f"00000000-0000-7000-8000-{number:012}" for number in range(10**9))
         self._service = Service(
@@ -104,6 +105,7 @@ class _Stage:
         self._incidents: list[str] = []
         self.refusals: list[Refusal] = []
         self.fired: list[Fired] = []
+        self.stuck_at = ""
         self._sent = 0
         self._case = ""
 
@@ -116,7 +118,13 @@ class _Stage:
         return self._play() or self._came_to_nothing()
 
     def _play(self) -> str:
-        for number, step in enumerate(self._given, 1):
+        for number, step in enumerate(self._background, 1):
+            try:
+                self._send(step)
+            except PmoError as error:
+                self.stuck_at = f"/background/{number - 1}"
+                return f"background, step {number}: {error}"
+        for number, step in enumerate(self._scenario.given, 1):
             try:
                 self._send(step)
             except PmoError as error:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from engine import registers
 from engine.attempt import Attempt
-from engine.definition import ByAuthority, ByPerson, Step
+from engine.definition import ByAuthority, ByPerson, Definition, Step
 from engine.events import Authority
 from engine.registers import Rule
 from engine.values import CASE_KEY, is_withheld
@@ -34,12 +35,41 @@ class Standing(NamedTuple):
         return Authority(rule=self.rule.key, version=self.rule.version, limit=limit)
 
 
-def standing(step: Step, attempt: Attempt) -> Standing:
-    """As what the actor takes the step: the first of ``by`` that they are."""
+def standing_of(step: Step, definition: Definition) -> Callable[[Attempt], Standing]:
+    """What tells as what an actor takes the step: the first of ``by`` that they are."""
     if not step.by:
-        roles = attempt.command.actor.roles
-        return Standing(roles[0] if roles else None)
-    return attempt.once("standing", step, lambda: _standing(step, attempt))
+        return _as_said
+    plain = [who for who in step.by if isinstance(who, str) and _is_said(who, definition)]
+    if plain == step.by:
+        return _in_any(plain)
+    return lambda attempt: attempt.once("standing", step, lambda: _standing(step, attempt))
+
+
+def _as_said(attempt: Attempt) -> Standing:
+    roles = attempt.command.actor.roles
+    return Standing(roles[0] if roles else None)
+
+
+def _is_said(role: str, definition: Definition) -> bool:
+    """Whether who asks says that they are in the role, and nobody looks it up."""
+    declared = definition.roles.get(role)
+    return role not in BUILT_IN and (declared is None or declared.appointed_in is None)
+
+
+def _in_any(roles: Sequence[str]) -> Callable[[Attempt], Standing]:
+    found = [(role, Standing(role)) for role in roles]
+
+    def standing(attempt: Attempt) -> Standing:
+        has = attempt.command.actor.roles
+        for role, as_it in found:
+            if role in has:
+                return as_it
+        return _NONE
+
+    return standing
+
+
+_NONE = Standing(None)
 
 
 def _standing(step: Step, attempt: Attempt) -> Standing:
@@ -67,10 +97,9 @@ def in_role(role: str, attempt: Attempt, matter: str = "", value: object = None)
         return Standing(role if actor.kind == role else None)
     if actor.roles and role not in actor.roles:
         return Standing(None)
-    declared = attempt.definition.roles.get(role)
-    if declared is None or declared.appointed_in is None:
+    if _is_said(role, attempt.definition):
         return Standing(role if role in actor.roles else None)
-    unit = attempt.named(declared.appointed_in)
+    unit = attempt.named(attempt.definition.roles[role].appointed_in or "")
     return holding(role, unit, attempt, matter, value)
 
 

@@ -51,7 +51,9 @@ _KINDS = {
     "bool_type": ("true or false", "write true or false, without quotes"),
     "list_type": ("a list", "write it like [one, another]"),
     "dict_type": ("a map", "write it like {key: value}"),
+    "tuple_type": ("a list", "write it like [one, another]"),
     "model_type": ("a map", "write it like {key: value}"),
+    "dataclass_type": ("a map", "write it like {key: value}"),
 }
 """Complaints about the wrong kind of thing: what is needed, and how it is written."""
 
@@ -84,7 +86,7 @@ class _Complaints:
 
     def about(self, errors: Iterable[ErrorDetails]) -> Iterator[Problem]:
         by_place: dict[str, list[ErrorDetails]] = {}
-        for error in errors:
+        for error in self._fitting(list(errors)):
             by_place.setdefault(self._place(error["loc"]), []).append(error)
         places = sorted(by_place, key=self._source.marks.__getitem__)
         for place in places:
@@ -98,6 +100,24 @@ class _Complaints:
                 yield from dict.fromkeys(told)
             elif not any(deeper.startswith(f"{place}/") for deeper in places):
                 yield _wrong_kind(here, self._source.where(place))
+
+    def _fitting(self, errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+        """Without those of alternatives that do not know the keys which are there, if another does.
+
+        Of ``{authority: {category: funding}}`` it is told what the authority lacks, and not that a
+        person would have no ``authority``.
+        """
+        strange = {error["loc"][:-1] for error in errors if error["type"] == "extra_forbidden"}
+        tried = {error["loc"][:depth] for error in errors for depth in range(1, len(error["loc"]))}
+        fit = {one[:-1] for one in tried - strange if self._is_alternative(one)}
+        unfit = {one for one in strange if self._is_alternative(one) and one[:-1] in fit}
+        for error in errors:
+            if not any(error["loc"][: len(one)] == one for one in unfit):
+                yield error
+
+    def _is_alternative(self, location: tuple[int | str, ...]) -> bool:
+        """Whether the last step is none in the file, but the name of an alternative."""
+        return self._place(location) == self._place(location[:-1])
 
     def _meant(self, errors: list[ErrorDetails], place: str) -> list[ErrorDetails]:
         """Without what alternatives miss that are not the one whose key is there, misspelled."""
@@ -133,6 +153,10 @@ class _Complaints:
                 parent, _, key = place.rpartition("/")
                 where = self._source.where_key(place)
                 what, mend = f"there is no key {key!r} here", suggest(key, self._keys(parent))
+                if given is None and "did you mean" not in mend:
+                    # What follows a comma in braces reads as a key.
+                    quotes = "put the text before it into quotes: in braces a comma ends it"
+                    mend = quotes if " " in key else f"{mend}; or {quotes}"
             case "string_pattern_mismatch":
                 if error["loc"][-1] == "[key]":
                     where = self._source.where_key(place)

@@ -25,6 +25,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadInput, Problem
@@ -42,10 +43,15 @@ CASE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,79}")
 ACTOR_ID = re.compile(r"[^\x00-\x1f\x7f/,:]{1,200}")
 
 _SCALES = {"": 1, "k": 10**3, "m": 10**6, "bn": 10**9}
+_THOUSANDS = re.compile(r"[^,]*|[^,]*?(?<!\d)\d{1,3}(,\d{3})+(?![\d,])[^,]*")
 _MONEY = re.compile(
     r"(?P<before>[A-Z]{3})?\s*(?P<amount>[+-]?\d[\d,_]*(?:\.\d+)?)\s*(?P<scale>k|m|bn)?\s*(?P<after>[A-Z]{3})?",
     re.IGNORECASE,
 )
+
+_PLAIN = re.compile(r"(?=.{1,15}$)-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+"""An amount that is written as it is kept: most are."""
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def withheld(ground: str) -> dict[str, str]:
@@ -110,7 +116,7 @@ def show(value: Value) -> str:
 
 def _text(field: Field, raw: Any, where: str) -> str:
     if not isinstance(raw, str):
-        raise BadInput.one(where, f"{_kind(raw)} where text is needed")
+        raise BadInput.one(where, f"{_kind(raw)} where text is needed", "put it into quotes")
     longest = field.longest or LONGEST_TEXT
     if len(raw) > longest:
         raise BadInput.one(
@@ -131,6 +137,7 @@ def _number(field: Field, raw: Any, where: str) -> int | float:
     mend = "write 82 or 82.5"
     if isinstance(raw, bool) or not isinstance(raw, (str, int, float)):
         raise BadInput.one(where, f"{_kind(raw)} where a number is needed", mend)
+    _require_thousands(str(raw), where, mend)
     try:
         exact = Decimal(str(raw).replace(",", "").replace("_", "").strip())
     except InvalidOperation:
@@ -154,9 +161,12 @@ def _money(field: Field, raw: Any, where: str) -> dict[str, str]:
         text = str(raw)
     else:
         raise BadInput.one(where, f"{_kind(raw)} where money is needed", mend)
+    if _PLAIN.fullmatch(text) and currency == field.currency:
+        return {"amount": text, "currency": currency}
     match = _MONEY.fullmatch(text.strip())
     if not match:
         raise BadInput.one(where, f"{_quote(text)} is not an amount of money", mend)
+    _require_thousands(match["amount"], where, mend)
     amount = Decimal(re.sub("[,_]", "", match["amount"])) * _SCALES[(match["scale"] or "").lower()]
     for said in (currency, match["before"], match["after"]):
         if said and str(said).upper() != field.currency:
@@ -166,13 +176,24 @@ def _money(field: Field, raw: Any, where: str) -> dict[str, str]:
     return {"amount": f"{amount:f}", "currency": str(field.currency)}
 
 
+def _require_thousands(text: str, where: str, mend: str) -> None:
+    """Half of the world writes 1,25 for one and a quarter: it must not become 125."""
+    if not _THOUSANDS.fullmatch(text):
+        raise BadInput.one(where, f"{_quote(text)}: commas stand only before three digits", mend)
+
+
 def _date(_: Field, raw: Any, where: str) -> str:
-    if isinstance(raw, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", raw):
+    if isinstance(raw, str) and _DAY.fullmatch(raw):
         try:
-            return date.fromisoformat(raw).isoformat()
+            return _day(raw)
         except ValueError:
             pass
     raise BadInput.one(where, f"{_quote(raw)} is not a date", "write it as 2026-12-31")
+
+
+@lru_cache(maxsize=10_000)
+def _day(text: str) -> str:
+    return date.fromisoformat(text).isoformat()
 
 
 def _choice(field: Field, raw: Any, where: str) -> str:

@@ -277,6 +277,7 @@ _MENDS = (
     ("<block end>", "what belongs together starts in the same column"),
     ("end of stream", "close the quotes"),
     ("document separator", "close the quotes"),
+    ("got ':'", "put text that holds ': ' into quotes, or close the bracket before"),
     ("expected ','", "close the bracket, and put commas between what it holds"),
     ("escape", "write a backslash twice, or use single quotes"),
 )

@@ -152,11 +152,15 @@ def _kinds(question: Question, relations: Relations) -> tuple[set[str], dict[str
 def _unpublished(question: Question, missing: Sequence[str]) -> NotFound:
     named = " and ".join(missing) if len(missing) < 3 else ", ".join(missing)
     plural = len(missing) > 1
+    dashed = re.search(rf"\b({re.escape(missing[0])}(?:-\w+)+)", question.select.text)
+    mend = "publish it: pmo publish FILE; pmo workflows lists what is there"
+    if dashed:
+        mend = f"in SQL a dash is an underscore: {dashed[1].replace('-', '_')}"
     return NotFound.one(
         question.where(),
         f"{question.id} needs the workflow{'s' if plural else ''} {named},"
         f" which {'are' if plural else 'is'} not published",
-        "publish it: pmo publish FILE; pmo workflows lists what is there",
+        mend,
     )
 
 

@@ -17,10 +17,11 @@ from subprocess import PIPE, STDOUT, Popen
 from threading import Thread
 from types import TracebackType
 
+from engine.cycles import uncollected
 from engine.errors import PmoError, StoreFailed
 from engine.store.tail import Followed
 from projections.store import Scratch
-from projections.views import BUILD_BATCH, ProjectionClass, Views, uncollected
+from projections.views import BUILD_BATCH, ProjectionClass, Views
 
 
 @dataclass(frozen=True, slots=True)

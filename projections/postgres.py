@@ -316,6 +316,12 @@ class PostgresTables:
     def sorting(self) -> AbstractContextManager[None]:
         return nullcontext()  # the server knows its bounds
 
+    def foresee(self, index: str) -> None:
+        self.run(index)
+
+    def ask_for(self, table: str, column: str, index: str) -> None:
+        """All that are foreseen are there: a reader here may not write."""
+
     def scratch(self) -> None:
         """The server has processes of its own."""
 
@@ -420,6 +426,8 @@ def _schema(number: int) -> str:
 
 def _explained(error: psycopg.Error, name: str) -> Exception:
     state = error.sqlstate or ""
+    if isinstance(error, psycopg.DataError):  # a text with a NUL character is not even sent
+        return Unfit(_first_line(error))
     if not state or state.startswith(_SURROUNDINGS) or state in _PLAIN_WORDS:
         return StoreFailed(f"{name}: {_PLAIN_WORDS.get(state, _first_line(error))}")
     return Unfit(_first_line(error))

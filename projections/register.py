@@ -30,11 +30,23 @@ _TOGETHER = 50
 """Rows are written so many at a time, or a multiple of it: what a statement takes (``Tables``)."""
 _MOST_INDEXES = 12
 """Each makes a page of a large register quick that is sorted by its field or filtered by it, and
-costs a write for every event: the first fields of a definition get one, long texts none."""
+costs a write for every event. Where they are made before anybody asks (``Tables.foresee``), the
+first fields of a definition get one, long texts none."""
 
 
 def table_of(workflow: str) -> str:
     return "register_" + workflow.replace("-", "_")
+
+
+def is_sorted_by(field: str, kind: str) -> bool:
+    """Whether people sort or filter by a field, so that it is worth an index."""
+    return kind in _SORTED_BY or field in _CALLED_BY
+
+
+def index_of(table: str, field: str) -> str:
+    """The statement that makes a register's index of a field; it holds the ranges, too."""
+    sql = _SQL["field_index"].replace("{field}", field).replace("{column}", quote(field))
+    return sql.replace("{table}", table)
 
 
 class Registers:
@@ -95,10 +107,9 @@ class Registers:
             self._tables.run(_SQL[statement].replace("{table}", table))
 
     def _index_fields(self, table: str, fields: Iterable[tuple[str, str]]) -> None:
-        chosen = [n for n, kind in fields if kind in _SORTED_BY or n in _CALLED_BY]
+        chosen = [name for name, kind in fields if is_sorted_by(name, kind)]
         for name in chosen[:_MOST_INDEXES]:
-            sql = _SQL["field_index"].replace("{field}", name).replace("{column}", quote(name))
-            self._tables.run(sql.replace("{table}", table))
+            self._tables.foresee(index_of(table, name))
 
     def _declare(self, workflow: str, fields: Mapping[str, Any]) -> None:
         """Make the register, or give it the columns that a new version of the workflow adds."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from engine.errors import BadInput
 from projections.cases import case
 from projections.moments import known_position, occurred_by
-from projections.register import table_of
+from projections.register import index_of, is_sorted_by, table_of
 from projections.store import Tables, quote, read_sql
 from projections.timeline import SYSTEM
 
@@ -116,6 +116,7 @@ def page(
     is what is known now, of all time. What is missing sorts last. Raises ``BadInput`` for a
     workflow or column that there is not.
     """
+    _ask_for_indexes(tables, workflow, [sort, *[item.column for item in where]])
     with tables.snapshot():
         columns = fields(tables, workflow)
         moment = _moment(tables, as_of, known_at)
@@ -151,6 +152,13 @@ def one(
         given = moment.given | {"key": key, "limit": 1, "offset": 0}
         rows = tables.run(_filled("holding", sql), given)
     return _case_row(columns, rows[0]) if rows else None
+
+
+def _ask_for_indexes(tables: Tables, workflow: str, columns: Sequence[str]) -> None:
+    table = table_of(workflow)
+    for field in fields(tables, workflow):
+        if field.name in columns and is_sorted_by(field.name, field.type):
+            tables.ask_for(table, field.name, index_of(table, field.name))
 
 
 @dataclass(frozen=True, slots=True)

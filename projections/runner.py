@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.cycles import uncollected
 from engine.errors import StoreFailed
 from engine.store.tail import Followed
 from projections.part import Builder, Part
 from projections.register import Registers
 from projections.shipped import PROJECTIONS
 from projections.store import Place, open_for_writing
-from projections.views import BUILD_BATCH, ProjectionClass, Views, uncollected
+from projections.views import BUILD_BATCH, ProjectionClass, Views
 
 Progress = Callable[[int, int], None]
 """Told how far it is: the position reached, and the one to reach."""

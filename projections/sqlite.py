@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -28,6 +28,12 @@ _FORM = 1
 """``PRAGMA user_version``. Views of another form are not read: they are built again."""
 
 _ROWS = 50
+
+_LARGE = 20_000
+"""Rows that are read, filtered and sorted in 20 ms; an index is made of no fewer."""
+
+_PATIENCE = 10
+"""Seconds to wait for another who writes."""
 
 # Kibibytes of pages kept in memory, and while indexes are made.
 _CACHE, _SORTING = 24_576, 4_096
@@ -188,6 +194,32 @@ class SQLiteTables:
         finally:
             self.run(f"PRAGMA cache_size = -{_CACHE}")
 
+    def foresee(self, index: str) -> None:
+        """Nobody may ever ask for it, and it costs as much as the row does."""
+
+    def ask_for(self, table: str, column: str, index: str) -> None:
+        """While somebody else writes, or where nothing may be written, the reader goes without: the
+        next one asks again."""
+        size = self.run(f"SELECT max(rowid) FROM {quote(self.prefix + table)}")[0][0] or 0
+        if size < _LARGE or self._connection.in_transaction or self._is_indexed(table, column):
+            return
+        ((reading,),) = self.run("PRAGMA query_only")
+        self.run("PRAGMA query_only = OFF")
+        self.run("PRAGMA busy_timeout = 0")
+        try:
+            with suppress(StoreFailed):
+                self.run(index)
+        finally:
+            self.run(f"PRAGMA busy_timeout = {_PATIENCE * 1000}")
+            self.run(f"PRAGMA query_only = {reading}")
+
+    def _is_indexed(self, table: str, column: str) -> bool:
+        sql = (
+            "SELECT 1 FROM pragma_index_list(?) AS made, pragma_index_info(made.name) AS part"
+            " WHERE part.seqno = 0 AND part.name = ? LIMIT 1"
+        )
+        return bool(self.run(sql, [self.prefix + table, column]))
+
     def scratch(self) -> Scratch:
         return Scratch(self._file("part"), self.prefix)
 
@@ -310,7 +342,7 @@ def open_for_reading(path: Path) -> SQLiteTables:
 
 
 def _open(path: Path, mode: str) -> SQLiteTables:
-    return SQLiteTables(_connect(path, mode, timeout=10), path)
+    return SQLiteTables(_connect(path, mode, timeout=_PATIENCE), path)
 
 
 def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:

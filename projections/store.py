@@ -101,6 +101,13 @@ class Tables(Protocol):
     def sorting(self) -> AbstractContextManager[None]:
         """Indexes of large tables are made in here, in memory that does not grow with them."""
 
+    def foresee(self, index: str) -> None:
+        """Make an index that somebody may ask for; nothing where it is made when somebody does."""
+
+    def ask_for(self, table: str, column: str, index: str) -> None:
+        """Make an index that begins with a column, where a reader would wait for long without it
+        and it can be made now; for one who has no snapshot yet."""
+
     def scratch(self) -> Scratch | None:
         """A place where another process may build some of these tables; ``None`` where the
         database would gain nothing by it."""

@@ -8,9 +8,7 @@ else goes on.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Protocol
 
 from engine.errors import StoreFailed
@@ -27,19 +25,6 @@ _FEW = 100
 BUILD_BATCH = 10_000
 """Events a transaction. A build has readers wait for nothing, and larger ones write less."""
 _WAITS = "waits for an earlier event of its stream"
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the search for cycles: bodies of events and rows have none, and are so many that it
-    cost a third of reading them. What is no longer used is freed at once as ever."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class Projection(Protocol):

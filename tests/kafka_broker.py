@@ -33,6 +33,8 @@ GET_IT = (
     "no Kafka broker for this test: install Java 17 and Maven (Debian: default-jre-headless maven),"
     " or let PMO_KAFKA_BOOTSTRAP name a broker"
 )
+USER, PASSWORD = "pmo", "correct-horse"
+"""Who may come in where a password is asked for."""
 _PATIENCE = 120.0
 
 
@@ -107,12 +109,16 @@ class ApacheKafka(OwnBroker):
 
     ``proxied`` is a second address that it tells clients who come over the port ``behind``: a test
     listens there, and what it passes on, or loses, is up to it.
+
+    With ``pem``, a file of a private key and its certificate, there are two more addresses:
+    ``secured`` for those who show a password over TLS, ``mutual`` for those who show a certificate.
     """
 
     kind = APACHE
 
-    def __init__(self, folder: Path, jars: Path) -> None:
+    def __init__(self, folder: Path, jars: Path, pem: Path | None = None) -> None:
         super().__init__(folder)
+        self.secured, self.mutual = _free_ports(2)
         self.jars = jars
         self.data = folder / "data"
         listeners = {
@@ -120,7 +126,9 @@ class ApacheKafka(OwnBroker):
             "CONTROLLER": self._controller,
             "PROXIED": self.behind,
         }
-        says = {
+        if pem:
+            listeners |= {"SECURED": self.secured, "MUTUAL": self.mutual}
+        says: dict[str, object] = {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
@@ -128,7 +136,8 @@ class ApacheKafka(OwnBroker):
             "listeners": ",".join(f"{name}://127.0.0.1:{at}" for name, at in listeners.items()),
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}"
             f",PROXIED://127.0.0.1:{self.proxied}",
-            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+            ",PROXIED:PLAINTEXT,SECURED:SASL_SSL,MUTUAL:SSL",
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": self.data,
             "auto.create.topics.enable": "false",
@@ -144,11 +153,18 @@ class ApacheKafka(OwnBroker):
             "log.cleaner.min.cleanable.ratio": 0.01,
             "log.segment.delete.delay.ms": 100,
         }
+        if pem:
+            says["advertised.listeners"] = (
+                f"{says['advertised.listeners']},SECURED://127.0.0.1:{self.secured}"
+                f",MUTUAL://127.0.0.1:{self.mutual}"
+            )
+            says |= _security(pem)
         settings = "".join(f"{name}={value}\n" for name, value in says.items())
         (folder / "server.properties").write_text(settings)
         self.run_java(
             "kafka.tools.StorageTool",
             *("format", "-t", "cG1vLXRlc3RzLWJyb2tlcg", "-c", str(folder / "server.properties")),
+            *("-S", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"),
         )
 
     def command(self) -> list[str]:
@@ -170,6 +186,26 @@ class ApacheKafka(OwnBroker):
     def _java(self, program: str, *options: str) -> list[str]:
         logging = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
         return ["java", *options, logging, "-cp", f"{self.jars}/*", program]
+
+
+def _security(pem: Path) -> dict[str, object]:
+    """Both listeners show the certificate; one asks for a password, the other for the same
+    certificate."""
+    modules = "org.apache.kafka.common.security"
+    told: dict[str, object] = {
+        "listener.name.secured.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+        "listener.name.secured.plain.sasl.jaas.config": f"{modules}.plain.PlainLoginModule required"
+        f' user_{USER}="{PASSWORD}";',
+        "listener.name.secured.scram-sha-512.sasl.jaas.config": f"{modules}.scram.ScramLoginModule"
+        " required;",
+        "listener.name.mutual.ssl.client.auth": "required",
+        "listener.name.mutual.ssl.truststore.type": "PEM",
+        "listener.name.mutual.ssl.truststore.location": pem.with_name("certificate.pem"),
+    }
+    for name in ("secured", "mutual"):
+        told[f"listener.name.{name}.ssl.keystore.type"] = "PEM"
+        told[f"listener.name.{name}.ssl.keystore.location"] = pem
+    return told
 
 
 class LikeKafka(OwnBroker):
@@ -194,7 +230,7 @@ def chosen() -> str:
     """Which one the tests run on: its kind."""
     if NAMED:
         return f"the broker at {NAMED}"
-    if _java_version() >= 17 and (shutil.which("mvn") or _kept_jars().is_dir()):
+    if _java_version() >= 17 and (shutil.which("mvn") or _kept_jars(POM).is_dir()):
         return APACHE
     if not IN_CI and importlib.util.find_spec("noida_db"):
         return LIKE_KAFKA
@@ -215,7 +251,7 @@ def kafka() -> Iterator[Broker]:
             yield broker
         finally:
             broker.close()
-            _collect()
+            collect_sockets()
 
 
 def own_broker() -> tuple[OwnBroker, Callable[[], None]]:
@@ -238,7 +274,7 @@ def own_kafka(kafka: Broker) -> Iterator[OwnBroker]:
     if not isinstance(kafka, OwnBroker):
         pytest.skip("this breaks the broker, and it is not ours")
     yield kafka
-    _collect()
+    collect_sockets()
 
 
 @pytest.fixture
@@ -248,7 +284,7 @@ def apache_kafka(own_kafka: OwnBroker) -> ApacheKafka:
     return own_kafka
 
 
-def _collect() -> None:
+def collect_sockets() -> None:
     """kafka-python leaves every socket that could not connect to the garbage collector."""
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
         gc.collect()
@@ -261,7 +297,7 @@ def _open(folder: Path) -> Broker:
     if kind == NONE:
         (pytest.fail if IN_CI else pytest.skip)(GET_IT)
     broker: OwnBroker
-    if kind == APACHE and (jars := _fetch_jars()):
+    if kind == APACHE and (jars := find_jars()):
         broker = ApacheKafka(folder, jars)
     elif importlib.util.find_spec("noida_db") and not IN_CI:
         broker = LikeKafka(folder)
@@ -271,16 +307,26 @@ def _open(folder: Path) -> Broker:
     return broker
 
 
-def _fetch_jars() -> Path | None:
-    """The jars of the pom; ``None`` where Maven cannot fetch them."""
-    kept = _kept_jars()
+def fetch_jars(pom: Path, how: str) -> Path:
+    """The jars of a pom. Where Maven cannot fetch them CI fails, and everybody else skips."""
+    jars = find_jars(pom)
+    if jars is None:
+        pytest.skip(f"the jars of {pom.parent.name}/{pom.name} are missing: {how}")
+    return jars
+
+
+def find_jars(pom: Path = POM) -> Path | None:
+    """``None`` where Maven cannot fetch them, or is not there."""
+    kept = _kept_jars(pom)
     if kept.is_dir():
         return kept
+    if not shutil.which("mvn"):
+        return pytest.fail("mvn not found: install maven") if IN_CI else None
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as name:
         done = subprocess.run(
             [
-                *("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"),
+                *("mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"),
                 *("-DincludeScope=runtime", f"-DoutputDirectory={name}/jars"),
             ],
             capture_output=True,
@@ -296,9 +342,9 @@ def _fetch_jars() -> Path | None:
     return kept
 
 
-def _kept_jars() -> Path:
+def _kept_jars(pom: Path) -> Path:
     cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    which = hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
+    which = hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
     return cache_folder / "pmo-tests" / f"kafka-{which}"
 
 

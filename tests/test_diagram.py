@@ -137,6 +137,25 @@ def test_only_the_current_state_is_marked_and_not_by_colour_alone():
     assert words(root).count("CURRENT STATE") == 1
 
 
+def test_of_two_ways_by_one_trigger_the_one_in_whose_role_it_was_taken_is_marked():
+    text = """
+workflow: vendor
+version: 1
+title: Vendor
+key: VEN
+roles: {lead: , secretary: }
+states: {checked: {initial: true}, active: {final: true}}
+transitions:
+  - {trigger: approve, from: checked, to: active, by: lead, when: key != state}
+  - {trigger: approve, from: checked, to: active, by: secretary}
+"""
+    vendor = load_definition(text, "vendor.yaml")
+    root = parsed(svg(vendor, "active", [Move("checked", "active", "approve", "secretary")]))
+    assert [words(label)[1] for label in groups(root, "label", "taken")] == ["secretary"]
+    root = parsed(svg(vendor, "active", [Move("checked", "active", "approve")]))
+    assert len(groups(root, "label", "taken")) == 2
+
+
 def test_only_the_path_that_was_taken_is_marked():
     path = [Move("draft", "in_review", "submit"), Move("in_review", "withdrawn", "withdraw")]
     root = parsed(svg(definition(), "withdrawn", path))

@@ -1,5 +1,5 @@
-"""The tutorial is run as it stands: its files are written, its commands typed, and what it shows
-comes of them."""
+"""The tutorials are run as they stand: their files are written, their commands typed, and what they
+show comes of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "docs" / "tutorial.md"
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```(yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -37,12 +39,18 @@ def commands(block: str) -> Iterator[tuple[str, list[str]]]:
         yield command, shown
 
 
-def test_the_tutorial_holds_from_the_first_line_to_the_last(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("page", "types", "draws"),
+    [("tutorial.md", 22, "supplier.svg"), ("tutorial-board.md", 31, "vendor.svg")],
+)
+def test_a_tutorial_holds_from_the_first_line_to_the_last(
+    page: str, types: int, draws: str, tmp_path: Path
+) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PMO_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment |= {"PATH": path, "NO_COLOR": "1"}
     typed = 0
-    for kind, block in BLOCK.findall(PAGE.read_text(encoding="utf-8")):
+    for kind, block in BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
         if kind == "yaml":
             write(tmp_path, block)
             continue
@@ -63,5 +71,5 @@ def test_the_tutorial_holds_from_the_first_line_to_the_last(tmp_path: Path) -> N
             assert done.returncode == int(fails), f"{command}\n{done.stdout}"
             for line in shown:
                 assert line in done.stdout, f"{command} does not print {line!r}\n{done.stdout}"
-    assert typed == 22
-    assert (tmp_path / "supplier.svg").is_file()
+    assert typed == types
+    assert (tmp_path / draws).is_file()

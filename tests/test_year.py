@@ -258,6 +258,23 @@ def test_the_picture_shows_every_plan_objective_and_project(played: Played) -> N
     assert "Refused attempts:" in drawn
 
 
+def test_the_picture_counts_what_the_view_of_the_months_counts(played: Played) -> None:
+    view = read_catalogue(played.home).views["months"]
+    months = open_view(played.home, view, {}, moments(ENDS_ON, None), READERS)
+    names = [column.name for column in months.columns]
+    drawn = draw_year(played.home, ENDS_ON)
+    for lane, name in {
+        "Decisions": "decided",
+        "Refused attempts": "refused",
+        "Late": "late",
+        "Escalated": "escalated",
+        "Promises moved": "baselines",
+        "Packs": "packs",
+    }.items():
+        total = sum(row[names.index(name)] for row in months.rows)
+        assert f"{lane}: {total}<" in drawn, name
+
+
 # --- how a chapter is read ------------------------------------------------------------------------
 
 CHAPTER = """\

@@ -124,7 +124,8 @@ def diff_command(places: tuple[Address, ...], home: Address, as_json: bool) -> N
     before, after = read_definitions(old), read_definitions(new)
     compared = [*compare(after, [one.definition for one in before])]
     gone = sorted({o.definition.workflow for o in before} - {a.definition.workflow for a in after})
-    gone = gone if is_database(new) or Path(new).is_dir() else []
+    # What a home has and a folder has not is still in force: only two of a kind are held together.
+    gone = gone if len(places) == 2 and (is_database(new) or Path(new).is_dir()) else []
     if as_json:
         print_json({"compared": [_as_data(one) for one in compared], "gone": gone})
     else:

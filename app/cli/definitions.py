@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import click
 
 from app.cli import options
 from app.cli.failures import CheckFailed
-from app.cli.keys import no_case
+from app.cli.keys import neither
 from app.cli.tables import bold, dim, print_json, print_rows, show_moment
 from app.home import Home
 from app.places import Address, place_of, read_address
@@ -91,15 +92,27 @@ def publish_command(
     """Put the definitions in FILES (or folders) in force for cases that start from now on.
 
     Running cases stay with the definition they began with. Publishing the same again changes
-    nothing.
+    nothing. What breaks those who read the events is told as a warning; pmo check tells it before.
     """
+    from app.contracts.baseline import compare
     from app.definitions import find_definitions, in_force, load_definitions, publish
 
     with Home.open(home) as opened:
         requester = options.read_actor(actor)
-        loaded = load_definitions(find_definitions(files), in_force(opened))
+        before = in_force(opened)
+        loaded = load_definitions(find_definitions(files), before)
+        broken = [problem for beside in compare(loaded, before) for problem in beside.problems]
         outcomes = [publish(opened.service, one, requester, reason) for one in loaded]
         opened.catch_up()
+        lacking = sorted({key for one in loaded for key in _calendars(one.definition, opened)})
+    for problem in broken:
+        click.echo(f"warning: {problem}", err=True)
+    for key in lacking:
+        click.echo(
+            f"hint: there is no calendar {key} yet; no case can start before there is"
+            " (pmo holidays --help shows how)",
+            err=True,
+        )
     if as_json:
         print_json(
             [
@@ -118,6 +131,19 @@ def publish_command(
         named = f"{outcome.definition.workflow} version {outcome.definition.version}"
         told = "is published" if outcome.new else "was published already"
         click.echo(f"{bold(named)} {told}  {dim(f'(position {outcome.receipt.position})')}")
+
+
+def _calendars(definition: Definition, home: Home) -> Iterator[str]:
+    """The calendar that the definition cannot do without, where the home has none of that name."""
+    from engine.calendars import OR_USUAL
+    from engine.registers import key_of
+    from projections.cases import case
+
+    named = definition.calendar
+    if named and not named.startswith("data.") and not named.endswith(OR_USUAL):
+        key = key_of("calendar", name=named)
+        if key and case(home.views, key) is None:
+            yield key
 
 
 @click.command("workflows")
@@ -161,7 +187,7 @@ def diagram_command(name: str, form: str, output: Path | None, home: Address) ->
     with Home.open(home) as opened:
         picture = draw(opened, name, form == "svg")
         if picture is None:
-            raise no_case(opened, name)
+            raise neither(opened, name)
     if output is None:
         click.echo(picture, nl=not picture.endswith("\n"))
         return

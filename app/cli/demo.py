@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 import click
@@ -189,6 +191,8 @@ def _print_next(home: Home) -> None:
     key = project.key if project else "GMPP-0001"
     _head("Try next")
     click.echo(f"  export PMO_HOME={home}")
+    if which("pmo") is None:  # as after `make run`, which has it in .venv/bin
+        click.echo(f'  export PATH="{Path(sys.argv[0]).parent}:$PATH"')
     for command in (
         f"pmo history {key}",
         f"pmo show {key} --known-at {_BEFORE}",

@@ -24,7 +24,9 @@ def holidays_command(country: str, subdivision: str | None, years: str, as_json:
 
     \b
     pmo holidays GB --subdivision ENG --years 2026-2028
-    pmo start calendar --data-json "$(pmo holidays GB -s ENG --years 2026 --json)" name=standard
+    pmo holidays GB -s ENG --years 2026-2028 --json > holidays.json
+    pmo start calendar --data-json "$(cat holidays.json)" name=standard \\
+        weekend=saturday,sunday zone=Europe/London --as regina:registrar
     """
     from holidays import country_holidays
 

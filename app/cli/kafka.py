@@ -52,7 +52,7 @@ def check_command(home: Address, as_json: bool) -> None:
                     f"{one.partitions}",
                     f"{one.replication}",
                     f"{one.largest:,}",
-                    one.fault or "ready",
+                    one.fault or ("ready" if one.partitions else "will be made"),
                 ]
                 for one in found.topics
             ],

@@ -10,17 +10,36 @@ from app.home import Home
 from engine.errors import NotFound
 from engine.upcasts import Body
 from projections.cases import case, cases
+from projections.definitions import workflows
 
 _NUMBERED = re.compile(r"(.*?)-?0*(\d+)")
 _LOOKED_AT = 500
 """Of so many cases, those changed last, a similar key is looked for."""
 
 
-def no_case(home: Home, key: str) -> NotFound:
+LISTED = "pmo list shows what there is"
+
+
+def no_case(home: Home, key: str, otherwise: str = LISTED) -> NotFound:
     """That there is no such case, naming the one that was probably meant."""
     near = _nearest(home, key)
-    mend = f"did you mean {near}?" if near else "pmo list shows what there is"
+    mend = f"did you mean {near}?" if near else otherwise
     return NotFound.one("", f"there is no case {key!r}", mend)
+
+
+def neither(home: Home, name: str) -> NotFound:
+    """That it is no workflow and no case, naming the one that was probably meant."""
+    near = _nearest(home, name) or _similar(name, workflows(home.views))
+    mend = f"did you mean {near}?" if near else LISTED
+    return NotFound.one("", f"there is no workflow or case {name!r}", mend)
+
+
+def no_workflow(home: Home, name: str) -> NotFound:
+    """That no such workflow is published, naming the one that was probably meant."""
+    known = workflows(home.views)
+    near = _similar(name, known)
+    mend = f"did you mean {near!r}?" if near else f"there is {', '.join(known) or 'none'}"
+    return NotFound.one("", f"no workflow {name!r} is published", mend)
 
 
 def nothing_yet(case: str, events: Sequence[tuple[int, Body]]) -> NotFound:
@@ -35,8 +54,6 @@ def nothing_yet(case: str, events: Sequence[tuple[int, Body]]) -> NotFound:
 
 
 def _nearest(home: Home, key: str) -> str | None:
-    from difflib import get_close_matches
-
     candidates = [key.upper()]
     if match := _NUMBERED.fullmatch(key.upper()):
         candidates.append(f"{match[1]}-{match[2]:0>4}")
@@ -44,5 +61,11 @@ def _nearest(home: Home, key: str) -> str | None:
         if case(home.views, candidate):
             return candidate
     latest, _ = cases(home.views, limit=_LOOKED_AT)
-    near = get_close_matches(key.upper(), [row["key"] for row in latest], n=1, cutoff=0.75)
+    return _similar(key.upper(), [row["key"] for row in latest], 0.75)
+
+
+def _similar(word: str, known: Sequence[str], cutoff: float = 0.6) -> str | None:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, known, n=1, cutoff=cutoff)
     return near[0] if near else None

@@ -9,10 +9,11 @@ import click
 
 from app.cli import options
 from app.cli.conditions import read_condition
+from app.cli.keys import no_workflow
 from app.cli.tables import MISSING, print_json, print_rows, show_moment, show_value
 from app.home import Home
 from app.places import Address
-from engine.errors import BadInput, NotFound
+from engine.errors import BadInput
 from projections import cases as all_cases
 from projections import register_pages
 from projections.definitions import definition, published, workflows
@@ -57,7 +58,8 @@ def list_command(
                 raise click.UsageError("name a workflow: only its cases have fields and a past")
             _list_all(opened, state, limit, as_json)
             return
-        _require_workflow(opened, workflow)
+        if workflow not in workflows(opened.views):
+            raise no_workflow(opened, workflow)
         fields = register_pages.fields(opened.views, workflow)
         conditions = [*map(_reader(opened, workflow), where)]
         if state:
@@ -106,16 +108,6 @@ def _list_all(home: Home, state: str | None, limit: int, as_json: bool) -> None:
 def _print_rest(shown: int, total: int) -> None:
     if shown < total:
         click.echo(f"{shown} of {total:,} cases; --limit shows more", err=True)
-
-
-def _require_workflow(home: Home, name: str) -> None:
-    known = workflows(home.views)
-    if name not in known:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, known, n=1)
-        mend = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known) or 'none'}"
-        raise NotFound.one("", f"no workflow {name!r} is published", mend)
 
 
 def _require_state(home: Home, workflow: str, state: str) -> None:

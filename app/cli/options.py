@@ -141,10 +141,9 @@ def build(model: type[M], **said: Any) -> M:
     try:
         return model(**said)
     except ValidationError as error:
-        raise BadInput(
-            Problem("/" + "/".join(map(str, wrong["loc"])), wrong["msg"])
-            for wrong in error.errors(include_url=False)
-        ) from None
+        from engine.validation import explain
+
+        raise explain(model, said, error) from None
 
 
 def read_actor(text: str | None) -> Requester:
@@ -175,15 +174,17 @@ def read_data(
     """
     from engine.validation import suggest
 
-    data = _read_object(data_json)
-    for word in words:
+    said: dict[str, Any] = {}
+    for word, is_withheld in [(word, False) for word in words] + [
+        (word, True) for word in withhold
+    ]:
         name, value = _split(word)
+        if name in said:
+            raise BadInput.one(name, "is given twice", "say it once")
         described = definition.data.get(name)
         is_document = described is not None and described.type == "document"
-        data[name] = _read_value(value, is_document, name)
-    for word in withhold:
-        name, ground = _split(word)
-        data[name] = {"withheld": ground}
+        said[name] = {"withheld": value} if is_withheld else _read_value(value, is_document, name)
+    data = _read_object(data_json) | said
     problems = [
         Problem(name, "there is no such field", suggest(name, definition.data))
         for name in data
@@ -235,19 +236,35 @@ def _read_object(text: str | None) -> dict[str, Any]:
         return {}
     try:
         # Numbers stay as they are written: money is exact.
-        value = json.loads(text, parse_int=str, parse_float=str)
+        value = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=_read_pairs)
         orjson.dumps(value)
-    except (ValueError, TypeError, RecursionError) as error:
+    except RecursionError:
+        raise BadInput.one("--data-json", "is not JSON we can keep: nested too deeply") from None
+    except (ValueError, TypeError) as error:
         raise BadInput.one("--data-json", f"is not JSON we can keep: {error}") from None
     if not isinstance(value, dict):
         raise BadInput.one("--data-json", "is not an object", """write '{"field": "value"}'""")
     return value
 
 
+def _require_once(name: str, said: dict[str, Any]) -> None:
+    if name in said:
+        raise BadInput.one(name, "is given twice", "say it once")
+
+
+def _read_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read: dict[str, Any] = {}
+    for name, value in pairs:
+        _require_once(name, read)
+        read[name] = value
+    return read
+
+
 def _split(word: str) -> tuple[str, str]:
     match = _ASSIGNMENT.fullmatch(word)
     if not match:
-        raise BadInput.one(word, "there is no '=' in it", "write FIELD=VALUE")
+        what = "no field before the '='" if "=" in word else "there is no '=' in it"
+        raise BadInput.one(word, what, "write FIELD=VALUE")
     return match["name"].strip(), match["value"]
 
 

@@ -24,6 +24,7 @@ def serve_command(host: str | None, port: int | None, home: Address, as_json: bo
     import logging
     import sys
 
+    from app.garbage import collect_seldom
     from app.http.server import Server
     from app.http.settings import ServeSettings
     from app.settings import read_settings
@@ -44,6 +45,7 @@ def serve_command(host: str | None, port: int | None, home: Address, as_json: bo
         changed = {name: value for name, value in given.items() if value is not None}
         settings = (told.serve or ServeSettings()).model_copy(update=changed)
         server = Server(opened, settings, told.source, announce)
+        collect_seldom()
         try:
             server.run()
         except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli import options
+from app.cli.keys import no_case, no_workflow
 from app.cli.tables import MISSING, clean, print_json, print_rows, show_moment
 from app.home import Home
 from app.places import Address
@@ -46,6 +47,7 @@ def work_command(once: bool, home: Address, as_json: bool) -> None:
 
 def _work_once(home: Home, as_json: bool) -> None:
     from app.consuming import runners
+    from consumers.reactions import Reactions
     from consumers.runner import MayPass
 
     at_work = runners(home)
@@ -56,7 +58,8 @@ def _work_once(home: Home, as_json: bool) -> None:
             runner.catch_up()
         except (MayPass, StoreFailed, Contended) as error:
             failures.append(error)  # what keeps one of them back must not keep the others
-    _tell(report, sum(home.consumers.counts().values()), set(), True, as_json)
+    reacted = sum(r.consumer.done for r in at_work if isinstance(r.consumer, Reactions))
+    _tell(report, sum(home.consumers.counts().values()), set(), as_json, reacted)
     if failures:
         raise failures[0]
 
@@ -64,16 +67,18 @@ def _work_once(home: Home, as_json: bool) -> None:
 def _work_on(home: Home, as_json: bool) -> None:
     """The scheduler looks at the clock now and then; consumers are woken by what is recorded."""
     from app.following import Followers
+    from app.garbage import collect_seldom
 
     told: set[tuple[object, ...]] = set()
     others: dict[str, str] = {}
     with Followers(home, _warn) as followers:
+        collect_seldom()
         try:
             while True:
                 report = _work(home)
                 if report is not None:
                     incidents = sum(home.consumers.counts().values())
-                    _tell(report, incidents, told, False, as_json)
+                    _tell(report, incidents, told, as_json)
                 others = _tell_others(home, others)
                 if followers.wait(_SECONDS):
                     return
@@ -98,9 +103,15 @@ def _work(home: Home) -> Report | None:
 
 
 def _tell(
-    report: Report, incidents: int, told: set[tuple[object, ...]], once: bool, as_json: bool
+    report: Report,
+    incidents: int,
+    told: set[tuple[object, ...]],
+    as_json: bool,
+    reacted: int | None = None,
 ) -> None:
-    """What was done, and of what waits only what is news."""
+    """What was done, and of what waits only what is news. ``reacted``: what reactions got done,
+    where they had their turn before this is told; then it is told whether or not it is news."""
+    once = reacted is not None
     news = [w for w in report.waiting if (*w.key, w.reason) not in told]
     more = incidents > 0 and ("incidents", incidents) not in told
     told.update((*w.key, w.reason) for w in report.waiting)
@@ -110,9 +121,10 @@ def _tell(
     if as_json:
         waiting = [asdict(w) for w in (report.waiting if once else news)]
         said = {"fired": report.fired, "reminded": report.reminded, "refused": waiting}
-        print_json({**said, "incidents": incidents})
+        print_json({**said, "incidents": incidents, **({"reacted": reacted} if once else {})})
         return
-    click.echo(f"{report.fired:,} triggers pulled, {report.reminded:,} reminders recorded")
+    also = f", {reacted:,} reactions" if reacted is not None else ""
+    click.echo(f"{report.fired:,} triggers pulled, {report.reminded:,} reminders recorded{also}")
     tell_waiting(news)
     if incidents:
         click.echo(f"incidents: {incidents:,} (pmo incidents tells why)")
@@ -165,9 +177,15 @@ def deadlines_command(
 ) -> None:
     """List what is due when, the earliest first: of a CASE, a workflow, or everything."""
     from engine.clock import last_instant
+    from projections.cases import case as find_case
     from projections.deadlines import deadlines
+    from projections.definitions import workflows
 
     with Home.open(home) as opened:
+        if case is not None and find_case(opened.views, case) is None:
+            raise no_case(opened, case)
+        if workflow is not None and workflow not in workflows(opened.views):
+            raise no_workflow(opened, workflow)
         rows, total = deadlines(
             opened.views,
             case=case,

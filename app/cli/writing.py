@@ -167,7 +167,11 @@ def observe_command(
 
     with Home.open(home) as opened:
         if workflow is None:
-            workflow = find_case(opened, case).definition.name
+            try:
+                workflow = opened.service.case(case).definition.name
+            except NotFound:
+                mend = "name its workflow: --workflow; a case nobody knew yet begins"
+                raise no_case(opened, case, mend) from None
         definition = _newest(opened, workflow).definition
         fact = options.build(Fact, name=name, state=state, data=_data(given, definition))
         command = options.build(

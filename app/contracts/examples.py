@@ -62,7 +62,7 @@ def _envelope(definition: Definition, name: str, form: Form) -> Body:
 def case_key(definition: Definition) -> str:
     """What a case of the definition could be called."""
     key = definition.key_pattern.replace("{number}", "0001")
-    for name in definition.key_fields:
+    for name in definition.key_parts:
         key = key.replace(f"{{{name}}}", str(_value(definition.data[name])).replace(" ", "-"))
     return key
 

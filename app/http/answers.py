@@ -44,8 +44,33 @@ class ProblemAnswer(BaseModel):
     verdicts: list[VerdictAnswer] = []
 
 
+class OfferAnswer(BaseModel):
+    """A step out of the present state: the trigger to pull, who may, and what it takes.
+
+    ``needs`` are fields that the case does not have yet. ``governed``: votes, agreement, authority
+    or children count as well, and a refusal says what is missing of them.
+    """
+
+    trigger: str
+    to: str
+    by: list[str]
+    not_by: list[str]
+    needs: list[str]
+    takes: list[str]
+    evidence: list[str]
+    conditions: list[str]
+    agreed_by: list[str]
+    governed: bool
+    overridable: str
+    emits: str
+    about: str
+
+
 class CaseAnswer(BaseModel):
-    """A case as a view has it. ``views_position``: the answer knows the log up to there."""
+    """A case as a view has it. ``views_position``: the answer knows the log up to there.
+
+    ``next`` is what can be asked for now; ``null`` where a moment in the past was asked about.
+    """
 
     key: str
     workflow: str
@@ -64,6 +89,7 @@ class CaseAnswer(BaseModel):
     signed: list[dict[str, Any]]
     recused: list[str]
     children: list[dict[str, Any]]
+    next: list[OfferAnswer] | None
     views_position: int
 
 

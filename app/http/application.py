@@ -150,21 +150,17 @@ def _json(body: bytes, headers: dict[str, str] | None = None) -> Response:
 
 
 def _add_commands(app: FastAPI, served: Served) -> None:
-    writer = Depends(_may(served, "write"))
-
     @app.post(
         "/v1/commands",
         response_model=None,
         responses=_told(answers.ReceiptAnswer, 408, 409, 413, 415),
         summary="Ask for something. Sent twice with one key, it has one effect and one receipt.",
-        openapi_extra={"requestBody": _COMMAND_BODY},
+        openapi_extra={"parameters": [_COMMAND_KEY], "requestBody": _COMMAND_BODY},
     )
-    async def submit(
-        request: Request,
-        idempotency_key: Annotated[str, Header(max_length=202)] = "",
-        caller: Caller = writer,
-    ) -> Response:
-        command = await commands.read_command(request, caller, idempotency_key)
+    async def submit(request: Request) -> Response:
+        # The framework's own reading of parameters takes longer than judging the command does.
+        caller = served.keys.admit(request, "write")
+        command = await commands.read_command(request, caller)
         try:
             receipt = await served.service.handle(command)
         except PmoError as error:
@@ -352,6 +348,12 @@ _PROBLEM_SCHEMA = answers.ProblemAnswer.model_json_schema(
     ref_template="#/components/schemas/{model}"
 )
 _PROBLEM_PARTS = {**_PROBLEM_SCHEMA.pop("$defs"), "ProblemAnswer": _PROBLEM_SCHEMA}
+_COMMAND_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 202},
+}
 _COMMAND_BODY = {
     "required": True,
     "content": {"application/json": {"schema": _COMMAND_SCHEMA}},

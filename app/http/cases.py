@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from app.cases import describe
+from app.offers import offers
 from engine import canonical
 from engine.clock import read_moment
 from engine.events import to_bytes
 from engine.store.log import Log
 from engine.upcasts import Body
 from projections import cases as listed
+from projections.definitions import definition
 from projections.store import Tables
 
 MOST = 1_000
@@ -20,12 +23,30 @@ MOST = 1_000
 def read_case(
     tables: Tables, log: Log, key: str, as_of: str | None, known_at: str | None
 ) -> dict[str, Any] | None:
-    """As ``app.cases.describe``. Raises ``BadInput`` for a moment that is none."""
+    """As ``app.cases.describe``, with ``next``: what can be asked for now.
+
+    Raises ``BadInput`` for a moment that is none.
+    """
     moments = [
         read_moment(moment, f"query/{name}") if moment is not None else None
         for name, moment in (("as_of", as_of), ("known_at", known_at))
     ]
-    return describe(tables, key, read_events(log, key), *moments)
+    case = describe(tables, key, read_events(log, key), *moments)
+    if case is None:
+        return None
+    return case | {"next": None if any(moments) else _next(tables, case)}
+
+
+def _next(tables: Tables, case: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the definition says can be asked for. What is missing of votes, authority and children
+    only the engine can tell, and does where it is asked: an empty list would say nothing is."""
+    rules = definition(tables, case["workflow"], case["definition_version"])
+    found = offers(rules["body"] if rules else {}, case["state"], case["data"])
+    judged = {"decided_by", "missing", "warned"}
+    return [
+        {name: said for name, said in asdict(offer).items() if name not in judged}
+        for offer in found
+    ]
 
 
 def read_events(log: Log, key: str, after: int = 0) -> list[tuple[int, Body]]:

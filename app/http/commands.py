@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, get_args
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -20,6 +20,7 @@ from engine.errors import Problem
 from engine.events import ActorKind, Answer, Evidence, Source
 from engine.reactions import ACTOR
 from engine.service import Receipt
+from engine.validation import explain, suggest
 
 _KEY = re.compile(r'"(?P<quoted>[\x20\x21\x23-\x7e]{1,200})"|(?P<bare>[\x21\x23-\x7e]{1,200})')
 """A string of RFC 9651, as draft-ietf-httpapi-idempotency-key-header has it; and, since most send
@@ -108,11 +109,14 @@ Asked = Annotated[
     Field(discriminator="kind"),
 ]
 ASKED: TypeAdapter[Asked] = TypeAdapter(Asked)
+_ASKED: dict[str, type[_Asked]] = {
+    get_args(model.model_fields["kind"].annotation)[0]: model for model in _Asked.__subclasses__()
+}
 
 
-async def read_command(request: Request, caller: Caller, idempotency_key: str) -> Command:
+async def read_command(request: Request, caller: Caller) -> Command:
     """The command in a request. Raises ``Refusal`` with every problem it has."""
-    command_id = _command_id(idempotency_key)
+    command_id = _command_id(request.headers.get("Idempotency-Key", ""))
     body = await read_json(request)
     try:
         asked = ASKED.validate_json(body)
@@ -122,12 +126,11 @@ async def read_command(request: Request, caller: Caller, idempotency_key: str) -
             said["traceparent"] = traceparent[:100]
         return MODELS[asked.kind](**said)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False)
-        raise unreadable(Problem(_pointer(one["loc"]), one["msg"]) for one in problems) from None
+        raise unreadable(_problems(orjson.loads(body), error)) from None
 
 
 def answer(receipt: Receipt) -> Response:
-    return Response(orjson.dumps(asdict(receipt)), media_type="application/json")
+    return Response(orjson.dumps(receipt), media_type="application/json")
 
 
 def _command_id(header: str) -> str:
@@ -154,7 +157,13 @@ def _actor(said: Requester | None, caller: Caller) -> Requester:
     return said or caller.actor  # type: ignore[return-value]  # one of them there is
 
 
-def _pointer(location: tuple[int | str, ...]) -> str:
-    """A JSON pointer; the first step may name the alternative that was meant."""
-    steps = [str(step) for step in location if step not in MODELS]
-    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+def _problems(said: Any, error: ValidationError) -> Sequence[Problem]:
+    """What keeps a body from being a command, in plain words, each at its JSON pointer."""
+    if not isinstance(said, dict):
+        return [Problem("", "a command is a JSON object", 'write it like {"kind": ...}')]
+    kind = said.get("kind")
+    model = _ASKED.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        what = f"there is no command {str(kind)[:60]!r}" if "kind" in said else "is missing"
+        return [Problem("/kind", what, suggest(str(kind), _ASKED))]
+    return explain(model, said, error).problems

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-import orjson
-
 from app.http.following import Head, Reading
 from app.http.problems import Refusal
 from consumers import cloud_events
+from consumers.work import tail_works
 from engine.store.log import Log
-from engine.store.tail import tail
 from engine.upcasts import Body
 
 MOST = 1_000
@@ -79,13 +77,15 @@ def read_page(log: Log, after: int, limit: int, wanted: Wanted, source: str) -> 
     events: list[tuple[int, bytes]] = []
     last = min(log.head(), after + MOST_SCANNED)
     batch = min(limit, _AT_ONCE) if wanted == Wanted() else _AT_ONCE
-    for bodies in tail(log, after, batch=batch, until=last):
-        for position, body in bodies:
+    for works in tail_works(log, after, batch=batch, until=last):
+        for work in works:
+            position, body = work.position, work.body
             if wanted.takes(body):
-                events.append((position, orjson.dumps(describe(position, body, source))))
+                told = cloud_events.structured(position, body, source, work.stored)
+                events.append((position, told))
                 if len(events) == limit:
                     return Page(events, position)
-        after = bodies[-1][0]
+        after = works[-1].position
     return Page(events, after)
 
 

@@ -59,7 +59,7 @@ class Refusal(Exception):
 def unreadable(problems: Iterable[errors.Problem], code: str = "bad-input") -> Refusal:
     """What was sent makes no sense: every problem, with the place it is at."""
     found = list(problems)
-    detail = "; ".join(problem.what for problem in found[:3])
+    detail = "; ".join(f"{p.where}: {p.what}" if p.where else p.what for p in found[:3])
     told = [{"where": p.where, "what": p.what, "mend": p.mend} for p in found]
     return Refusal(422, code, detail, problems=told)
 
@@ -133,6 +133,20 @@ _HTTP = {
 }
 
 
+_MENDS = {
+    "missing": "send it",
+    "string_too_long": "send at most {max_length} characters",
+    "string_pattern_mismatch": "it has to match {pattern}",
+    "int_parsing": "send a whole number",
+    "float_parsing": "send a number",
+    "greater_than_equal": "from {ge} on is possible",
+    "less_than_equal": "up to {le} is possible",
+    "literal_error": "send {expected}",
+}
+"""What pydantic complains about in addresses and headers, and what to do."""
+
+
 def _problem(error: Any) -> errors.Problem:
+    mend = _MENDS.get(error["type"], "/v1/openapi.json says what can stand here")
     place = "/".join(str(step) for step in error["loc"])
-    return errors.Problem(place, error["msg"])
+    return errors.Problem(place, error["msg"], mend.format(**error.get("ctx", {})))

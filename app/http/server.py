@@ -20,6 +20,8 @@ LARGEST_HEAD = 32_768
 SLOWEST_HEAD = 15.0
 """Seconds from the first byte of a connection, or the end of an answer, to the end of the next
 request's head."""
+SURPLUS_HEAD = 1.0
+"""The same, for a connection that is one too many."""
 IDLE = 60
 """Seconds that a connection is kept for the next request."""
 FAREWELL = 5
@@ -27,15 +29,23 @@ FAREWELL = 5
 
 
 class Protocol(H11Protocol):
-    """uvicorn waits for ever for a head that comes slowly; and tells of a broken one in prose."""
+    """uvicorn waits for ever for a head that comes slowly; and tells of a broken one, or of too
+    many connections, in prose. It serves no more than so many, but keeps any number open."""
 
     _patience: asyncio.TimerHandle | None = None
+    _too_many = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect()
+        most, self.limit_concurrency = self.limit_concurrency, None
+        self._too_many = most is not None and len(self.connections) > most
+        self._expect(SURPLUS_HEAD if self._too_many else SLOWEST_HEAD)
 
     def data_received(self, data: bytes) -> None:
+        if self._too_many:
+            told = "this service has as many connections as it takes; try again"
+            self._turn_away(Refusal(503, "too-many-connections", told, {"Retry-After": "1"}))
+            return
         super().data_received(data)
         if self._is_answering():
             self._stop_expecting()
@@ -47,23 +57,30 @@ class Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  what it says is not for all
-        body = Refusal(400, "malformed", "this is not an HTTP request that can be read").body()
-        headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
-        response = h11.Response(status_code=400, headers=headers, reason=STATUS_PHRASES[400])
-        for event in (response, h11.Data(data=body), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
+        told = "this is not an HTTP request that can be read"
+        self._turn_away(Refusal(400, "malformed", told))
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        """Answer what no application sees, and close."""
+        body, status = refusal.body(), refusal.status
+        headers = {
+            "Content-Type": MEDIA_TYPE,
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+        } | dict(refusal.headers or {})
+        response = h11.Response(
+            status_code=status, headers=list(headers.items()), reason=STATUS_PHRASES[status]
+        )
+        told = (response, h11.Data(data=body), h11.EndOfMessage())
+        self.transport.write(b"".join([self.conn.send(event) or b"" for event in told]))
         self.transport.close()
 
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and not cycle.response_complete
 
-    def _expect(self) -> None:
-        self._patience = self.loop.call_later(SLOWEST_HEAD, self.transport.close)
+    def _expect(self, seconds: float = SLOWEST_HEAD) -> None:
+        self._patience = self.loop.call_later(seconds, self.transport.close)
 
     def _stop_expecting(self) -> None:
         if self._patience is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
@@ -63,6 +64,7 @@ class ServeSettings(_Part):
             raise BadInput([Problem("serve", f"{' and '.join(alike)} hold the same API key")])
 
 
+@lru_cache(maxsize=100)
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach an address; of names, ``localhost`` alone is sure."""
     try:

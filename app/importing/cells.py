@@ -46,6 +46,9 @@ def read_cell(
             return values.read(field, _money(layout, field, text, cell.where), cell.where)
         case "choice":
             return values.read(field, _choice(field, text), cell.where)
+        case "number":
+            figure = text.removesuffix(field.unit or "").rstrip()  # 95 % is 95 where it counts in %
+            return values.read(field, figure, cell.where)
         case _:
             return values.read(field, text, cell.where)
 

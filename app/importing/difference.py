@@ -97,13 +97,13 @@ def _facts(events: Events, case: Case | None, row: Row) -> tuple[Fact, ...]:
     for name, value in new.items():
         event = _name(events, name, case.data.get(name), value)
         named.setdefault(event, {})[name] = value
-    order = [*events.changed.values(), events.withheld, events.otherwise]
+    order = [*events.changed.values(), events.withheld or "", events.otherwise]
     return tuple(Fact(name=n, data=named[n]) for n in sorted(named, key=order.index))
 
 
 def _name(events: Events, field: str, before: Value, after: Value) -> str:
     if is_withheld(after) and not is_withheld(before):
-        return events.withheld
+        return events.withheld or events.otherwise
     comparable = not (_is_open(before) or _is_open(after) or _is_respelled(before, after))
     return events.changed.get(field, events.otherwise) if comparable else events.otherwise
 

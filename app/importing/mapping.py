@@ -99,14 +99,15 @@ class Events(Part):
     """Which difference is which event.
 
     ``changed`` names a change from one value to another; ``withheld``, a value that is kept back
-    from now on; ``otherwise``, all the rest, so that nothing a report says is lost.
+    from now on (needed where the mapping says how such cells read); ``otherwise``, all the rest, so
+    that nothing a report says is lost.
     """
 
     joined: StateEvent
     left: StateEvent
     rejoined: StateEvent
     changed: dict[Name, DomainName] = {}
-    withheld: DomainName
+    withheld: DomainName | None = None
     otherwise: DomainName
 
 
@@ -155,6 +156,9 @@ def _lost_references(mapping: Mapping, source: Source) -> Iterator[Problem]:
             where = source.where(f"/reports/{escape(name)}/layout")
             mend = suggest(report.layout, mapping.layouts)
             yield Problem(where, f"there is no layout {report.layout!r}", mend)
+    if mapping.withheld and mapping.events.withheld is None:
+        what = "there is no event for a value that is kept back from now on"
+        yield Problem(source.where("/events"), what, "add `withheld: InformationWithheld`")
     for name, layout in mapping.layouts.items():
         if not any(field in layout.columns for field in mapping.identify):
             where = source.where(f"/layouts/{name}/columns")
@@ -164,7 +168,7 @@ def _lost_references(mapping: Mapping, source: Source) -> Iterator[Problem]:
 
 def _strangers(mapping: Mapping, definition: Definition, source: Source) -> Iterator[Problem]:
     """What the workflow does not know."""
-    if definition.key_fields:
+    if definition.key_parts:
         what = f"the cases of {mapping.workflow} are not numbered: {definition.key}"
         yield Problem(source.where("/workflow"), what, "use a workflow with numbered cases")
     listed = [("identify", mapping.identify), ("uppercase", mapping.uppercase)]

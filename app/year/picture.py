@@ -43,6 +43,7 @@ _NEVER_WAS = {"cancelled", "superseded"}
 
 _DECIDED = {
     "DecisionTaken",
+    "DecisionDeferred",
     "ChangeDecided",
     "ExceptionDecided",
     "GateDecided",
@@ -52,10 +53,13 @@ _DECIDED = {
     "RewardDecided",
     "StandardPublished",
     "WaiverGranted",
+    "PmoCharterApproved",
 }
 _REJECTED = {"DecisionRejected", "ChangeRejected", "WaiverRefused"}
 _MOVED = {"BaselineIssued", "TargetRevised", "DueDateMoved", "BaselineRestated"}
 _LATE = ("Overdue", "Late", "Missed")
+_NOT_COUNTED = {"over", "again"}
+"""What came to no decision, and what was told once more: as the view ``months`` counts."""
 _LANES = (
     "Decisions",
     "Refused attempts",
@@ -211,8 +215,9 @@ class _Sheet:
             _add(self._body, "text", "within", text=named, x=begin + 5, y=self._y + 14)
 
     def _lane(self, title: str, marks: Sequence[_Mark]) -> None:
-        _add(self._body, "text", text=f"{title}: {len(marks)}", x=_MARGIN, y=self._y + 14)
-        self._counts.append(f"{title}: {len(marks)}")
+        counted = f"{title}: {sum(mark.kind not in _NOT_COUNTED for mark in marks)}"
+        _add(self._body, "text", text=counted, x=_MARGIN, y=self._y + 14)
+        self._counts.append(counted)
         reached: list[float] = []
         for mark in marks:
             x = self._x(mark.at)

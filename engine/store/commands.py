@@ -1,7 +1,8 @@
 """Whether the markers of commands are those of the commands that wrote the events.
 
 The hash chain covers the events, which name their command; the markers stand beside it. Exchanged
-markers would let every command have its effect once more.
+markers would let every command have its effect once more, and one too many would keep a command
+from having any.
 """
 
 from __future__ import annotations
@@ -11,13 +12,20 @@ from engine.errors import LogDamaged
 from engine.store.log import Log
 
 _PAGE = 1_000
+_BEFORE_ALL = -(2**63)
+"""Before the first position, too, there can be rows: whoever reads a case by its stream finds them,
+and whoever reads the log from its beginning does not."""
 
 
 def check_commands(log: Log) -> None:
     """Raises ``LogDamaged`` naming the first event whose command is not marked as having written
-    it. Fingerprints cannot be recomputed: the log does not keep what was refused or left out."""
-    after = 0
+    it, or the first marker of a command that wrote nothing: the engine makes none.
+
+    Fingerprints cannot be recomputed: the log does not keep what was refused or left out."""
+    after = _BEFORE_ALL
     while page := log.bodies(after, _PAGE):
+        if page[0][0] < 1:
+            raise LogDamaged(page[0][0], "an event stands before the first")
         after = page[-1][0]
         wanted = {position: ids.marker(body["command_id"]) for position, body in page}
         marked = log.marked(list(set(wanted.values())))
@@ -25,3 +33,9 @@ def check_commands(log: Log) -> None:
             found = marked.get(marker)
             if not found or not 0 <= position - found.first_position < found.count:
                 raise LogDamaged(position, "the command that wrote it is not marked as such")
+    last = b""
+    while markers := log.markers(last, _PAGE):
+        last = max(markers)
+        for found in markers.values():
+            if found.count < 1:
+                raise LogDamaged(found.first_position, "a command is marked that wrote no event")

@@ -6,7 +6,7 @@ end of its log, and writes what comes back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from engine.events import AnyEvent
@@ -51,44 +51,46 @@ def judge(
     markers: dict[bytes, Marked] = {}
     answers: list[Appended | Conflict | Marked] = []
     lost: set[str] = set()  # streams on which later appends may go on from what is not written
-    for append in appends:
+    for events, expected, marker, fingerprint in appends:
         refusal = (
-            known.get(append.marker)
-            or markers.get(append.marker)
-            or _stale(append, versions)
-            or _orphaned(append, versions, lost)
+            known.get(marker)
+            or markers.get(marker)
+            or _stale(expected, versions)
+            or (_orphaned(expected, versions, lost) if lost else None)
         )
         if refusal:
             answers.append(refusal)
-            lost.update([event.stream for event in append.events])
+            lost.update([event.stream for event in events])
             continue
         first = head + 1
         placed = []
-        for event in append.events:
-            stream = event.stream
-            if stream not in append.expected or event.version != versions.get(stream, 0) + 1:
-                raise ValueError(f"{stream} version {event.version} does not follow `expected`")
-            versions[stream] = event.version
+        for event in events:
+            stream, version = event.stream, event.version
+            if stream not in expected or version != versions.get(stream, 0) + 1:
+                raise ValueError(f"{stream} version {version} does not follow `expected`")
+            versions[stream] = version
             if event.recorded_at < recorded_at:
                 event = replace(event, recorded_at=recorded_at)
             recorded_at = event.recorded_at
             head += 1
             placed.append(Recorded(head, event))
-        markers[append.marker] = Marked(first, len(placed), append.fingerprint)
+        markers[marker] = Marked(first, len(placed), fingerprint)
         answers.append(Appended(tuple(placed)))
     return Judgement(answers, markers)
 
 
-def _stale(append: Append, versions: dict[str, int]) -> Conflict | None:
-    for stream, expected in append.expected.items():
+def _stale(expected: Mapping[str, int], versions: Mapping[str, int]) -> Conflict | None:
+    for stream, version in expected.items():
         actual = versions.get(stream, 0)
-        if actual != expected:
+        if actual != version:
             return Conflict(stream, actual)
     return None
 
 
-def _orphaned(append: Append, versions: dict[str, int], lost: set[str]) -> Conflict | None:
-    for stream in append.expected if lost else ():
+def _orphaned(
+    expected: Mapping[str, int], versions: Mapping[str, int], lost: set[str]
+) -> Conflict | None:
+    for stream in expected:
         if stream in lost:
             return Conflict(stream, versions.get(stream, 0))
     return None

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -89,6 +89,9 @@ class Log(Protocol):
 
     def version(self, stream: str) -> int:
         """The last version of a stream, 0 if it has none."""
+
+    def versions(self, streams: Collection[str]) -> dict[str, int]:
+        """The last version of each of these streams that has events."""
 
     def read(self, after: int, limit: int) -> list[Recorded]:
         """Up to ``limit`` events with positions above ``after``, in order."""

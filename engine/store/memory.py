@@ -7,7 +7,7 @@ that keeps the chain.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -124,6 +124,10 @@ class MemoryLog:
 
     def version(self, stream: str) -> int:
         return self._recorder.last_version(stream)
+
+    def versions(self, streams: Collection[str]) -> dict[str, int]:
+        found = {stream: self._recorder.last_version(stream) for stream in streams}
+        return {stream: version for stream, version in found.items() if version}
 
     def read(self, after: int, limit: int) -> list[Recorded]:
         return [Recorded(stored.id, self._event(stored)) for stored in self._select(after, limit)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import starmap
 
@@ -62,6 +62,15 @@ class PostgresReader:
                 prepare=True,
             )
             return _number(c)
+
+    def versions(self, streams: Collection[str]) -> dict[str, int]:
+        with self._reading() as c:
+            c.execute(
+                "SELECT originator_id, max(originator_version) FROM pmo_log.events"
+                " WHERE originator_id = ANY(%b) GROUP BY originator_id",
+                (list(streams),),
+            )
+            return dict(c.fetchall())
 
     def read(self, after: int, limit: int) -> list[Recorded]:
         with self._reading() as c:

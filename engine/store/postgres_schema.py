@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from psycopg.rows import tuple_row
 
@@ -67,46 +68,111 @@ def version(connection: Connection) -> int:
         return int(number)
 
 
+class _Function(NamedTuple):
+    """Whose rights it runs with, where it looks for names, and its text."""
+
+    with_its_owners_rights: bool
+    settings: tuple[str, ...]
+    text: str
+
+
+_KEYS = {
+    ("events", "PRIMARY KEY (position)"),
+    ("events", "UNIQUE (originator_id, originator_version)"),
+    ("command_markers", "PRIMARY KEY (marker)"),
+}
+
+_TABLES = "('pmo_log.events'::regclass, 'pmo_log.command_markers'::regclass)"
+
+_TRIGGERS = f"""
+SELECT tgname, pg_get_triggerdef(oid), tgenabled::text FROM pg_trigger
+WHERE NOT tgisinternal AND tgrelid IN {_TABLES}
+"""
+_FUNCTIONS = """
+SELECT proname, prosecdef, coalesce(proconfig, '{}'), prosrc FROM pg_proc
+WHERE pronamespace = 'pmo_log'::regnamespace
+"""
+_FOUND_KEYS = f"""
+SELECT relname, replace(pg_get_constraintdef(pg_constraint.oid), '"', '')  -- "position" is a word of SQL
+FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+WHERE conrelid IN {_TABLES} AND contype IN ('p', 'u') AND convalidated
+"""
+# What else can have others see other rows than were added, or change them; each in plain words.
+_STRANGE = f"""
+SELECT rulename || ' is a trigger or a rule that the ledger was not made with'
+FROM pg_rules WHERE schemaname = 'pmo_log' AND tablename IN ('events', 'command_markers')
+UNION ALL
+SELECT 'the rows of ' || inhrelid::regclass || ' count as rows of ' || inhparent::regclass
+FROM pg_inherits WHERE inhparent IN {_TABLES}
+UNION ALL
+SELECT relname || ' hides rows from some roles' FROM pg_class
+WHERE oid IN {_TABLES} AND (relrowsecurity OR relforcerowsecurity)
+UNION ALL
+SELECT relname || ' would be empty after a crash of the server: it is UNLOGGED' FROM pg_class
+WHERE oid IN {_TABLES} AND relpersistence <> 'p'
+UNION ALL
+SELECT pg_get_userbyid(grantee) || ' may ' || privilege_type || ' ' || relname
+FROM pg_class, aclexplode(relacl)
+WHERE oid IN {_TABLES} AND grantee <> relowner AND privilege_type <> 'SELECT'
+UNION ALL
+SELECT 'everybody may call ' || proname
+FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
+WHERE pronamespace = 'pmo_log'::regnamespace AND grantee = 0
+LIMIT 1
+"""
+
+
 @cache
-def _made_as() -> tuple[dict[str, str], frozenset[str]]:
-    """The functions and their texts, and the triggers, as the migrations leave them."""
+def _made_as() -> tuple[dict[str, _Function], dict[str, str]]:
+    """The functions, and the definitions of the triggers as the server tells them, by their names:
+    as the migrations leave them."""
     script = "\n".join(path.read_text(encoding="utf-8") for path in migrations().values())
     functions = re.findall(
-        r"^CREATE (?:OR REPLACE )?FUNCTION pmo_log\.(\w+)\(.*?^AS \$\$(.*?)\$\$;",
+        r"^CREATE (?:OR REPLACE )?FUNCTION pmo_log\.(\w+)\((.*?)^AS \$\$(.*?)\$\$;",
         script,
         re.DOTALL | re.MULTILINE,
     )
-    return dict(functions), frozenset(re.findall(r"^CREATE TRIGGER (\w+)", script, re.MULTILINE))
+    triggers = re.findall(r"^(CREATE TRIGGER (\w+) .*?);", script, re.DOTALL | re.MULTILINE)
+    return (
+        {name: _function(head, text) for name, head, text in functions},
+        {name: " ".join(told.split()) for told, name in triggers},
+    )
+
+
+def _function(head: str, text: str) -> _Function:
+    settings = re.findall(r"\bSET (\w+) = (.*?)$", head, re.MULTILINE)
+    told = tuple(f"{name}={value}" for name, value in settings)
+    return _Function("SECURITY DEFINER" in head, told, text)
 
 
 def compare(connection: Connection) -> str:
     """What tells the ledger's schema from what it was made as; empty if nothing.
 
-    A dropped trigger lets events be changed, one that was added can change them as they come.
+    A dropped trigger lets events be changed, one that was added can change them as they come; a
+    right that was granted, or a table that counts as a part of the ledger, goes past them.
     """
     functions, triggers = _made_as()
     with connection.cursor(row_factory=tuple_row) as c:
-        c.execute(
-            "SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal AND tgrelid IN"
-            " ('pmo_log.events'::regclass, 'pmo_log.command_markers'::regclass)"
-        )
-        enabled: dict[str, str] = dict(c.fetchall())
-        c.execute(
-            "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'pmo_log'::regnamespace"
-        )
-        present: dict[str, str] = dict(c.fetchall())
-        c.execute(
-            "SELECT rulename FROM pg_rules WHERE schemaname = 'pmo_log'"
-            " AND tablename IN ('events', 'command_markers')"
-        )
-        rules = [name for (name,) in c.fetchall()]
-    for name in sorted(triggers):
-        if enabled.get(name) != "A":
-            state = "is switched off" if name in enabled else "is missing"
-            return f"the trigger {name}, which the ledger was made with, {state}"
+        found = {name: (told, enabled) for name, told, enabled in c.execute(_TRIGGERS)}
+        present = [
+            (name, _Function(definer, tuple(settings), text))
+            for name, definer, settings, text in c.execute(_FUNCTIONS)
+        ]
+        keys = set(c.execute(_FOUND_KEYS).fetchall())
+        strange = c.execute(_STRANGE).fetchall()
+    for name, told in sorted(triggers.items()):
+        there, enabled = found.get(name, ("", ""))
+        if not there:
+            return f"the trigger {name}, which the ledger was made with, is missing"
+        if enabled != "A":
+            return f"the trigger {name}, which the ledger was made with, is switched off"
+        if there != told:
+            return f"the trigger {name} is not what the ledger was made with"
     for name in sorted(functions):
-        if present.get(name) != functions[name]:
+        if [function for other, function in present if other == name] != [functions[name]]:
             return f"the function {name} is not what the ledger was made with"
-    for name in [*sorted(enabled.keys() - triggers), *rules]:
+    for table, key in sorted(_KEYS - keys):
+        return f"{table} has lost its {key}"
+    for name in sorted(found.keys() - triggers):
         return f"{name} is a trigger or a rule that the ledger was not made with"
-    return ""
+    return str(strange[0][0]) if strange else ""

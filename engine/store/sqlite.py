@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import starmap
@@ -22,6 +22,7 @@ from eventsourcing.domain import EventSourcingError
 
 from engine import canonical
 from engine.errors import LogDamaged, StoreFailed
+from engine.events import to_bytes
 from engine.store import sqlite_file
 from engine.store.chain import GENESIS, Row, check_markers, verified
 from engine.store.copy import not_empty, stored_event
@@ -60,7 +61,7 @@ class SQLiteLog:
                 judgement = judge(
                     appends,
                     _select_markers(c, [append.marker for append in appends]),
-                    _select_versions(c, streams_of(appends)),
+                    self._versions(c, streams_of(appends)),
                     *self._end(c),
                 )
                 if judgement.markers:
@@ -72,9 +73,19 @@ class SQLiteLog:
                 raise sqlite_file.failed(self._path, error) from error
         return judgement.answers
 
+    def _versions(self, c: stock.SQLiteCursor, streams: Iterable[str]) -> dict[str, int]:
+        """Of these streams: most are those that were written last."""
+        known = self._datastore.versions
+        if unknown := [stream for stream in streams if stream not in known]:
+            known.update(dict.fromkeys(unknown, 0))
+            known.update(_select_versions(c, unknown))
+        return {stream: known[stream] for stream in streams}
+
     def _insert(self, c: stock.SQLiteCursor, judgement: Judgement) -> None:
         events = list(judgement.events())
-        self._recorder._insert_events(c, [self._mapper.to_stored_event(event) for event in events])
+        self._recorder.add(
+            c, [(event.stream, event.version, event.type, to_bytes(event)) for event in events]
+        )
         _insert_markers(c, judgement.markers)
         if events:
             self._last = (self._datastore.head[1], events[-1].recorded_at)
@@ -101,8 +112,11 @@ class SQLiteLog:
             return self._recorded(self._recorder.select_stream(stream, after))
 
     def version(self, stream: str) -> int:
+        return self.versions([stream]).get(stream, 0)
+
+    def versions(self, streams: Collection[str]) -> dict[str, int]:
         with self._reading() as c:
-            return _select_versions(c, {stream}).get(stream, 0)
+            return _select_versions(c, streams)
 
     def read(self, after: int, limit: int) -> list[Recorded]:
         with self._plainly():

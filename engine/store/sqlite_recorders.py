@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Literal
 from uuid import UUID
@@ -14,6 +14,8 @@ from eventsourcing import sqlite as stock
 
 from engine.store import sqlite_file
 from engine.store.chain import GENESIS, link
+
+_VERSIONS_KEPT = 50_000
 
 
 class Pool(stock.SQLiteConnectionPool):
@@ -43,7 +45,8 @@ class Pool(stock.SQLiteConnectionPool):
 
 
 class Datastore(stock.SQLiteDatastore):
-    """One connection that writes, a pool of them that read, and the end of the log as last seen.
+    """One connection that writes, a pool of them that read, and what was last seen: the ``head`` of
+    the log, and ``versions`` of streams (0: no events). Both are right within a transaction.
 
     Raises ``StoreFailed`` or ``sqlite3.Error`` where the file cannot be opened.
     """
@@ -56,6 +59,7 @@ class Datastore(stock.SQLiteDatastore):
         self.committed = threading.Condition()
         self._writing = threading.RLock()
         self.head = (0, GENESIS)
+        self.versions: dict[str, int] = {}
         self._seen: int | None = None
         self._writer = self._own.enter_context(closing(sqlite_file.connect(path)))
         self._writer.row_factory = sqlite3.Row
@@ -86,16 +90,20 @@ class Datastore(stock.SQLiteDatastore):
         self._writer.commit()
 
     def _look_at_head(self, own: sqlite3.Cursor) -> None:
-        """Keep ``head``, the last position and its chain, right for the transaction that begins.
+        """Keep ``head``, the last position and its chain, right for the transaction that begins,
+        and ``versions``.
 
-        Who writes moves it on; a rollback forgets it. What other connections have committed shows
-        in ``data_version``, at 1 µs instead of 10 for reading the last row each time.
+        Who writes moves them on; a rollback forgets them. What other connections have committed
+        shows in ``data_version``, at 1 µs instead of 10 for reading the last row each time.
         """
         (seen,) = own.execute("PRAGMA data_version").fetchone()
         if seen != self._seen:
             last = own.execute("SELECT position, chain FROM events ORDER BY position DESC LIMIT 1")
             self.head = tuple(last.fetchone() or (0, GENESIS))
             self._seen = seen
+            self.versions.clear()
+        if len(self.versions) > _VERSIONS_KEPT:
+            self.versions.clear()
 
     def has_moved(self, seen: int) -> bool:
         return self.commits != seen
@@ -128,17 +136,33 @@ class Recorder(stock.SQLiteApplicationRecorder):
         stored_events: Sequence[persistence.StoredEvent],
         **_: Any,
     ) -> Sequence[int] | None:
+        return self.add(
+            c,
+            [
+                (
+                    event.originator_id.hex
+                    if isinstance(event.originator_id, UUID)
+                    else event.originator_id,
+                    event.originator_version,
+                    event.topic,
+                    event.state,
+                )
+                for event in stored_events
+            ],
+        )
+
+    def add(
+        self, c: stock.SQLiteCursor, events: Iterable[tuple[str, int, str, bytes]]
+    ) -> list[int]:
+        """Stream, version, type and bytes of each event go to the end of the log: its positions."""
         position, chain = self.datastore.head
+        versions = self.datastore.versions
         rows = []
-        for event in stored_events:
+        for stream, version, topic, state in events:
             position += 1
-            chain = link(chain, event.state)
-            stream = event.originator_id
-            if isinstance(stream, UUID):
-                stream = stream.hex
-            rows.append(
-                (position, stream, event.originator_version, event.topic, event.state, chain)
-            )
+            chain = link(chain, state)
+            rows.append((position, stream, version, topic, state, chain))
+            versions[stream] = version
         c.executemany(self.insert_events_statement, rows)
         self.datastore.head = (position, chain)
         return [row[0] for row in rows]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
+from engine import canonical
 from engine.errors import LogDamaged, LogDiverged
+from engine.store.chain import Row
 from engine.upcasts import Body
 
 _PATIENCE = 0.2
@@ -18,9 +20,15 @@ class Followed(Protocol):
 
     def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]: ...
 
+    def rows(self, after: int, limit: int) -> list[Row]: ...
+
     def head(self) -> int: ...
 
     def wait(self, after: int, timeout: float) -> bool: ...
+
+
+Placed = TypeVar("Placed", bound=tuple[Any, ...])
+"""An event, whose position comes first."""
 
 
 def tail(
@@ -42,23 +50,53 @@ def tail(
     event at ``after`` is not there any more. ``seen`` is its id, for who read it another time:
     positions are used again when a log that lost its end goes on.
     """
+    return _follow(log, log.bodies, _id_of_body, after, batch, until, stop, seen)
+
+
+def tail_rows(
+    log: Followed,
+    after: int,
+    *,
+    batch: int = 1000,
+    until: int | None = None,
+    stop: Event | None = None,
+    seen: str | None = None,
+) -> Iterator[list[Row]]:
+    """As ``tail``, but each event as it lies in the store: for who passes on its very bytes."""
+    return _follow(log, log.rows, _id_of_row, after, batch, until, stop, seen)
+
+
+def _follow(
+    log: Followed,
+    read: Callable[[int, int], list[Placed]],
+    id_of: Callable[[Placed], str],
+    after: int,
+    batch: int,
+    until: int | None,
+    stop: Event | None,
+    seen: str | None,
+) -> Iterator[list[Placed]]:
     while (until is None or after < until) and not (stop and stop.is_set()):
         limit = batch if until is None else min(batch, until - after)
         if after:
-            bodies = log.bodies(after - 1, limit + 1)  # the last one again, in the same answer
-            _recognise(bodies, after, seen)
-            del bodies[0]
+            found = read(after - 1, limit + 1)  # the last one again, in the same answer
+            if not found or found[0][0] != after or seen not in (None, id_of(found[0])):
+                raise LogDiverged(after, "a reader", "Begin again after a position that both have")
+            del found[0]
         else:
-            bodies = log.bodies(0, limit)
-        if not bodies:
+            found = read(0, limit)
+        if not found:
             log.wait(after, _PATIENCE)
             continue
-        if bodies[0][0] != after + 1 or bodies[-1][0] != after + len(bodies):
+        if found[0][0] != after + 1 or found[-1][0] != after + len(found):
             raise LogDamaged(after + 1, "missing, though later events are there")
-        after, seen = bodies[-1][0], bodies[-1][1]["event_id"]
-        yield bodies
+        after, seen = found[-1][0], id_of(found[-1])
+        yield found
 
 
-def _recognise(bodies: list[tuple[int, Body]], position: int, seen: str | None) -> None:
-    if not bodies or bodies[0][0] != position or seen not in (None, bodies[0][1]["event_id"]):
-        raise LogDiverged(position, "a reader", "Begin again after a position that both have")
+def _id_of_body(placed: tuple[int, Body]) -> str:
+    return str(placed[1]["event_id"])
+
+
+def _id_of_row(row: Row) -> str:
+    return str(canonical.decode(row.state)["event_id"])

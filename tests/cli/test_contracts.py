@@ -114,6 +114,16 @@ def test_a_diff_of_what_is_the_same_says_so(pmo: Pmo) -> None:
     )
 
 
+def test_a_folder_that_holds_some_of_what_is_published_takes_nothing_away(
+    pmo: Pmo, tmp_path: Path
+) -> None:
+    file = tmp_path / "decision.yaml"
+    file.write_text(DECISION, encoding="utf-8")
+    assert pmo.done("contract", "diff", str(tmp_path)).out == "nothing has changed\n"
+    told = pmo.done("contract", "diff", str(WORKFLOWS), str(tmp_path)).out
+    assert "objective: not there any more" in told
+
+
 def test_a_diff_of_what_is_not_there_is_told(nowhere: Pmo, renamed: str, tmp_path: Path) -> None:
     assert "there is no ledger" in nowhere("contract", "diff", renamed).err
     assert "cannot be read" in nowhere("contract", "diff", "nothing.yaml", renamed).err

@@ -40,6 +40,33 @@ def test_scenarios_beside_a_definition_are_played(nowhere):
     assert "decision 1: 4 states, 3 transitions, no scenarios" in told
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("mapping: m\nworkflow: decision\n", "a mapping of reports and no definition"),
+        ("id: X1\ntitle: X\nsql: SELECT 1\n", "a view and no definition"),
+        ("background: []\nscenarios: []\n", "scenarios and no definition"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_as_what_it_is(nowhere, folder, text, told):
+    (folder / "other.yaml").write_text(text, encoding="utf-8")
+    answer = nowhere("check", str(folder))
+    assert answer.code == 1
+    (line,) = answer.err.splitlines()
+    assert f"{folder}/other.yaml:1:1: this is {told}" in line
+
+
+def test_what_keeps_all_scenarios_from_beginning_is_told_once(nowhere, folder):
+    file = folder / "objective.scenarios.yaml"
+    text = file.read_text(encoding="utf-8")
+    begins = "background: [{start: objective, as: eve:visitor, data: {title: A}}]\n"
+    file.write_text(begins + text, encoding="utf-8")
+    told = nowhere("check", str(folder / "objective.yaml")).out
+    assert told.count("objective cannot start") == 1
+    assert "(so 2 scenarios do not begin)" in told
+    assert "no scenario takes" not in told
+
+
 def test_a_scenario_that_fails_is_named_with_its_place(nowhere, folder):
     edit(folder / "objective.scenarios.yaml", "state: active", "state: closed")
     answer = nowhere("check", str(folder))
@@ -97,6 +124,13 @@ def test_what_is_referred_to_may_be_published_and_need_not_be_checked_again(pmo,
     edit(folder / "decision.yaml", "version: 1", "version: 2")
     pmo.done("check", str(folder / "decision.yaml"))
     pmo.done("publish", str(folder / "decision.yaml"))
+
+
+def test_a_calendar_that_is_not_there_yet_is_told_when_it_is_published(pmo, folder):
+    edit(folder / "objective.yaml", "version: 1", "version: 2\ncalendar: uk")
+    answer = pmo.done("publish", str(folder / "objective.yaml"))
+    assert "objective version 2 is published" in answer.out
+    assert "hint: there is no calendar CAL-uk yet; no case can start before there is" in answer.err
 
 
 def test_without_a_home_what_is_referred_to_may_be_shipped(nowhere, folder):
@@ -192,6 +226,21 @@ def test_a_file_that_is_no_definition_is_told_with_its_name(pmo, tmp_path, conte
         answer = pmo(*words)
         assert answer.code == code
         assert answer.err.startswith(f"error: {file}")
+
+
+def test_scenarios_that_are_named_as_a_definition_are_told(pmo, folder):
+    answer = pmo("check", str(folder / "decision.scenarios.yaml"))
+    assert answer.code == 1
+    assert "holds scenarios, and no definition (name decision.yaml" in answer.err
+
+
+def test_publishing_warns_of_what_breaks_those_who_read_the_events(pmo, folder):
+    edit(folder / "decision.yaml", "version: 1", "version: 2")
+    edit(folder / "decision.yaml", "emits: DecisionWithdrawn", "emits: DecisionRetracted")
+    answer = pmo.done("publish", str(folder / "decision.yaml"))
+    assert "decision version 2 is published" in answer.out
+    assert "warning: " in answer.err
+    assert "DecisionWithdrawn: is no longer recorded" in answer.err
 
 
 def test_a_file_that_is_not_there_is_told(pmo, tmp_path):

@@ -30,7 +30,11 @@ def test_work_does_what_events_ask_for(troubled):
     troubled.done("start", "plan")
     troubled.done("start", "decision", "title=Sooner", "category=schedule", "plan=PLAN-0002")
     troubled.done("do", "DEC-0002", "approve")
-    assert troubled.done("work", "--once", "--json").json()["incidents"] == 1
+    said = troubled.done("work", "--once", "--json").json()
+    assert (said["incidents"], said["reacted"]) == (1, 1)
+    assert troubled.done("work", "--once").out.startswith(
+        "0 triggers pulled, 0 reminders recorded, 0 reactions\n"
+    )
     assert troubled.done("show", "PLAN-0002", "--json").json()["state"] == "baselined"
     assert "reactions" in troubled.done("history", "PLAN-0002").out
 

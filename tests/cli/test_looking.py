@@ -173,6 +173,9 @@ def test_all_cases_are_listed_those_changed_last_first(decision):
         (["list", "project", "--limit", "0"], "--limit"),
         (["list", "project", "--limit", str(10**30)], "--limit"),
         (["list", "--where", "rating=Red"], "name a workflow"),
+        (["deadlines", "PRJ-1"], "there is no case 'PRJ-1' (did you mean PRJ-0001?)"),
+        (["deadlines", "--workflow", "projet"], "did you mean 'project'?"),
+        (["diagram", "projet"], "there is no workflow or case 'projet' (did you mean project?)"),
         (["show", "PRJ-0001", "--as-of", "2020-02-31"], "is not a date or time"),
     ],
 )

@@ -76,6 +76,25 @@ def test_a_log_that_ends_before_its_views_is_told_by_every_verb(decision, words)
     assert f"position {head}: missing: the views have come to {head}" in answer.out + answer.err
 
 
+@pytest.mark.parametrize(
+    "words", [["start", "decision", "title=x"], ["do", "DEC-0001", "withdraw"], ["init"]]
+)
+def test_nothing_is_written_on_an_older_ledger_than_the_views_have_seen(decision, words):
+    decision.done("list")
+    head = cut_the_tail(decision)
+    answer = decision(*words)
+    assert answer.code == 3
+    assert f"position {head}: missing: the views have come to {head}" in answer.err
+    decision.done("rebuild")  # that this is the ledger that counts is for somebody to say
+    assert decision.done("status", "--json").json()["head"] == head - 1
+
+
+def test_damaged_views_keep_nobody_from_recording(decision):
+    (decision.home / "views.db").write_bytes(b"this is no database" * 500)
+    answer = decision.done("start", "decision", "title=x")
+    assert "it is recorded, but the views are behind" in answer.err
+
+
 def test_a_rebuild_takes_the_log_that_is_there_for_the_one_that_counts(decision):
     decision.done("list")
     cut_the_tail(decision)

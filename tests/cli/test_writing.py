@@ -129,6 +129,13 @@ def test_who_asks_in_no_role_is_told_how_to_name_one(decision):
     [
         (["do", "DEC-0001", "sumbit"], "no such trigger (did you mean 'submit'?)"),
         (["do", "DEC-0001", "submit", "categry=x"], "no such field (did you mean 'category'?)"),
+        (["do", "DEC-0001", "submit", "amount=1", "amount=2"], "amount: is given twice"),
+        (["do", "DEC-0001", "submit", "amount=1", "--withhold", "amount=x"], "is given twice"),
+        (["do", "DEC-0001", "submit", "--data-json", '{"a": 1, "a": 2}'], "a: is given twice"),
+        (["observe", "DEC-0001", "fell over", "--source", "R"], "like DecisionTaken"),
+        (["observe", "NEW-1", "Fell", "--source", "R"], "name its workflow: --workflow"),
+        (["do", "DEC-0001", "withdraw", "--id", ""], "command_id: is empty"),
+        (["do", "DEC-0001", "submit", "=x"], "no field before the '='"),
         (["do", "dec-1", "submit"], "there is no case 'dec-1' (did you mean DEC-0001?)"),
         (["do", "DEC-0011"], "there is no case 'DEC-0011' (did you mean DEC-0001?)"),
         (["do", "XYZ"], "there is no case 'XYZ' (pmo list shows what there is)"),
@@ -150,7 +157,7 @@ def test_who_asks_in_no_role_is_told_how_to_name_one(decision):
         (["start", "decision", "-e", "a=/nowhere"], "/nowhere: cannot be read"),
         (["start", "decision", "title=A", "--as", "a/b"], "--as: 'a/b' is not an actor"),
         (["attach", "DEC-0001", "/nowhere", "--kind", "minutes"], "/nowhere: cannot be read"),
-        (["observe", "P-1", "x", "--workflow", "project", "--source", "R"], "name: String should"),
+        (["observe", "P-1", "x", "--workflow", "project", "--source", "R"], "'x' cannot stand"),
         (["observe", "PRJ-1", "X", "--source", "R"], "there is no case 'PRJ-1'"),
     ],
 )  # fmt: skip

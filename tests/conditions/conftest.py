@@ -82,6 +82,6 @@ def environment(objective):
         now="2026-02-01T12:00:00.000000Z",
         actor_id="ann",
         actor_roles=("sponsor", "analyst"),
-        evidence=("business-case",),
+        evidence_kinds=("business-case",),
         cases={"objective": objective},
     )

@@ -54,7 +54,7 @@ def ask_ours(source, data, cases):
         now=NOW,
         actor_id="ann",
         actor_roles=("sponsor",),
-        evidence=("business-case",),
+        evidence_kinds=("business-case",),
         cases=cases,
     )
     held, said = compile_condition(source, DEFINITION).evaluate(environment)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from consumers.runner import BATCH, BEHIND, LONGEST_WAIT, PATIENCE, MayPass, Runner, Work
+from consumers.runner import BATCH, BEHIND, LONGEST_WAIT, PATIENCE, MayPass, Runner
 from consumers.store import Checkpoint, Store, Trouble
+from consumers.work import Work
 from engine.errors import LogDamaged, LogDiverged, StoreFailed
 from tests.consumers.conftest import DECISION, PLAN, House
 
@@ -26,6 +27,7 @@ class Herald:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.poison: set[str] = set()
+        self.complaint = "cannot say"
         self.away = 0
         self.batches: list[int] = []
 
@@ -36,13 +38,13 @@ class Herald:
             raise MayPass("the broker is away")
         for work in batch:
             if tell(work) in self.poison:
-                raise ValueError(f"cannot say {tell(work)}")
+                raise ValueError(f"{self.complaint} {tell(work)}")
         self.told += map(tell, batch)
         return []
 
     def retry(self, work: Work, item: str) -> str:
         if tell(work) in self.poison:
-            return "still cannot say it"
+            return f"still {self.complaint} it"
         self.told.append(tell(work))
         return ""
 
@@ -98,6 +100,17 @@ def test_lag_is_what_is_recorded_and_not_yet_done(house, runner):
     house.start("plan")
     house.start("plan")
     assert runner.lag() == 2
+
+
+def test_a_reason_that_a_database_cannot_keep_as_it_is_holds_up_nobody(
+    house, runner, herald, logged
+):
+    """It may be what an endpoint answered, and PostgreSQL keeps no NUL character."""
+    herald.poison, herald.complaint = {"PLAN-0002/1"}, "cannot\x00say"
+    assert runner.catch_up() == len(logged)
+    assert house.store.incidents("herald")[0].reason == "ValueError: cannot\ufffdsay PLAN-0002/1"
+    assert runner.retry().left == 2
+    assert house.store.incidents("herald")[0].reason == "still cannot\ufffdsay it"
 
 
 def test_poison_is_parked_with_what_follows_in_its_stream_and_all_else_goes_on(
@@ -204,7 +217,7 @@ def test_a_damaged_log_is_not_waited_for(house, runner, monkeypatch):
     def damaged(after: int, limit: int) -> list[object]:
         raise LogDamaged(1, "missing")
 
-    monkeypatch.setattr(house.log, "bodies", damaged)
+    monkeypatch.setattr(house.log, "rows", damaged)
     with pytest.raises(LogDamaged):
         runner.catch_up()
     assert house.waits == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from typing import Any
 
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import canonical, clock, ids
+from engine.commands import Command, PullTrigger, Requester
 from engine.errors import BadInput
+from engine.ticket import ticket_of
 
 json = st.recursive(
     st.none()
@@ -91,3 +94,35 @@ def test_periods_go_back_by_the_calendar(period: str, date: str) -> None:
 
 def test_a_day_sorts_before_its_instants_and_covers_them() -> None:
     assert "2026-03-31" < "2026-03-31T00:00:00.000000Z" <= clock.last_instant("2026-03-31")
+
+
+def test_what_a_command_leaves_out_is_empty() -> None:
+    """Else its fingerprint, which is made of what was set, would miss it."""
+    commands = Command.__subclasses__()
+    left_out = [
+        field.get_default(call_default_factory=True)
+        for command in commands
+        for field in command.model_fields.values()
+        if not field.is_required()
+    ]
+    assert len(commands) == 8
+    assert left_out
+    assert not any(value or value == 0 for value in left_out)
+
+
+def test_the_fingerprint_of_a_command_stays_what_it_was() -> None:
+    """Ledgers hold it: a command that is sent again years later must be known by it."""
+    command = PullTrigger(
+        command_id="c",
+        actor=Requester(id="ann", roles=("sponsor",)),
+        case="DEC-0001",
+        trigger="approve",
+        data={"amount": 0, "note": None},
+        expected_version=0,
+        evidence=(),
+    )
+    said = (
+        '["PullTrigger",{"actor":{"id":"ann","kind":"human","roles":["sponsor"]},"case":"DEC-0001",'
+        '"command_id":"c","data":{"amount":0,"note":null},"expected_version":0,"trigger":"approve"}]'
+    )
+    assert ticket_of(command).fingerprint == hashlib.sha256(said.encode()).digest()

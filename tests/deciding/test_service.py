@@ -427,7 +427,7 @@ def test_a_case_read_by_a_guard_cannot_change_before_the_write(log: Log, service
 def test_live_folds_are_the_folds_of_the_log(service: Service) -> None:
     case = in_review(service)
     pull(service, case, "approve", SAM)
-    kept = service._kept[case]
+    kept = service._folds.find(case)
     replayed = fold(recorded.event for recorded in service.log.stream(case))
     assert replayed is not None
     assert kept.digest() == replayed.digest()
@@ -555,3 +555,57 @@ def test_an_observed_beginning_is_judged_by_the_rules_of_starting(service: Servi
     event = service.log.stream(receipt.stream)[0].event
     assert isinstance(event, CaseObserved)
     assert event.conformance.rules == ("needs: needs more: title is missing",)
+
+
+def test_a_fact_names_the_cases_that_it_was_judged_by(service: Service) -> None:
+    objective = active_objective(service)
+    fact = Fact(name="DecisionSeen", data={"objective": objective, "amount": "1"})
+    observe(service, fact)
+    (recorded,) = service.log.stream("DEC-0900")
+    assert recorded.event.reads == {objective: 2}
+
+
+def test_facts_of_one_observation_differ_only_in_what_each_says(service: Service) -> None:
+    said = [Fact(name="Seen", data={"amount": "1"}), Fact(name="Changed", data={"amount": "2.50"})]
+    observe(service, *said)
+    first, second = [recorded.event for recorded in service.log.stream("DEC-0900")]
+    assert (first.version, second.version) == (1, 2)
+    assert first.event_id < second.event_id
+    assert (first.data["amount"]["amount"], second.data["amount"]["amount"]) == ("1", "2.50")
+    own = {"event_id", "version", "name", "data", "state", "conformance"}
+    assert [first.__dict__[n] for n in first.__dict__.keys() - own] == [
+        second.__dict__[n] for n in first.__dict__.keys() - own
+    ]
+
+
+def observe(service: Service, *facts: Fact) -> Receipt:
+    return service.handle(
+        Observe(
+            command_id="seen",
+            actor=OPERATOR,
+            workflow="decision",
+            case="DEC-0900",
+            facts=facts,
+            origin=Source(name="minutes"),
+        )
+    )
+
+
+def test_which_of_many_observed_cases_are_new_is_asked_once(service: Service) -> None:
+    start(service)  # DEC-0001, which another service knows nothing of yet
+    other, asked = Service(service.log, service._clock), []
+    stream = service.log.stream
+    service.log.stream = lambda key, after=0: asked.append(key) or stream(key, after)  # type: ignore[method-assign]
+    answers = other.handle_many(
+        Observe(
+            command_id=f"seen {number}",
+            actor=OPERATOR,
+            workflow="decision",
+            case=f"DEC-{number:04}",
+            facts=(Fact(name="Seen"),),
+            origin=Source(name="minutes"),
+        )
+        for number in range(1, 200)
+    )
+    assert [answer.version for answer in answers if isinstance(answer, Receipt)] == [2, *[1] * 198]
+    assert sorted(asked) == ["DEC-0001", "definition/decision"]

@@ -35,6 +35,17 @@ def test_money_is_exact_however_it_is_written(raw: Any, amount: str) -> None:
     assert values.read(MONEY, raw, "/x") == {"amount": amount, "currency": "GBP"}
 
 
+@given(st.from_regex(r"[+-]?\d{1,16}(\.\d{0,4})?", fullmatch=True))
+def test_money_reads_the_same_with_and_without_its_currency(text: str) -> None:
+    def read(raw: str) -> Any:
+        try:
+            return values.read(MONEY, raw, "/x")
+        except BadInput:
+            return None
+
+    assert read(text) == read(f"GBP {text}")
+
+
 @pytest.mark.parametrize(
     ("field", "raw", "says"),
     [
@@ -44,6 +55,9 @@ def test_money_is_exact_however_it_is_written(raw: Any, amount: str) -> None:
         (MONEY, "1234567890123456", "more than 15 digits"),
         (MONEY, "9999999bn", "more than 15 digits"),
         (MONEY, math.nan, "not an amount"),
+        (MONEY, "1,25m", "commas stand only before three digits"),
+        (MONEY, "1,000,00", "commas stand only before three digits"),
+        (NUMBER, "8,5", "commas stand only before three digits"),
         (TEXT, 7, "a number where text is needed"),
         (TEXT, "a\x00b", "NUL"),
         (TEXT, "x" * 51, "51 characters, at most 50 fit"),
@@ -87,6 +101,7 @@ def test_missing_withheld_and_zero_stay_three_things() -> None:
 def test_numbers_and_lists_are_read_as_typed() -> None:
     assert values.read(NUMBER, "82", "/x") == 82
     assert values.read(NUMBER, "82.50", "/x") == 82.5
+    assert values.read(Field(type="number"), "-1,250,000.5", "/x") == -1250000.5
     assert type(values.read(NUMBER, 82.0, "/x")) is int
     numbers = Field(type="list", of=["number"])
     assert values.read(numbers, "1, 2.5", "/x") == [1, 2.5]

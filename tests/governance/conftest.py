@@ -195,12 +195,15 @@ class Office:
         return self.service.handle(DeclareConflict(**self._common(actor), case=case))
 
     def observe(self, workflow: str, case: str, state: str, **data: Any) -> Receipt:
+        return self.observe_all(workflow, case, Fact(name="Observed", state=state, data=data))
+
+    def observe_all(self, workflow: str, case: str, *facts: Fact) -> Receipt:
         return self.service.handle(
             Observe(
                 **self._common("importer"),
                 workflow=workflow,
                 case=case,
-                facts=(Fact(name="Observed", state=state, data=data),),
+                facts=facts,
                 origin=Source(name="minutes"),
             )
         )

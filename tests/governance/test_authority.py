@@ -63,7 +63,14 @@ def test_nobody_decides_without_appointment_or_after_it(office: Office, clock: H
 
 
 @pytest.mark.parametrize(
-    ("amount", "decider"), [("100000", "low"), ("100000.01", "high"), ("5000000", "high")]
+    ("amount", "decider"),
+    [
+        ("100000", "low"),
+        ("100000.01", "high"),
+        ("5000000", "high"),
+        ("-100000", "low"),
+        ("-4000000", "high"),  # to take so much away is as large a matter as to give it
+    ],
 )
 def test_the_lowest_level_whose_limit_covers_the_value_decides(
     office: Office, amount: str, decider: str

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from engine.clock import HandClock
+from engine.commands import Fact
 from engine.errors import PmoError, Refused
 from engine.events import CaseLinked, CaseTransitioned, ClaimChanged
 from engine.service import Receipt, Service
@@ -92,6 +93,36 @@ def test_a_child_that_finds_its_parent_later_is_linked_then_and_once(planning: O
     child = planning.start("factor", kind="internal")
     planning.do(child, "assess", data={"plan": plan})
     assert planning.service.case(plan).children == (("factor", child),)
+
+
+def test_what_is_only_observed_counts_among_the_children_of_the_parent_it_names(
+    planning: Office,
+) -> None:
+    plan = planning.start("plan", LEAD, unit="transport")
+    other = planning.start("plan", LEAD, unit="health")
+    planning.do(planning.start("factor", plan=plan, kind="internal"), "assess")
+    said = [{"plan": plan}, {"plan": plan, "kind": "external"}, {"plan": other}]
+    facts = [Fact(name="Observed", data=data) for data in said]
+    planning.observe_all("factor", "FACT-0900", *facts)
+    assert planning.service.case(other).children == (("factor", "FACT-0900"),)
+    assert planning.service.case(plan).children[1:] == (("factor", "FACT-0900"),)
+    linked = planning.service.log.stream(plan)[-1].event
+    assert isinstance(linked, CaseLinked)
+    assert (linked.child, linked.actor.id) == ("FACT-0900", "importer")
+    assert "every factor must be in assessed: FACT-0900 is noted" in refused(
+        planning, plan, "run", LEAD
+    )
+    planning.observe_all("factor", "FACT-0900", *facts)
+    assert planning.service.log.stream(plan)[-1].event == linked, "and it is told of once"
+
+
+def test_a_case_is_no_child_of_itself_and_no_parent_that_is_not_there_hears_of_it(
+    planning: Office,
+) -> None:
+    for named in ("FACT-0901", "PLAN-0900"):
+        planning.observe("factor", "FACT-0901", "noted", plan=named)
+    assert planning.service.case("FACT-0901").children == ()
+    assert planning.service.log.stream("PLAN-0900") == []
 
 
 def test_there_is_one_running_plan_for_a_unit(planning: Office) -> None:

@@ -84,6 +84,49 @@ def test_every_problem_of_a_body_is_told_with_its_place(service):
     assert places == {"/workflow", "/data", "/colour", "/actor/id"}
 
 
+def test_every_problem_of_a_body_says_how_to_mend_it(service):
+    told: dict[str, tuple[str, str]] = {}
+    for said in (
+        {"kind": "start-case"},
+        {"kind": "start-case", "workflow": 7, "data": [], "colour": "red"},
+        {"kind": "pull-trigger", "case": "NOTE-1", "trigger": "send", "expected_version": "3"},
+        {"kind": "attach-evidence", "case": "NOTE-1", "evidence": {"kind": "memo"}},
+        {"kind": "observe", "workflow": "note", "case": "X", "facts": [], "origin": {"name": "r"}},
+        {"kind": "sign", "case": "NOTE-1", "of": "board", "answer": "yes"},
+        {"kind": "pull"},
+    ):
+        problem = service.command(**said).json()
+        assert problem["code"] == "bad-input"
+        for one in problem["problems"]:
+            assert one["mend"], one
+            told[one["where"]] = (one["what"], one["mend"])
+    assert told["/evidence"] == ("the key 'sha256' is missing", "add 'sha256'")
+    assert told["/colour"][0] == "there is no key 'colour' here"
+    assert "without quotes" in told["/expected_version"][1]
+    assert "for, against" in told["/answer"][1]
+    assert "start-case" in told["/kind"][1]
+
+
+@pytest.mark.parametrize(
+    ("said", "where", "what", "mend"),
+    [
+        ({}, "", "the key 'workflow' is missing", "add 'workflow'"),
+        ({"workflw": "note"}, "/workflw", "no key 'workflw'", "did you mean 'workflow'?"),
+        ({"kind": "start-cas"}, "/kind", "no command 'start-cas'", "did you mean 'start-case'?"),
+        ({"kind": None}, "/kind", "no command 'None'", "start-case"),
+        ({"workflow": "note", "evidence": 7}, "/evidence", "where a list is needed", "[one"),
+        ({"workflow": "n", "reason": "a\x00"}, "/reason", "cannot stand here", "remove the NUL"),
+    ],
+)
+def test_a_problem_is_told_in_plain_words_with_its_mending(shared, said, where, what, mend):
+    answer = shared.command(**{"kind": "start-case"} | said).json()
+    (problem,) = answer["problems"]
+    assert problem["where"] == where
+    assert what in problem["what"]
+    assert what in answer["detail"]
+    assert mend in problem["mend"]
+
+
 def test_what_the_engine_cannot_read_is_told_with_its_place(service):
     answer = service.command(
         kind="start-case", workflow="note", data={"text": "a\x00b", "amount": "much", "no": 1}

@@ -153,12 +153,25 @@ def test_a_body_that_ends_too_early_changes_nothing(service):
     assert service.home.log.head() == head
 
 
-def test_more_connections_than_it_takes_are_turned_away(serve):
+def test_more_connections_than_it_takes_are_turned_away_with_a_problem(serve):
     service = serve(connections=10)
+    request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     connections = [service.connect() for _ in range(30)]
     try:
-        connections[-1].sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert b" 503 " in connections[-1].recv(1000)
+        connections[-1].sendall(request)
+        with connections[-1].makefile("rb") as came:
+            head, _, body = came.read().partition(b"\r\n\r\n")  # and it is closed
+        told = head.lower().split(b"\r\n")
+        assert b" 503 " in told[0]
+        assert {b"content-type: application/problem+json", b"retry-after: 1"} <= {*told}
+        assert json.loads(body)["code"] == "too-many-connections"
+        connections[9].sendall(request)
+        assert b" 200 " in connections[9].recv(10_000)
+        assert connections[20].recv(1) == b"", "it is not kept open for nothing"
     finally:
         for connection in connections:
             connection.close()
+    told = head.lower().split(b"\r\n")
+    assert b" 503 " in told[0]
+    assert {b"content-type: application/problem+json", b"retry-after: 1"} <= {*told}
+    assert json.loads(body)["code"] == "too-many-connections"

@@ -117,3 +117,20 @@ def test_every_error_is_problem_details(shared, method, address, status):
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert {"type", "title", "status", "detail", "code"} <= answer.json().keys()
+
+
+def test_a_case_tells_what_can_be_asked_for_next_and_what_it_takes(service):
+    receipt = service.write()
+    where = f"/v1/cases/{receipt['stream']}"
+    read = {"at_least": receipt["position"]}
+    (offer,) = service.client.get(where, params=read).json()["next"]
+    assert (offer["trigger"], offer["to"], offer["emits"]) == ("send", "sent", "NoteSent")
+    assert (offer["by"], offer["needs"]) == (["writer"], ["number"])
+    # Only the engine can say what is missing of votes and authority, so nothing is said of it here.
+    assert {"missing", "decided_by", "warned"}.isdisjoint(offer)
+    sent = service.command(
+        kind="pull-trigger", case=receipt["stream"], trigger="send", data={"number": 3}
+    ).json()
+    assert service.client.get(where, params={"at_least": sent["position"]}).json()["next"] == []
+    then = service.client.get(where, params={"known_at": receipt["recorded_at"]}).json()
+    assert (then["state"], then["next"]) == ("draft", None)

@@ -37,6 +37,11 @@ def test_a_mapping_reads_with_short_forms_spelled_out():
         ("otherwise: FiguresReported", "otherwise: figures", "'figures' cannot stand here"),
         ("withheld: Information", "witheld: Information", "there is no key 'witheld' here"),
         ("identify: [code, name]", "identify: [staff]", "no column identifies a project"),
+        (
+            "  withheld: Information",
+            "  # withheld: Information",
+            "no event for a value that is kept",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_where_it_stands(old, new, problem):
@@ -47,6 +52,13 @@ def test_what_is_wrong_is_said_where_it_stands(old, new, problem):
     found = problems(text)
     assert any(problem in each for each in found), found
     assert all(each.startswith("initiatives.yaml:") for each in found)
+
+
+def test_where_nothing_is_withheld_no_event_is_asked_for_it():
+    text = MAPPING.replace('withheld:\n  "*exempt*": "s.{numbers}"\n', "")
+    text = text.replace("  withheld: InformationWithheld\n", "")
+    assert "withheld" not in text
+    assert load_initiatives(text).events.withheld is None
 
 
 def test_several_problems_are_reported_at_once():

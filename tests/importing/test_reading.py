@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from app.importing.report import read_report
 from app.importing.wording import fits, plain
-from tests.importing.small import MAPPING, load_initiative, load_initiatives, table
+from engine.loading import load_definition
+from tests.importing.small import MAPPING, WORKFLOW, load_initiative, load_initiatives, table
 
 
 def read(data, text=MAPPING):
@@ -78,6 +79,16 @@ def test_a_cell_reads_as_a_value_or_nothing_or_withheld(field, cell, value):
 )
 def test_what_is_no_value_is_a_finding_and_never_guessed(field, cell, what):
     assert value_of(field, cell) == (None, [what])
+
+
+@pytest.mark.parametrize(("cell", "value"), [("95", 95), ("95%", 95), ("95.5 %", 95.5)])
+def test_a_number_may_be_written_with_the_unit_of_its_field(cell, value):
+    definition = load_definition(
+        WORKFLOW.replace("{type: number}", '{type: number, unit: "%"}'), "w"
+    )
+    data = table({"name": "A", "staff": cell})
+    report = read_report(load_initiatives(MAPPING), definition, "2021", data)
+    assert (report.rows[0].values["staff"], report.findings) == (value, ())
 
 
 def test_a_finding_says_file_row_and_column():

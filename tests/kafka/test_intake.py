@@ -12,6 +12,7 @@ import pytest
 from kafka import KafkaConsumer
 from kafka.errors import CommitFailedError
 
+from consumers.kafka_commands import read_command
 from consumers.kafka_connection import make_topics
 from consumers.kafka_dead_letters import read_letters, settle
 from consumers.kafka_intake import KafkaIntake
@@ -123,12 +124,14 @@ def test_poison_first_in_line_is_put_aside_with_its_reason_and_holds_up_nobody(
         asking("x", kind="start-cas"),
         asking("y", nonsense=1),
         asking("z", data={"title": "x" * 20_000}),
+        b'{"kind": ["start-case"], "command_id": "v"}',
+        asking("w", reason="NUL: \x00"),
     ]
     send(open_settings, *poison, asking("good"))
     intake = taking()
     drain(intake)
     assert starts(house) == ["good"]
-    assert (intake.handled, intake.dead) == (1, 5)
+    assert (intake.handled, intake.dead) == (1, 7)
     letters = read_letters(open_settings)
     assert [letter.value for letter in letters] == poison
     assert {letter.topic for letter in letters} == {topics(open_settings)[0]}
@@ -138,8 +141,14 @@ def test_poison_first_in_line_is_put_aside_with_its_reason_and_holds_up_nobody(
     assert "did you mean 'start-case'?" in said[2]
     assert "/nonsense" in said[3]
     assert said[4].startswith("too large")
-    told = {reply["command_id"]: reply["outcome"] for reply in replies(open_settings)}
-    assert told == {"x": "dead-letter", "y": "dead-letter", "good": "done"}
+    assert "/kind: there is no command ['start-case']" in said[5]
+    assert said[6].startswith("/reason")
+
+
+def test_a_header_without_a_value_makes_no_command_unreadable():
+    """Other clients than ours send such headers."""
+    kind, command = read_command(asking("one"), {"traceparent": None, "other": None}, 10_000)
+    assert (kind, command.command_id, command.traceparent) == ("start-case", "one", None)
 
 
 def test_dead_letters_are_sent_again_once_and_dismissed_once(house, kafka, prefix, taking):

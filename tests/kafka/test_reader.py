@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka.errors import KafkaError
 
 from consumers.kafka_reader import Event, read
 from engine.errors import BadInput
@@ -90,6 +91,24 @@ def test_an_event_that_the_handler_fails_of_leaves_nothing_and_those_before_it_s
     assert (plan, 4) not in told(mine)
     read(note, settings.bootstrap, settings.topics.events, prefix, mine, idle_for=2)
     check(house, mine)
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError, KafkaError])
+def test_what_the_handler_raises_is_never_taken_for_trouble_with_the_broker(
+    house, settings, relaying, mine, prefix, error
+):
+    """Else it would be asked again and again, and nobody would hear why nothing goes on."""
+    fill(house, 1)
+    relaying(settings).catch_up()
+    warned: list[str] = []
+
+    def failing(_connection: sqlite3.Connection, _event: Event) -> None:
+        raise error("the service's own")
+
+    topic = settings.topics.events
+    with pytest.raises(error, match="the service's own"):
+        read(failing, settings.bootstrap, topic, prefix, mine, idle_for=60, warn=warned.append)
+    assert warned == []
 
 
 def test_two_readers_of_one_name_share_the_work_and_hand_nothing_over_twice(

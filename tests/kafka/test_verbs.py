@@ -41,6 +41,7 @@ def wired(pmo: Pmo, kafka: Broker, prefix: str) -> Pmo:
 
 
 def test_work_tells_kafka_and_check_says_that_all_is_well(wired, kafka, prefix):
+    assert " will be made" in wired.done("kafka", "check").out
     wired.done("start", "decision", "title=One")
     wired.done("work", "--once")
     records = read_all(kafka.bootstrap, f"{prefix}.events")
@@ -51,6 +52,8 @@ def test_work_tells_kafka_and_check_says_that_all_is_well(wired, kafka, prefix):
     found = wired.done("kafka", "check", "--json").json()
     assert (found["lag"], found["incidents"], found["lost"]) == (0, 0, 0)
     assert {topic["name"] for topic in found["topics"]} >= {f"{prefix}.events", f"{prefix}.replies"}
+    (line, *_) = (one for one in wired.done("kafka", "check").out.splitlines() if ".events" in one)
+    assert line.endswith(" ready")
     assert "the relay is 0 events behind" in wired.done("kafka", "check").out
     standings = {
         one["consumer"]: one["lag"] for one in wired.done("status", "--json").json()["consumers"]

@@ -154,6 +154,8 @@ def test_a_stream_is_read_in_order_after_a_version(log):
     assert [(r.position, r.event.version) for r in log.stream("A", after=2)] == [(3, 3), (5, 4)]
     assert log.stream("A", after=4) == []
     assert (log.version("A"), log.version("B"), log.version("C")) == (4, 1, 0)
+    assert log.versions({"A", "B", "C"}) == {"A": 4, "B": 1}
+    assert log.versions([]) == {}
 
 
 def test_reading_takes_up_to_a_limit_from_after_a_position(log):

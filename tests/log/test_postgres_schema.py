@@ -220,12 +220,64 @@ def test_a_check_from_a_position_trusts_what_comes_before(ledger, tamper):
             ),
             "the function refuse_changes is not what",
         ),
+        (
+            "ALTER FUNCTION pmo_log.append SECURITY INVOKER",
+            "the function append is not what",
+        ),
+        (
+            "ALTER FUNCTION pmo_log.append SET search_path = public",
+            "the function append is not what",
+        ),
+        (
+            "CREATE FUNCTION pmo_log.lock(x int) RETURNS void LANGUAGE sql AS ''",
+            "the function lock is not what",
+        ),
+        (
+            (
+                "CREATE OR REPLACE TRIGGER events_stay_as_written BEFORE DELETE ON pmo_log.events"
+                " EXECUTE FUNCTION pmo_log.refuse_changes();"
+                "ALTER TABLE pmo_log.events ENABLE ALWAYS TRIGGER events_stay_as_written"
+            ),
+            "the trigger events_stay_as_written is not what",
+        ),
+        (
+            (
+                "CREATE OR REPLACE TRIGGER events_stay_as_written BEFORE DELETE OR UPDATE OR"
+                " TRUNCATE ON pmo_log.events WHEN (false) EXECUTE FUNCTION pmo_log.refuse_changes();"
+                "ALTER TABLE pmo_log.events ENABLE ALWAYS TRIGGER events_stay_as_written"
+            ),
+            "the trigger events_stay_as_written is not what",
+        ),
+        (
+            "CREATE TABLE public.kid () INHERITS (pmo_log.events)",
+            "the rows of kid count as rows of pmo_log.events",
+        ),
+        ("ALTER TABLE pmo_log.events ENABLE ROW LEVEL SECURITY", "events hides rows"),
+        ("ALTER TABLE pmo_log.command_markers SET UNLOGGED", "command_markers would be empty"),
+        (
+            (
+                "ALTER TABLE pmo_log.events"
+                " DROP CONSTRAINT events_originator_id_originator_version_key"
+            ),
+            r"events has lost its UNIQUE \(originator_id, originator_version\)",
+        ),
+        (
+            "ALTER TABLE pmo_log.command_markers DROP CONSTRAINT command_markers_pkey",
+            r"command_markers has lost its PRIMARY KEY \(marker\)",
+        ),
+        ("GRANT UPDATE ON pmo_log.events TO pg_monitor", "pg_monitor may UPDATE events"),
+        ("GRANT EXECUTE ON FUNCTION pmo_log.append TO PUBLIC", "everybody may call append"),
     ],
 )
 def test_a_schema_that_was_tampered_with_is_found(owner, ledger, statement, told):
     owner.execute(statement)
     with pytest.raises(LogDamaged, match=told):
         ledger.check()
+
+
+def test_a_schema_in_which_roles_were_let_in_is_what_it_was_made_as(owner, app, ledger):
+    admit(owner, app)
+    assert ledger.check() == 6
 
 
 STRUCTURE = (

@@ -64,6 +64,6 @@ def test_a_reader_never_passes_over_a_missing_position(ledger, path, tamper):
     tamper("DELETE FROM events WHERE position = 3")
     with pytest.raises(LogDamaged, match="position 1: missing"):
         list(tail(ledger, 0, until=5))
-    with pytest.raises(LogDamaged, match="position 3: "):
-        list(tail(ledger, 3, until=5))
     assert [p for b in tail(ledger, 4, until=5) for p, _ in b] == [5]
+    with pytest.raises(LogDamaged, match="position 3: a reader has read an event there"):
+        list(tail(ledger, 3, until=5))

@@ -86,6 +86,22 @@ def test_a_step_that_was_only_to_prepare_and_fails_is_told_by_its_number() -> No
     assert result.failure.startswith("given, step 1: objective cannot start")
 
 
+def test_a_background_that_fails_is_told_where_it_stands() -> None:
+    text = """
+background:
+  - {start: objective, as: sam:visitor, data: {title: A}}
+scenarios:
+  - {scenario: One, when: {do: baseline}, then: {state: baselined}}
+  - {scenario: Two, when: {do: baseline}, then: {state: baselined}}
+"""
+    one, two = run(*load_scenarios(text, "x.yaml"), PUBLISHED)
+    assert one.stuck
+    assert two.stuck
+    assert one.where == two.where == "x.yaml:3:5"
+    assert one.failure == two.failure
+    assert one.failure.startswith("background, step 1: objective cannot start")
+
+
 def test_the_scenarios_in_the_guide_hold() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     (text,) = [block for block in blocks if "\nworkflow: waiver\n" in block and "\nkey: " in block]
@@ -206,8 +222,8 @@ def test_what_no_scenario_shows_is_told_guard_by_guard() -> None:
         "boil: evidence tap, older than",
         "boil: override, may override",
         "boil: override, says why",
-        "scrap: by",
-        "scrap: by",
+        "scrap (1 of 2): by",
+        "scrap (2 of 2): by",
     ]  # whether there are more than nine litres stops nobody: another way asks for less
     assert unwarned(kettle, nothing) == ["boil: needs", "boil: evidence tap, overridden"]
     assert unfired(kettle, nothing) == [

@@ -89,6 +89,47 @@ def test_without_a_calendar_to_count_by_a_state_with_deadlines_is_not_entered(
     assert [v.rule for v in refused.value.verdicts if not v.held] == ["deadline"]
 
 
+ERRAND = """
+workflow: errand
+version: 1
+title: Errand
+key: ERR
+calendar: {calendar}
+data: {{calendar: {{type: text}}}}
+states:
+  open: {{initial: true, deadline: {{within: 1 working day, then: end}}}}
+  done: {{final: true}}
+transitions: [{{trigger: end, from: open, to: done}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("calendar", "data"),
+    [("standard or usual", {}), ("data.calendar or usual", {"calendar": "standard"})],
+)
+def test_a_workflow_may_count_by_the_usual_week_where_no_calendar_is_in_force(
+    world, clock, calendar, data
+):
+    world.publish(ERRAND.format(calendar=calendar))
+    clock.at = "2026-04-02T09:00:00.000000Z"  # the day before a holiday of the calendar
+    key = world.start("errand", **data)
+    assert dues(world, key)[0][0] == "2026-04-06T22:59:59.999999Z"
+    assert world.events(key)[0].reads == {"CAL-standard": 1}
+    world.pull("CAL-standard", "end")
+    key = world.start("errand", **data)
+    assert dues(world, key)[0][0] == "2026-04-03T23:59:59.999999Z"
+    assert world.events(key)[0].reads == {"CAL-standard": 2}, "none may come meanwhile, either"
+    if data:
+        assert dues(world, world.start("errand"))[0][0] == "2026-04-03T23:59:59.999999Z"
+
+
+def test_a_calendar_that_is_in_force_and_cannot_be_counted_by_is_not_passed_over(world):
+    world.publish(ERRAND.format(calendar="standard or usual"))
+    world.pull("CAL-standard", "revise", zone="Mars/Olympus")
+    with pytest.raises(Refused, match="no time zone 'Mars/Olympus'"):
+        world.start("errand")
+
+
 def test_a_due_date_in_the_past_is_refused_at_the_step_with_its_reason(world):
     with pytest.raises(Refused, match=r"data.due is 2026-03-01, which is past"):
         world.start("task", due="2026-03-01")

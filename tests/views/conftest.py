@@ -29,6 +29,7 @@ from engine.events import (
 )
 from engine.store.log import Append, Appended, Log
 from engine.store.memory import MemoryLog
+from engine.store.postgres import PostgresLog
 from engine.store.sqlite import SQLiteLog
 from projections.postgres import PostgresPlace
 from projections.runner import Runner
@@ -44,7 +45,10 @@ FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
-def opened(store: str, folder: Path) -> Log:
+def opened(store: str, folder: Path, database: str = "") -> Log:
+    """A log on the store that the views are on; ``database`` where that is PostgreSQL."""
+    if store == "postgres":
+        return PostgresLog(database)
     return SQLiteLog(folder / "ledger.db") if store == "sqlite" else MemoryLog()
 
 
@@ -184,8 +188,9 @@ def store(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def log(store: str, tmp_path: Path) -> Iterator[Log]:
-    log = opened(store, tmp_path)
+def log(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Log]:
+    database = request.getfixturevalue("database") if store == "postgres" else ""
+    log = opened(store, tmp_path, database)
     yield log
     log.close()
 

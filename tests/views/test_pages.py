@@ -1,9 +1,12 @@
 """Pages of large registers are found by walking an index: the same rows as by sorting them all."""
 
+from contextlib import closing
+
 import pytest
 
+from engine.errors import StoreFailed
 from projections.register_pages import Where, page
-from projections.store import Tables
+from projections.store import Tables, open_for_writing
 
 NEXT = "2026-02-01"
 
@@ -60,19 +63,53 @@ def test_what_is_missing_comes_last_on_either_way(history, runner, look):
     assert first.total == 100
 
 
-def test_a_field_that_a_later_version_brings_gets_its_index(history, runner, look, store):
+def test_a_field_that_a_later_version_brings_gets_its_index(
+    history, runner, look, store, monkeypatch
+):
+    monkeypatch.setattr("projections.sqlite._LARGE", 1)
     history.write(history.definition())
     runner.catch_up()
     more = {"title": {"type": "text"}, "due": {"type": "date"}, "notes": {"type": "text"}}
-    history.write(history.definition(2, data=more))
+    history.write(history.definition(2, data=more), history.observed("A-001", {}))
     runner.catch_up()
-    indexed = names(look(), store)
+    tables = look()
+    page(tables, "plan", sort="due", where=[Where("notes", "contains", "x")])
+    indexed = names(tables, store)
     assert "register_plan_by_due" in indexed
     assert not any(name.endswith("_notes") for name in indexed)
     runner.rebuild()
+    page(look(), "plan", sort="due")
     assert {name.split("register_")[1] for name in names(look(), store)} == {
         name.split("register_")[1] for name in indexed
     }
+
+
+def test_an_index_of_a_field_is_made_when_somebody_asks_a_large_register(many, store, monkeypatch):
+    if store == "postgres":
+        pytest.skip("the server has every index that is foreseen")
+    asked = {"sort": "cost", "where": [Where("order", "<", 5)]}
+    without = page(many, "plan", **asked)
+    assert "register_plan_by_cost" not in names(many, store)
+    monkeypatch.setattr("projections.sqlite._LARGE", 100)
+    for _ in range(2):
+        assert page(many, "plan", **asked) == without
+        assert {"register_plan_by_cost", "register_plan_by_order"} <= names(many, store)
+    assert "register_plan_by_title" not in names(many, store)
+    with pytest.raises(StoreFailed, match="readonly"):
+        many.run("DELETE FROM cases")
+
+
+def test_a_reader_goes_without_an_index_while_somebody_writes(
+    many, look, place, store, monkeypatch
+):
+    if store == "postgres":
+        pytest.skip("the server has every index that is foreseen")
+    monkeypatch.setattr("projections.sqlite._LARGE", 100)
+    with closing(open_for_writing(place)) as other, other.transaction():
+        assert page(many, "plan", sort="cost").total == 200
+        assert "register_plan_by_cost" not in names(many, store)
+    page(many, "plan", sort="cost")
+    assert "register_plan_by_cost" in names(many, store)
 
 
 def names(tables: Tables, store: str):

@@ -83,14 +83,12 @@ def write(log: Log, told: list[Said]) -> None:
 def kept(store: str) -> Iterator[tuple[Log, Path | Place]]:
     """A log of an example's own, and where its views are."""
     with tempfile.TemporaryDirectory() as folder:
-        log = opened(store, Path(folder))
-        if store == "postgres":
-            address = server().new_database()
-            yield log, PostgresPlace(address)
-            server().drop_database(address)
-        else:
-            yield log, Path(folder) / "views.db"
+        address = server().new_database() if store == "postgres" else ""
+        log = opened(store, Path(folder), address)
+        yield log, PostgresPlace(address) if address else Path(folder) / "views.db"
         log.close()
+        if address:
+            server().drop_database(address)
 
 
 @STORES

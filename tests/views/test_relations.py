@@ -272,6 +272,11 @@ def test_a_workflow_that_is_not_published_is_named(plans):
     assert "T1 needs the workflows side-plan and x, which are not published" in str(caught.value)
 
 
+def test_a_name_with_a_dash_is_told_how_it_is_written(plans):
+    with pytest.raises(NotFound, match=r"in SQL a dash is an underscore: side_plan"):
+        rows(plans, "SELECT 1 FROM side-plan AS s")
+
+
 @pytest.mark.parametrize("table", ["audit", "register_plan", "sqlite_master", "pragma_table_list"])
 def test_tables_of_ours_are_not_reached(plans, table):
     with pytest.raises(NotFound, match="not published"):

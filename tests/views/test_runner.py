@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,20 @@ def test_poison_is_parked_with_what_follows_it_in_its_stream_and_all_else_goes_o
     assert case(look(), "C-1") is not None
     assert look().run("SELECT count(*) FROM audit") == [(7,)]
     runner.close()
+
+
+@pytest.mark.parametrize("others", [1, 200])
+def test_a_text_that_the_database_cannot_keep_holds_up_no_other_case(
+    store, log, history, runner, look, others
+):
+    """PostgreSQL keeps no NUL character, and an event that has one would have stopped all views."""
+    history.write(history.definition(), history.started("A-1", "open"))
+    history.write(replace(history.transitioned("A-1", "close", "open", "shut"), reason="a\x00b"))
+    history.write(*(history.started(f"B-{n}", "open") for n in range(others)))
+    assert runner.catch_up() == log.head()
+    (last,) = look().run("SELECT max(position) FROM audit")
+    assert last == (log.head(),)
+    assert runner.status().parked == (1 if store == "postgres" else 0)
 
 
 def test_what_was_parked_is_projected_in_order_once_it_is_mended(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from email.utils import format_datetime
 import pytest
 from standardwebhooks import WebhookVerificationError
 
+from consumers import webhook_sending
 from consumers.runner import BEHIND, MayPass
 from consumers.store import Store
 from engine import canonical
@@ -201,6 +203,32 @@ def test_an_answer_that_comes_drop_by_drop_has_to_end(house, receive):
     with pytest.raises(MayPass):
         webhook.send("id", b"{}")
     assert time.monotonic() - started < 5
+
+
+def test_when_the_time_is_over_before_there_is_a_connection_nothing_is_posted(
+    house, receiver, monkeypatch
+):
+    """Else nobody would be left to cut off an answer that comes drop by drop."""
+
+    def resolve(*_):
+        threading.Event().wait(0.3)
+        return [(int(socket.AF_INET), "127.0.0.1")]
+
+    monkeypatch.setattr(webhook_sending, "resolve", resolve)
+    webhook = house.webhook(receiver.url, answers_within=0.1)
+    with pytest.raises(MayPass, match="it took too long"):
+        webhook.send("id", b"{}")
+    assert receiver.got == []
+
+
+def test_an_address_that_is_silent_leaves_time_to_the_next(house, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = [(int(socket.AF_INET), "127.0.0.1"), (int(socket.AF_INET), "127.0.0.2")]
+        monkeypatch.setattr(webhook_sending, "resolve", lambda *_: there)
+        port = silent.getsockname()[1]
+        webhook = house.webhook(f"https://127.0.0.1:{port}/", answers_within=1.0)
+        with pytest.raises(MayPass, match="Connection refused"):
+            webhook.send("id", b"{}")
 
 
 def test_an_endless_answer_is_not_read_to_its_end(house, receive):

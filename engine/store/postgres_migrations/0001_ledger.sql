@@ -90,10 +90,10 @@ $$;
 CREATE TRIGGER events_are_added_at_the_end AFTER INSERT ON pmo_log.events
 REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION pmo_log.refuse_gaps();
 
-CREATE TRIGGER events_stay_as_written BEFORE UPDATE OR DELETE OR TRUNCATE ON pmo_log.events
+CREATE TRIGGER events_stay_as_written BEFORE DELETE OR UPDATE OR TRUNCATE ON pmo_log.events
 FOR EACH STATEMENT EXECUTE FUNCTION pmo_log.refuse_changes();
 
-CREATE TRIGGER markers_stay_as_written BEFORE UPDATE OR DELETE OR TRUNCATE ON pmo_log.command_markers
+CREATE TRIGGER markers_stay_as_written BEFORE DELETE OR UPDATE OR TRUNCATE ON pmo_log.command_markers
 FOR EACH STATEMENT EXECUTE FUNCTION pmo_log.refuse_changes();
 
 -- Else a session that says it replicates would not wake them.

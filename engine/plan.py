@@ -1,0 +1,56 @@
+"""A step made ready: what its definition settles once for all is not asked at every command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from engine.attempt import Attempt, Guard, Judge
+from engine.definition import Definition, Override, Step, Transition
+from engine.events import Verdict
+from engine.guards import guards_of
+from engine.standing import Standing, standing_of
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``name``: what the step records is called. ``standing`` tells as what an actor takes it."""
+
+    step: Step
+    name: str
+    standing: Callable[[Attempt], Standing]
+    stays: bool
+    guards: tuple[Guard, ...]
+    judges: tuple[Judge, ...]
+
+    def holds(self, attempt: Attempt) -> bool:
+        """Evaluate every guard, keep every verdict; whether nothing stands against the step."""
+        verdicts = tuple([judge(attempt) for judge in self.judges])
+        if self.step.override and attempt.overriding:
+            verdicts = self._overridden(verdicts, self.step.override)
+        attempt.tried.append((self.step, verdicts))
+        return not [v for v in verdicts if not v.held and v.weight == "shall"]
+
+    def judge(self, attempt: Attempt) -> tuple[Verdict, ...]:
+        """Every guard's answer."""
+        return tuple([judge(attempt) for judge in self.judges])
+
+    def _overridden(self, verdicts: tuple[Verdict, ...], said: Override) -> tuple[Verdict, ...]:
+        return tuple(
+            replace(verdict, weight="overridden")
+            if not verdict.held and guard.kind in said.of
+            else verdict
+            for guard, verdict in zip(self.guards, verdicts, strict=True)
+        )
+
+
+def plan_of(step: Step, definition: Definition) -> Plan:
+    guards = guards_of(step, definition)
+    return Plan(
+        step=step,
+        name=definition.emits(step),
+        standing=standing_of(step, definition),
+        stays=isinstance(step, Transition) and step.to is None,
+        guards=guards,
+        judges=tuple(guard.judge for guard in guards),
+    )

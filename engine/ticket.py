@@ -1,0 +1,42 @@
+"""A command that waits for its answer, and what it is known by when it is sent again."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from engine import canonical, ids
+from engine.commands import Command
+from engine.errors import BadInput, PmoError
+from engine.receipt import Receipt
+
+
+@dataclass(slots=True)
+class Ticket:
+    """``marker`` stands for the command's id in the log, ``fingerprint`` for its content."""
+
+    command: Command
+    marker: bytes
+    fingerprint: bytes
+    answer: Receipt | PmoError | None = None
+
+
+def ticket_of(command: Command) -> Ticket:
+    """The answer is there already where the command cannot be written down."""
+    marker = ids.marker(command.command_id)
+    try:
+        content = canonical.encode_simple([type(command).__name__, command], _said)
+    except TypeError as error:
+        what = f"holds what JSON cannot say: {error}"
+        return Ticket(command, marker, b"", BadInput.one("/data", what, "send plain JSON"))
+    return Ticket(command, marker, hashlib.sha256(content).digest())
+
+
+def _said(part: BaseModel) -> dict[str, object]:
+    """What a command says; what it leaves out stays out, so new optional fields change nothing."""
+    said = part.__dict__
+    # All that a command can leave out is empty then: only what was set need be looked at.
+    names = part.__pydantic_fields_set__ if isinstance(part, Command) else said
+    return {name: value for name in names if (value := said[name]) or value == 0}
