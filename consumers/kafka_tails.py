@@ -53,10 +53,9 @@ def read_tails(
 ) -> dict[Place, Told | None]:
     """What the last message of each partition told, its position in that header.
 
-    Position 0 where nothing was ever told, ``None`` where it cannot be known: the messages
-    have expired, or the last is none of ours. ``counts``: the partitions of each topic.
-
-    Raises ``MayPass``.
+    Position 0 where nothing was ever told, ``None`` where it cannot be known: the messages have
+    expired, or the last is none of ours. ``counts``: the partitions of each topic. Raises
+    ``MayPass``.
     """
     with (
         plainly(settings),
