@@ -323,15 +323,21 @@ def test_what_waits_says_until_when(dated):
     assert late["late"] == "overdue"
 
 
-def test_what_has_no_day_is_an_option_and_waits_only_on_request(dated, history, runner):
-    history.write(history.started("P-2", "open", MARCH))
+def test_what_has_no_day_is_an_option_and_waits_only_on_request(history, runner, look):
+    due = Due(at=recorded(APRIL), share="100%", then="close")
+    history.write(
+        history.definition(**PLAN_RULES),
+        history.started("P-1", "open", MARCH, deadlines=(due,)),
+        history.started("P-2", "open", MARCH),
+    )
     runner.catch_up()
-    assert column_of(dated) == ["P-1"]
-    assert column_of(dated, options="no") == ["P-1"]
-    assert column_of(dated, options="yes") == ["P-1", "P-2"]
+    views = look()
+    assert waiting_in_april(views) == ["P-1"]
+    assert waiting_in_april(views, options="no") == ["P-1"]
+    assert waiting_in_april(views, options="yes") == ["P-1", "P-2"]
 
 
-def column_of(views, **words):
-    """The cases that wait for an owner on a day in April."""
+def waiting_in_april(views, **words):
+    """The cases that wait for an owner."""
     found = opened(views, "waiting", {"role": "owner", **words}, as_of="2026-04-20")
     return [row["key"] for row in found]
