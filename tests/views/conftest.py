@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,15 @@ class History:
     def __init__(self, log: Log) -> None:
         self.log = log
         self._versions: dict[str, int] = {}
+        self._recorded_at = ""
 
     def write(self, *events: AnyEvent) -> None:
-        """One command for each event, all in one group."""
+        """One command for each event, all in one group. What is told of an earlier day than what is
+        in the log is recorded when that was: the log takes nothing that was decided long before."""
         appends = []
         for event in events:
+            self._recorded_at = max(self._recorded_at, event.recorded_at)
+            event = replace(event, recorded_at=self._recorded_at)
             marker = os.urandom(16)
             expected = {event.stream: event.version - 1}
             appends.append(Append((event,), expected, marker, sha256(marker).digest()))
