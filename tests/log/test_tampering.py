@@ -193,8 +193,6 @@ TRIGGER = "CREATE/**/TRIGGER quiet AFTER INSERT ON events BEGIN SELECT 1; END"
         ("CREATE TABLE more (x)", "more is a table that"),
         (f"INSERT INTO sqlite_schema VALUES ('trigger', 'quiet', 'events', 0, '{TRIGGER}')",
          "quiet is a trigger that"),
-        (f"INSERT INTO sqlite_schema VALUES ('table', 'quiet', 'events', 0, '{TRIGGER}')",
-         "quiet is a table that"),
     ],
 )  # fmt: skip
 def test_whatever_the_ledger_was_not_made_with_is_named(ledger, path, statement, told):
