@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from functools import partial
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -114,9 +113,13 @@ class Strict(APIRoute):
 
 def _check_query(given: Iterable[str], known: list[str]) -> None:
     if odd := [name[:100] for name in given if name not in known]:
-        mend = partial(suggest, known=known) if known else lambda _: "nothing can be asked here"
-        told = [Problem(f"query/{name}", "is no parameter here", mend(name)) for name in odd]
-        raise problems.unreadable(told)
+        none = "nothing can be asked here"
+        raise problems.unreadable(
+            Problem(
+                f"query/{name}", "is no parameter here", suggest(name, known) if known else none
+            )
+            for name in odd
+        )
 
 
 class Watch:
@@ -295,6 +298,7 @@ def _add_feed(app: FastAPI, served: Served) -> None:
     async def read_feed(
         request: Request,
         after: Position = 0,
+        seen: Annotated[Text | None, Query()] = None,
         limit: Limit = 100,
         wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 0,
         workflow: Filters = [],  # noqa: B006  it is not changed
@@ -305,14 +309,16 @@ def _add_feed(app: FastAPI, served: Served) -> None:
         wanted = Wanted(frozenset(workflow), frozenset(type), frozenset(case))
         accepted = request.headers.get("Accept", "")
         if _STREAM in accepted:
-            after = after if last_event_id is None else _read_position(last_event_id)
-            await served.feed.check(after)
+            if last_event_id is not None:
+                after, seen = _read_position(last_event_id), None
+            await served.feed.check(after, seen)
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             if "pmo.head" in request.scope:
                 return Response(media_type=_STREAM, headers=headers)
             request.scope["pmo.stream"] = True
             stream = _counted(served, served.feed.stream(after, wanted))
             return StreamingResponse(stream, media_type=_STREAM, headers=headers)
+        await served.feed.check(after, seen)
         page = await served.feed.page(after, limit, wanted, wait)
         headers = {"Pmo-Next-After": str(page.reached), "Cache-Control": "no-store"}
         if _BATCH in accepted:
