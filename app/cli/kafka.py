@@ -15,6 +15,8 @@ from app.places import Address
 from engine.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from app.settings import Settings
     from consumers.kafka_settings import KafkaSettings
 
@@ -168,18 +170,19 @@ _IDLE = 3.0
 """Seconds without a message after which there are none: joining the group takes most of it."""
 
 
-def _list(letters: list[Any], as_json: bool) -> None:
+def _list(letters: Iterator[Any], as_json: bool) -> None:
     if as_json:
         print_json([_described(one) for one in letters])
         return
-    if not letters:
-        click.echo("there are no dead letters")
+    one = None
     for one in letters:
         click.echo(f"{one.number}  {one.topic} {one.place}")
         click.echo(dim(f"    put aside {show_moment(one.put_aside_at)}"))
         for line in one.reason.splitlines():
             click.echo(f"    {clean(line)}")
         click.echo(f"    {clean(one.value[:200].decode(errors='backslashreplace'))}")
+    if one is None:
+        click.echo("there are no dead letters")
 
 
 def _described(letter: Any) -> dict[str, Any]:
