@@ -130,9 +130,15 @@ def dead_letters_command(replay: bool, dismiss: bool, home: Address, as_json: bo
 
 @kafka_command.command("intake")
 @click.option("--once", is_flag=True, help="Handle what there is, and stop.")
+@click.option(
+    "--instance",
+    metavar="NAME",
+    help="This process's own name among several: killed and back, it goes on at once, and not after"
+    " ten seconds.",
+)
 @options.home_option
 @options.json_option
-def intake_command(once: bool, home: Address, as_json: bool) -> None:
+def intake_command(once: bool, instance: str | None, home: Address, as_json: bool) -> None:
     """Take commands from the topics of the intake, and answer them. Ctrl-C ends it.
 
     Any number of these may run, here and elsewhere: every command has one effect.
@@ -153,7 +159,7 @@ def intake_command(once: bool, home: Address, as_json: bool) -> None:
     stop = threading.Event()
     with Home.open(home) as opened:
         settings, _ = _read(opened)
-        intake = KafkaIntake(opened.service, settings, told=tell)
+        intake = KafkaIntake(opened.service, settings, told=tell, instance=instance)
         try:
             intake.run(stop, idle_for=_IDLE if once else None)
         except KeyboardInterrupt:

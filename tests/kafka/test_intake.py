@@ -171,6 +171,27 @@ def test_dead_letters_are_sent_again_once_and_dismissed_once(house, kafka, prefi
     assert settle(mended, send=True) == (0, [])
 
 
+def test_an_intake_that_is_back_under_its_name_goes_on_at_once(
+    house, open_settings, taking, apache_kafka, monkeypatch
+):
+    """And not only when the session of the one that was killed has timed out."""
+    made: list[Any] = []
+
+    def patient(*topics: str, **options: Any) -> Any:
+        made.append(KafkaConsumer(*topics, **options | {"session_timeout_ms": 200_000}))
+        return made[-1]
+
+    monkeypatch.setattr("consumers.kafka_intake.KafkaConsumer", patient)
+    send(open_settings, asking("one"))
+    first = taking(instance="a")
+    wait_until(lambda: first.step() or starts(house))
+    send(open_settings, asking("two"))
+    second = taking(instance="a")  # and the first is heard of no more
+    wait_until(lambda: second.step() or "two" in starts(house))
+    assert starts(house) == ["one", "two"]
+    assert len(made) == 2
+
+
 def test_dead_letters_are_dealt_with_page_by_page(open_settings, taking, monkeypatch):
     """However many there are; and those before a trouble are not sent a second time."""
     monkeypatch.setattr(kafka_dead_letters, "_PAGE", 3)
