@@ -6,7 +6,7 @@ of a group of its own, so what was sent again, or dismissed, is not listed any m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -29,6 +29,8 @@ _REASON, _TOPIC, _PLACE, _AT, _CUT = (
 )
 _OURS = (_REASON, _TOPIC, _PLACE, _AT, _CUT)
 _SHOWN = 1_000
+_PAGE = 100
+"""Letters that are in memory at a moment: each may be as large as a topic takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,48 +71,53 @@ def cut(message: Message) -> Message:
     )
 
 
-def read_letters(settings: KafkaSettings) -> list[Letter]:
+def read_letters(settings: KafkaSettings) -> Iterator[Letter]:
     """Those not dealt with, in the order of each partition. Raises ``MayPass``."""
-    with _opened(settings) as (_, found):
-        return found
+    with _opened(settings) as (_, pages):
+        for page in pages:
+            yield from page
 
 
 def settle(settings: KafkaSettings, *, send: bool) -> tuple[int, list[Letter]]:
     """Send every letter again to the topic it came to, or (without ``send``) dismiss them all.
 
     How many were sent or dismissed, and which were not sent because they cannot be: they are dealt
-    with, too, and are for the operator to look at. Raises ``MayPass``.
+    with, too, and are for the operator to look at. Raises ``MayPass``: those before it are dealt
+    with.
     """
     intake = _intake(settings)
-    with _opened(settings) as (consumer, letters):
-        stuck = [
-            one
-            for one in letters
-            if send and (one.cut_from is not None or one.topic not in intake.topics)
-        ]
-        ready = [one for one in letters if one not in stuck]
-        if send and ready:
-            _send(settings, ready)
-        if letters:
-            with plainly(settings):
-                consumer.commit(_ends(consumer))
-    return len(ready), stuck
-
-
-def _send(settings: KafkaSettings, letters: Sequence[Letter]) -> None:
     delivery = Delivery(settings, "dead-letters", lambda _: EVENTS_KEPT)
+    count, stuck = 0, list[Letter]()
     try:
-        refused = delivery.deliver(
-            [Message(one.topic, one.key, one.value, list(one.headers)) for one in letters]
-        )
+        with _opened(settings) as (consumer, pages):
+            for page in pages:
+                odd = [
+                    one
+                    for one in page
+                    if send and (one.cut_from is not None or one.topic not in intake.topics)
+                ]
+                ready = [one for one in page if one not in odd]
+                if send and ready:
+                    _send(delivery, ready)
+                consumer.commit(_ends(consumer))
+                count += len(ready)
+                stuck += odd
     finally:
         delivery.give_up()
+    return count, stuck
+
+
+def _send(delivery: Delivery, letters: Sequence[Letter]) -> None:
+    refused = delivery.deliver(
+        [Message(one.topic, one.key, one.value, list(one.headers)) for one in letters]
+    )
     if refused:
         raise MayPass("; ".join(refused.values()))
 
 
 @contextmanager
-def _opened(settings: KafkaSettings) -> Iterator[tuple[Any, list[Letter]]]:
+def _opened(settings: KafkaSettings) -> Iterator[tuple[Any, Iterator[list[Letter]]]]:
+    """The consumer, which stands behind the page that was taken last, and the pages."""
     intake = _intake(settings)
     topic = intake.dead_letters
     count = read_topics(settings, [topic])[topic].partitions
@@ -131,14 +138,19 @@ def _opened(settings: KafkaSettings) -> Iterator[tuple[Any, list[Letter]]]:
         begins = consumer.beginning_offsets(parts) if parts else {}
         for part in parts:
             consumer.seek(part, max(consumer.committed(part) or 0, begins[part]))
-        letters: list[Letter] = []
-        give_up = monotonic() + settings.answers_within
-        while any(consumer.position(part) < ends[part] for part in parts):
-            if monotonic() > give_up:
-                raise MayPass("kafka: the dead letters could not be read in time")
-            for records in consumer.poll(timeout_ms=500).values():
-                letters += map(_letter, records)
-        yield consumer, letters
+        yield consumer, _pages(consumer, ends, settings.answers_within)
+
+
+def _pages(consumer: Any, ends: Mapping[Any, int], patience: float) -> Iterator[list[Letter]]:
+    """Up to where the topic ended when it was opened; no page may take longer than ``patience``."""
+    give_up = monotonic() + patience
+    while any(consumer.position(part) < end for part, end in ends.items()):
+        found = consumer.poll(timeout_ms=500, max_records=_PAGE)
+        if page := [_letter(record) for records in found.values() for record in records]:
+            yield page
+            give_up = monotonic() + patience
+        elif monotonic() > give_up:
+            raise MayPass("kafka: the dead letters could not be read in time")
 
 
 def _ends(consumer: Any) -> dict[Any, Any]:

@@ -32,6 +32,10 @@ _LINGER = 250
 """Milliseconds. Nothing waits so long: whatever is sent is flushed at once when all of it has been
 handed over. Until then the client would send a few messages at a time, and be in our way."""
 _LARGEST_REQUEST = 16 * 1024 * 1024
+_LARGE = 8_000
+"""Bytes of a value that a topic may not take any more, if its limit was lowered since it was asked
+for it. Nothing of the same key follows such a one before it is acknowledged. Most events have a
+tenth of that, and are not waited for one by one: no topic of use takes so little."""
 _AROUND_A_RECORD = 110
 """Bytes that a batch of one record has around key, value and headers, at most."""
 
@@ -94,46 +98,83 @@ class Delivery:
         same key and comes after it is not sent. Raises ``MayPass`` when it is not known of all
         others that they are durable: send them again.
         """
-        self.ready({message.topic for message in messages})
-        refused, ready = self._sort_out(messages)
-        try:
-            with plainly(self.settings):
-                producer = self._open()
-                counts = {topic: state.partitions for topic, state in self._topics.items()}
-                futures = []
-                for place in ready:
-                    topic, key, value, headers = messages[place]
-                    partition = partition_of(key, counts[topic])
-                    futures.append(producer.send(topic, value, key, headers, partition))
-                # Longer than any message may wait: when this returns none can still be sent late.
-                producer.flush(self.settings.answers_within + 30)
-                for place, future in zip(ready, futures, strict=True):
-                    if not future.failed():
-                        continue
-                    if not isinstance(future.exception, _TOO_LARGE):
-                        raise future.exception
-                    refused[place] = f"{messages[place].topic} refused it: {future.exception}"
-        except MayPass:
+        names = {message.topic for message in messages}
+        refused: dict[int, str] = {}
+        left: Sequence[int] = range(len(messages))
+        at_once = len(messages)
+        while left:
+            try:
+                self.ready(names)
+                ready, left = self._sort_out(messages, left, refused, at_once)
+                with plainly(self.settings):
+                    failed = self._send(messages, ready)
+            except MayPass:
+                self.give_up()
+                raise
+            if not failed:
+                continue
+            # A topic takes less than it did. The producer has stopped at that, and what it had not
+            # sent yet has failed with the same words: so ask again what fits, and send fewer.
             self.give_up()
-            raise
-        self.acknowledged += len(ready)
+            if len(ready) > 1:
+                left = sorted([*failed, *left])
+                at_once = len(ready) // 2
+            else:
+                refused |= failed
         return refused
 
-    def _sort_out(self, messages: Sequence[Message]) -> tuple[dict[int, str], list[int]]:
-        """Those that are too large, and those to be sent, by their places."""
-        refused: dict[int, str] = {}
-        ready = []
-        stuck: set[tuple[str, bytes]] = set()
-        for place, message in enumerate(messages):
+    def _sort_out(
+        self,
+        messages: Sequence[Message],
+        places: Sequence[int],
+        refused: dict[int, str],
+        at_once: int,
+    ) -> tuple[list[int], list[int]]:
+        """The places of those to be sent now, and of those to be sent after; what is too large is
+        added to ``refused``."""
+        ready: list[int] = []
+        later: list[int] = []
+        stuck = {(messages[place].topic, messages[place].key) for place in refused}
+        awaited: set[tuple[str, bytes]] = set()
+        for place in places:
+            message = messages[place]
             at = message.topic, message.key
-            if stuck and at in stuck:
+            if at in stuck:
                 continue
-            if why := self.too_large(message):
+            if at in awaited or len(ready) == at_once:
+                later.append(place)
+            elif why := self.too_large(message):
                 refused[place] = why
                 stuck.add(at)
             else:
                 ready.append(place)
-        return refused, ready
+                if len(message.value) > _LARGE:
+                    awaited.add(at)
+        return ready, later
+
+    def _send(self, messages: Sequence[Message], places: Sequence[int]) -> dict[int, str]:
+        """Until each is acknowledged, or has failed; those, if one of them was too large. Raises
+        what else keeps any of them from being acknowledged."""
+        producer = self._open()
+        counts = {topic: state.partitions for topic, state in self._topics.items()}
+        futures = []
+        for place in places:
+            topic, key, value, headers = messages[place]
+            partition = partition_of(key, counts[topic])
+            futures.append(producer.send(topic, value, key, headers, partition))
+        # Longer than any message may wait: when this returns none can still be sent late.
+        producer.flush(self.settings.answers_within + 30)
+        failed = {
+            place: future.exception
+            for place, future in zip(places, futures, strict=True)
+            if future.failed()
+        }
+        self.acknowledged += len(places) - len(failed)
+        if failed and not any(isinstance(error, _TOO_LARGE) for error in failed.values()):
+            raise next(iter(failed.values()))
+        return {
+            place: f"{messages[place].topic} refused it: {error}" for place, error in failed.items()
+        }
 
     def give_up(self) -> None:
         """Drop the producer, and what was known of topics: the next one begins afresh."""

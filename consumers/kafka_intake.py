@@ -68,9 +68,11 @@ class KafkaIntake:
         clock: Clock | None = None,
         told: Callable[[PmoError, float], object] | None = None,
         group: int = GROUP,
+        instance: str | None = None,
     ) -> None:
-        """``told`` hears why it waits, and for how many seconds. Raises ``BadInput`` where the
-        settings have no intake."""
+        """``told`` hears why it waits, and for how many seconds. ``instance``: a name of this
+        process's own in the consumer group; back under it, it has its partitions at once. Raises
+        ``BadInput`` where the settings have no intake."""
         if settings.intake is None:
             raise BadInput.one("kafka", "there is no intake in the settings", "see docs/kafka.md")
         self._service = service
@@ -79,6 +81,7 @@ class KafkaIntake:
         self._clock = clock or SystemClock()
         self._told = told
         self._group = group
+        self._instance = instance
         self._delivery = Delivery(settings, "intake", self._kept)
         self._consumer: Any = None
         self.handled = 0
@@ -186,6 +189,7 @@ class KafkaIntake:
                 *self._intake.topics,
                 **options(self._settings, "intake"),
                 group_id=self._intake.group,
+                group_instance_id=self._instance,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 allow_auto_create_topics=False,

@@ -14,6 +14,8 @@ an event that is told again is ever noticed: it needs no offsets in Kafka, and n
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -29,6 +31,7 @@ from engine import canonical
 from engine.errors import BadInput
 from projections.store import sql_beside
 
+LOG = logging.getLogger("pmo.kafka")
 AT_ONCE = 200
 
 _NEEDED = {"ce_id", "ce_type", "ce_subject", "ce_sequence"}
@@ -68,7 +71,28 @@ class Event:
         return str(self.body["name"])
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that says it is an event, and is none; ``why``, and where it is in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+    why: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+    @property
+    def id(self) -> str:
+        """Its own as far as that can be: of a topic that was made anew others have its place."""
+        place = f"{self.topic}/{self.partition}/{self.offset}/".encode()
+        told = hashlib.sha256(place + (self.value or b"")).hexdigest()
+        return f"unreadable/{told[:40]}"
+
+
 Handler = Callable[[Any, Event], object]
+OnUnreadable = Callable[[Any, Unreadable], object]
 
 
 def read(
@@ -82,6 +106,8 @@ def read(
     idle_for: float | None = None,
     at_once: int = AT_ONCE,
     warn: Callable[[str], object] | None = None,
+    on_unreadable: OnUnreadable | None = None,
+    group_instance_id: str | None = None,
     **options: Any,
 ) -> int:
     """Hand every event to ``handler(connection, event)``; how many were new.
@@ -90,18 +116,27 @@ def read(
     one reader from another: several processes of one name share the partitions, over one database.
     ``options`` are for ``kafka.KafkaConsumer`` (security). ``warn`` hears why it waits.
 
-    What the handler raises is raised here, and nothing of that event is kept: everything before it
+    ``group_instance_id``, one for each process and the same when it is back: it has its partitions
+    at once then. Without, they wait for the session of the process that was killed to time out.
+
+    A message with the headers of an event that cannot be read is passed over, since it would hold
+    up all that comes after it for ever: that is logged (``pmo.kafka``), and
+    ``on_unreadable(connection, message)`` may write it down, in the same transaction.
+
+    What a handler raises is raised here, and nothing of that event is kept: everything before it
     is. Raises ``BadInput`` for a connection that commits by itself, since its effects could not be
     kept together.
     """
-    reader = _Reader(handler, name, connection)
+    reader = _Reader(handler, on_unreadable, name, connection)
     stop = stop or threading.Event()
     wanted = [topics] if isinstance(topics, str) else list(topics)
     tries = 0
     while not stop.is_set():
         try:
-            with closing(_consumer(bootstrap, name, options)) as consumer:
+            with closing(_consumer(bootstrap, name, group_instance_id, options)) as consumer:
                 fresh = _Fresh()
+                for topic in wanted:  # else the group first gives out none, and then again
+                    consumer.partitions_for_topic(topic)
                 consumer.subscribe(wanted, listener=fresh)
                 silence = Silence()
                 while not stop.is_set():
@@ -124,7 +159,13 @@ def read(
 
 
 class _Reader:
-    def __init__(self, handler: Handler, name: str, connection: Connection) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        on_unreadable: OnUnreadable | None,
+        name: str,
+        connection: Connection,
+    ) -> None:
         if _commits_by_itself(connection):
             raise BadInput.one(
                 "connection",
@@ -132,10 +173,12 @@ class _Reader:
                 "open it without autocommit (sqlite3: not isolation_level=None)",
             )
         self._handler = handler
+        self._on_unreadable = on_unreadable
         self._name = name
         self._connection = connection
         self._mark = "?" if type(connection).__module__.startswith("sqlite3") else "%s"
         self.count = 0
+        self.unreadable = 0
         self.failed = False  # the handler or the service's own database, and not Kafka
         self._run("seen")
         self._run("read")
@@ -159,12 +202,19 @@ class _Reader:
 
     def _take(self, records: Sequence[Any]) -> None:
         new, self.failed = 0, True
+        unreadable: list[Unreadable] = []
         try:
             for record in records:
                 event = _event(record)
-                if event and self._run("see", self._name, event.id).rowcount == 1:
+                if event is None or self._run("see", self._name, event.id).rowcount != 1:
+                    continue
+                if isinstance(event, Event):
                     self._handler(self._connection, event)
                     new += 1
+                else:
+                    unreadable.append(event)
+                    if self._on_unreadable:
+                        self._on_unreadable(self._connection, event)
             last = records[-1]
             self._run("go_on", self._name, last.topic, last.partition, last.offset + 1)
             self._connection.commit()
@@ -173,6 +223,12 @@ class _Reader:
             raise
         self.failed = False
         self.count += new
+        for one in unreadable:
+            self.unreadable += 1
+            LOG.warning(
+                "unreadable: reader=%s topic=%s partition=%d offset=%d count=%d why=%s",
+                *(self._name, one.topic, one.partition, one.offset, self.unreadable, one.why),
+            )
 
     def _run(self, name: str, *said: Any) -> Any:
         cursor = self._connection.cursor()
@@ -207,10 +263,13 @@ class _Fresh(ConsumerRebalanceListener):  # type: ignore[misc]
         return fresh
 
 
-def _consumer(bootstrap: str | Sequence[str], name: str, options: Mapping[str, Any]) -> Any:
+def _consumer(
+    bootstrap: str | Sequence[str], name: str, instance: str | None, options: Mapping[str, Any]
+) -> Any:
     return KafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=name,
+        group_instance_id=instance,
         enable_auto_commit=False,
         # A topic that was made anew is shorter than what was read: from its beginning.
         auto_offset_reset="earliest",
@@ -220,19 +279,26 @@ def _consumer(bootstrap: str | Sequence[str], name: str, options: Mapping[str, A
     )
 
 
-def _event(record: Any) -> Event | None:
+def _event(record: Any) -> Event | Unreadable | None:
     """``None`` for a message that is no CloudEvent in binary mode: not one of ours."""
-    headers = {name: (value or b"").decode() for name, value in record.headers}
-    if record.value is None or not headers.keys() >= _NEEDED:
+    if record.value is None or not {name for name, _ in record.headers} >= _NEEDED:
         return None
-    return Event(
-        id=headers["ce_id"],
-        type=headers["ce_type"],
-        case=headers["ce_subject"],
-        position=int(headers["ce_sequence"]),
-        body=canonical.decode(record.value),
-        headers=headers,
-    )
+    try:
+        headers = {name: (value or b"").decode() for name, value in record.headers}
+        body = canonical.decode(record.value)
+        if not isinstance(body, dict) or not isinstance(body.get("name"), str):
+            raise ValueError("its value is not the body of an event")
+        return Event(
+            id=headers["ce_id"],
+            type=headers["ce_type"],
+            case=headers["ce_subject"],
+            position=int(headers["ce_sequence"]),
+            body=body,
+            headers=headers,
+        )
+    except ValueError as error:
+        place = record.topic, record.partition, record.offset
+        return Unreadable(*place, str(error), record.key, record.value, record.headers)
 
 
 def _commits_by_itself(connection: Any) -> bool:

@@ -15,6 +15,8 @@ from app.places import Address
 from engine.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from app.settings import Settings
     from consumers.kafka_settings import KafkaSettings
 
@@ -128,9 +130,15 @@ def dead_letters_command(replay: bool, dismiss: bool, home: Address, as_json: bo
 
 @kafka_command.command("intake")
 @click.option("--once", is_flag=True, help="Handle what there is, and stop.")
+@click.option(
+    "--instance",
+    metavar="NAME",
+    help="This process's own name among several: killed and back, it goes on at once, and not after"
+    " ten seconds.",
+)
 @options.home_option
 @options.json_option
-def intake_command(once: bool, home: Address, as_json: bool) -> None:
+def intake_command(once: bool, instance: str | None, home: Address, as_json: bool) -> None:
     """Take commands from the topics of the intake, and answer them. Ctrl-C ends it.
 
     Any number of these may run, here and elsewhere: every command has one effect.
@@ -151,7 +159,7 @@ def intake_command(once: bool, home: Address, as_json: bool) -> None:
     stop = threading.Event()
     with Home.open(home) as opened:
         settings, _ = _read(opened)
-        intake = KafkaIntake(opened.service, settings, told=tell)
+        intake = KafkaIntake(opened.service, settings, told=tell, instance=instance)
         try:
             intake.run(stop, idle_for=_IDLE if once else None)
         except KeyboardInterrupt:
@@ -168,18 +176,19 @@ _IDLE = 3.0
 """Seconds without a message after which there are none: joining the group takes most of it."""
 
 
-def _list(letters: list[Any], as_json: bool) -> None:
+def _list(letters: Iterator[Any], as_json: bool) -> None:
     if as_json:
         print_json([_described(one) for one in letters])
         return
-    if not letters:
-        click.echo("there are no dead letters")
+    one = None
     for one in letters:
         click.echo(f"{one.number}  {one.topic} {one.place}")
         click.echo(dim(f"    put aside {show_moment(one.put_aside_at)}"))
         for line in one.reason.splitlines():
             click.echo(f"    {clean(line)}")
         click.echo(f"    {clean(one.value[:200].decode(errors='backslashreplace'))}")
+    if one is None:
+        click.echo("there are no dead letters")
 
 
 def _described(letter: Any) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, FastAPI, Header, Path, Query, Request
+from fastapi.routing import APIRoute
 from pydantic import StringConstraints
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,7 +25,8 @@ from app.http.settings import ServeSettings
 from app.http.views import ServedViews
 from consumers import cloud_events
 from engine.asking import AsyncService
-from engine.errors import PmoError
+from engine.errors import PmoError, Problem
+from engine.validation import suggest
 
 LONGEST_WAIT = 60
 _LARGEST = 2**53
@@ -81,6 +83,7 @@ def build(served: Served) -> FastAPI:
         redirect_slashes=False,
         lifespan=served.running,
     )
+    app.router.route_class = Strict
     app.state.served = served
     problems.install(app)
     app.add_middleware(Watch, measured=served.measured)
@@ -92,8 +95,36 @@ def build(served: Served) -> FastAPI:
     return app
 
 
+class Strict(APIRoute):
+    """A parameter that is not known is told, and not passed over: a filter that is misspelt would
+    let everything through."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        known = [parameter.alias for parameter in self.dependant.query_params]
+
+        async def checked(request: Request) -> Response:
+            if request.scope["query_string"]:
+                _check_query(request.query_params.keys(), known)
+            return await handle(request)
+
+        return checked
+
+
+def _check_query(given: Iterable[str], known: list[str]) -> None:
+    if odd := [name[:100] for name in given if name not in known]:
+        none = "nothing can be asked here"
+        raise problems.unreadable(
+            Problem(
+                f"query/{name}", "is no parameter here", suggest(name, known) if known else none
+            )
+            for name in odd
+        )
+
+
 class Watch:
-    """Measures every request, by the route it took rather than the address it named."""
+    """Measures every request, by the route it took rather than the address it named. ``HEAD`` is
+    answered as ``GET`` would be; the server leaves the body out."""
 
     def __init__(self, app: ASGIApp, measured: metrics.Measured) -> None:
         self._app = app
@@ -103,7 +134,9 @@ class Watch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = perf_counter(), 500
+        started, status, method = perf_counter(), 500, scope["method"]
+        if method == "HEAD":
+            scope = {**scope, "method": "GET", "pmo.head": True}
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -117,7 +150,7 @@ class Watch:
             route = getattr(scope.get("route"), "path", "none")
             if not scope.get("pmo.stream"):
                 took = perf_counter() - started
-                method = scope["method"] if scope["method"] in _METHODS else "other"
+                method = method if method in _METHODS else "other"
                 self._measured.request(method, route, status, took)
 
 
@@ -279,12 +312,12 @@ def _add_feed(app: FastAPI, served: Served) -> None:
             if last_event_id is not None:
                 after, seen = _read_position(last_event_id), None
             await served.feed.check(after, seen)
+            headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            if "pmo.head" in request.scope:
+                return Response(media_type=_STREAM, headers=headers)
             request.scope["pmo.stream"] = True
-            return StreamingResponse(
-                _counted(served, served.feed.stream(after, wanted)),
-                media_type=_STREAM,
-                headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-            )
+            stream = _counted(served, served.feed.stream(after, wanted))
+            return StreamingResponse(stream, media_type=_STREAM, headers=headers)
         await served.feed.check(after, seen)
         page = await served.feed.page(after, limit, wanted, wait)
         headers = {"Pmo-Next-After": str(page.reached), "Cache-Control": "no-store"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -17,10 +18,14 @@ SLOWEST_BODY = 30.0
 
 async def read_json(request: Request) -> bytes:
     """The bytes of a body that is well-formed JSON. Raises ``Refusal`` (400, 408, 413, 415)."""
-    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    kind, _, more = request.headers.get("Content-Type", "").lower().partition(";")
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]*)", more)
+    if kind.strip() != "application/json":
         # Also what keeps a page in somebody's browser from posting here: it would have to ask.
         raise Refusal(415, "unsupported-media-type", "send the command as application/json")
+    if charset and charset[1] not in ("utf-8", "utf8"):
+        told = f"JSON is UTF-8 (RFC 8259), and not {charset[1][:40]!r}"
+        raise Refusal(415, "unsupported-media-type", told)
     body = await _read(request)
     try:
         orjson.loads(body)

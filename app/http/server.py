@@ -22,6 +22,9 @@ SLOWEST_HEAD = 15.0
 request's head."""
 SURPLUS_HEAD = 1.0
 """The same, for a connection that is one too many."""
+SLOWEST_READER = 60.0
+"""Seconds in which a client has to take something of an answer. One that takes nothing is let go,
+and a slow one is not; what goes on for ever would keep its connection from others for ever."""
 IDLE = 60
 """Seconds that a connection is kept for the next request."""
 FAREWELL = 5
@@ -33,6 +36,7 @@ class Protocol(H11Protocol):
     many connections, in prose. It serves no more than so many, but keeps any number open."""
 
     _patience: asyncio.TimerHandle | None = None
+    _reading: asyncio.TimerHandle | None = None
     _too_many = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -54,7 +58,16 @@ class Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_expecting()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        self._stop_watching()
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  what it says is not for all
         told = "this is not an HTTP request that can be read"
@@ -81,6 +94,22 @@ class Protocol(H11Protocol):
 
     def _expect(self, seconds: float = SLOWEST_HEAD) -> None:
         self._patience = self.loop.call_later(seconds, self.transport.close)
+
+    def _watch(self, left: int) -> None:
+        """``left``: bytes that wait to be taken."""
+        self._reading = self.loop.call_later(SLOWEST_READER, self._look, left)
+
+    def _look(self, before: int) -> None:
+        left = self.transport.get_write_buffer_size()
+        if left < before:
+            self._watch(left)
+        else:
+            self.transport.abort()  # to close it would wait until all of it is taken
+
+    def _stop_watching(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def _stop_expecting(self) -> None:
         if self._patience is not None:

@@ -51,6 +51,15 @@ def verified(rows: Iterable[Row], position: int, chain: bytes) -> Iterator[int]:
         yield position
 
 
+def check_first(first: int | None) -> None:
+    """``first``: the lowest position there is. Whoever reads a case by its stream would find an
+    event before position 1, and whoever reads the log from its beginning would not.
+
+    Raises ``LogDamaged``."""
+    if first is not None and first < 1:
+        raise LogDamaged(first, "an event stands before the first")
+
+
 def check_markers(spans: Iterable[tuple[int, int]], head: int) -> None:
     """Each event up to ``head`` was written by one command: the chain cannot see its own end.
 

@@ -12,9 +12,6 @@ from engine.errors import LogDamaged
 from engine.store.log import Log
 
 _PAGE = 1_000
-_BEFORE_ALL = -(2**63)
-"""Before the first position, too, there can be rows: whoever reads a case by its stream finds them,
-and whoever reads the log from its beginning does not."""
 
 
 def check_commands(log: Log) -> None:
@@ -22,10 +19,8 @@ def check_commands(log: Log) -> None:
     it, or the first marker of a command that wrote nothing: the engine makes none.
 
     Fingerprints cannot be recomputed: the log does not keep what was refused or left out."""
-    after = _BEFORE_ALL
+    after = 0
     while page := log.bodies(after, _PAGE):
-        if page[0][0] < 1:
-            raise LogDamaged(page[0][0], "an event stands before the first")
         after = page[-1][0]
         wanted = {position: ids.marker(body["command_id"]) for position, body in page}
         marked = log.marked(list(set(wanted.values())))

@@ -121,7 +121,9 @@ class Log(Protocol):
         """The hash (32 bytes) that stands for the log up to a position; ``None`` past the head."""
 
     def check(self, after: int = 0) -> int:
-        """Recompute the hash chain from the bytes; the number of events checked.
+        """Recompute the hash chain from the bytes; the number of events checked. From the beginning
+        of the log also: that nothing stands before it, that each event is a command's, and that the
+        store's own schema is what it was made with.
 
         Raises ``LogDamaged`` naming the first position that is not what was written.
         """

@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow, tuple_row
 from engine import canonical
 from engine.errors import LogDamaged, LogDiverged
 from engine.store import postgres_errors, postgres_schema
-from engine.store.chain import GENESIS, Row, check_markers, verified
+from engine.store.chain import GENESIS, Row, check_first, check_markers, verified
 from engine.store.log import Marked, Recorded
 from engine.store.mapper import Mapper
 from engine.store.postgres_pool import Connection
@@ -120,6 +120,8 @@ class PostgresReader:
                     for position in verified(starmap(Row, rows), after, chain):  # noqa: B007
                         pass  # remembered for the error below
                 if after == 0:
+                    c.execute("SELECT min(position) FROM pmo_log.events")
+                    check_first(*c.fetchall()[0])
                     with connection.cursor("markers", row_factory=tuple_row) as spans:
                         spans.execute(
                             "SELECT first_position, count FROM pmo_log.command_markers"

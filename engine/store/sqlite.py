@@ -24,7 +24,7 @@ from engine import canonical
 from engine.errors import LogDamaged, StoreFailed
 from engine.events import to_bytes
 from engine.store import sqlite_file
-from engine.store.chain import GENESIS, Row, check_markers, verified
+from engine.store.chain import GENESIS, Row, check_first, check_markers, verified
 from engine.store.copy import not_empty, stored_event
 from engine.store.group import Judgement, judge, streams_of
 from engine.store.log import Append, Appended, Conflict, Late, Marked, Page, Recorded
@@ -174,6 +174,8 @@ class SQLiteLog:
                 for position in verified(starmap(Row, c.sqlite_cursor), after, chain):  # noqa: B007
                     pass  # remembered for the error below
                 if after == 0:
+                    c.execute("SELECT min(position) AS first FROM events")
+                    check_first(c.fetchone()["first"])
                     c.execute(
                         "SELECT first_position, count FROM command_markers"
                         " ORDER BY first_position, count"
@@ -294,8 +296,7 @@ def _check_structure(c: stock.SQLiteCursor, head: int) -> None:
     if answer != "ok":
         row = re.search(r"row (\d+)", answer)
         raise LogDamaged(int(row[1]) if row else head, answer)
-    c.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
-    if difference := sqlite_file.compare_schema(dict(map(tuple, c.fetchall()))):
+    if difference := sqlite_file.compare_schema(c.sqlite_cursor.connection):
         raise LogDamaged(head, difference)
 
 

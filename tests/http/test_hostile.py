@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+import time
 
 import pytest
 
@@ -62,6 +64,17 @@ def test_a_huge_body_that_does_not_say_so_is_refused(service):
 def test_what_is_no_json_is_told(service, body):
     answer = post(service, body)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("application/json; charset=utf-16", 415), ('application/json;charset="latin-1"', 415),
+     ("application/json; charset=UTF-8", 422), ('application/json; x=1; charset="utf-8"', 422)],
+)  # fmt: skip
+def test_json_in_another_encoding_than_its_own_is_refused(service, kind, status):
+    headers = {**HEADERS, "Content-Type": kind}
+    answer = service.client.post("/v1/commands", content=b"{}", headers=headers)
+    assert answer.status_code == status
 
 
 @pytest.mark.parametrize("body", ["[]", "null", "3", '"x"', "{}", "[[[[]]]]", '{"kind": {}}'])
@@ -143,6 +156,32 @@ def test_a_body_that_comes_drop_by_drop_is_cut_off(service, monkeypatch):
         connection.sendall(POST + b"Content-Length: 100\r\n\r\n{")
         answer = read_to_end(connection)
     assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_stream_of_which_nothing_is_taken_is_cut_off(service, monkeypatch):
+    monkeypatch.setattr("app.http.server.SLOWEST_READER", 0.3)
+    for _ in range(120):
+        service.write(text="x" * 100_000)  # more than the system keeps for a connection
+    asked = b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
+    streams = service.server.served.measured
+    with service.connect() as connection:
+        connection.sendall(asked)
+        wait_until(lambda: streams.streams == 1)
+        wait_until(lambda: streams.streams == 0)
+    with service.connect() as slow:
+        slow.sendall(asked)
+        got, last = 0, service.home.log.head()
+        while b"id: %d\n" % last not in (chunk := slow.recv(50_000)):
+            got += len(chunk)
+            assert chunk, "whoever takes what comes is not let go"
+    assert got > 119 * 100_000
+
+
+def wait_until(holds, seconds: float = 20) -> None:
+    give_up = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < give_up, "it took too long"
+        threading.Event().wait(0.02)
 
 
 def test_a_body_that_ends_too_early_changes_nothing(service):

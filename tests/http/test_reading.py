@@ -119,6 +119,42 @@ def test_every_error_is_problem_details(shared, method, address, status):
     assert {"type", "title", "status", "detail", "code"} <= answer.json().keys()
 
 
+@pytest.mark.parametrize(
+    ("address", "where", "mend"),
+    [
+        ("/v1/events?types=NoteSent", "query/types", "did you mean 'type'?"),
+        ("/v1/events?after=0&afer=3", "query/afer", "did you mean 'after'?"),
+        ("/v1/cases?sort=key", "query/sort", "there is workflow, state, limit, offset, at_least"),
+        ("/v1/cases/NOTE-0001?asof=2026-01-01", "query/asof", "did you mean 'as_of'?"),
+        ("/v1/cases/NOTE-0001/events?x=1", "query/x", "there is after, limit"),
+        ("/health?x=1", "query/x", "nothing can be asked here"),
+    ],
+)
+def test_a_parameter_that_is_not_known_is_told(shared, address, where, mend):
+    answer = shared.client.get(address)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad-input")
+    (problem,) = answer.json()["problems"]
+    assert (problem["where"], problem["mend"]) == (where, mend)
+
+
+def test_a_command_takes_no_parameters_in_its_address(shared):
+    answer = shared.client.post("/v1/commands?workflow=note", json={})
+    assert (answer.status_code, answer.json()["problems"][0]["where"]) == (422, "query/workflow")
+
+
+def test_the_head_of_what_can_be_read_can_be_asked_for_alone(service):
+    key = service.write()["stream"]
+    for address in (f"/v1/cases/{key}", "/v1/cases", f"/v1/cases/{key}/events", "/v1/events",
+                    "/health", "/ready", "/v1/openapi.json", "/nowhere"):  # fmt: skip
+        whole, head = service.client.get(address), service.client.head(address)
+        assert (head.status_code, head.content) == (whole.status_code, b""), address
+        assert head.headers["content-type"] == whole.headers["content-type"]
+    assert service.client.head("/v1/commands").status_code == 405
+    streamed = service.client.head("/v1/events", headers={"Accept": "text/event-stream"})
+    assert streamed.headers["content-type"].startswith("text/event-stream")
+    assert 'method="HEAD",route="/v1/cases"' in service.client.get("/metrics").text
+
+
 def test_a_case_tells_what_can_be_asked_for_next_and_what_it_takes(service):
     receipt = service.write()
     where = f"/v1/cases/{receipt['stream']}"

@@ -12,11 +12,14 @@ import pytest
 from kafka import KafkaConsumer
 from kafka.errors import CommitFailedError
 
+from consumers import kafka_dead_letters
 from consumers.kafka_commands import read_command
 from consumers.kafka_connection import make_topics
 from consumers.kafka_dead_letters import read_letters, settle
+from consumers.kafka_delivery import Delivery
 from consumers.kafka_intake import KafkaIntake
 from consumers.kafka_settings import KafkaSettings
+from consumers.runner import MayPass
 from engine.errors import StoreFailed
 from tests.consumers.conftest import House
 from tests.kafka.conftest import intake_of, read_all, send_all, settings_at
@@ -132,7 +135,7 @@ def test_poison_first_in_line_is_put_aside_with_its_reason_and_holds_up_nobody(
     drain(intake)
     assert starts(house) == ["good"]
     assert (intake.handled, intake.dead) == (1, 7)
-    letters = read_letters(open_settings)
+    letters = [*read_letters(open_settings)]
     assert [letter.value for letter in letters] == poison
     assert {letter.topic for letter in letters} == {topics(open_settings)[0]}
     said = [letter.reason for letter in letters]
@@ -155,17 +158,63 @@ def test_dead_letters_are_sent_again_once_and_dismissed_once(house, kafka, prefi
     strict = settings_at(kafka.bootstrap, prefix, intake=intake_of(prefix) | {"largest": 50})
     send(strict, asking("was too large for the settings"))
     drain(taking(strict))
-    assert len(read_letters(strict)) == 1
+    assert len([*read_letters(strict)]) == 1
     assert settle(strict, send=True) == (1, [])
-    assert read_letters(strict) == []
+    assert [*read_letters(strict)] == []
     mended = settings_at(kafka.bootstrap, prefix, intake=intake_of(prefix))
     drain(taking(mended))
     assert starts(house) == ["was too large for the settings"]
     send(mended, b"nonsense")
     drain(taking(mended))
     assert settle(mended, send=False)[0] == 1
-    assert read_letters(mended) == []
+    assert [*read_letters(mended)] == []
     assert settle(mended, send=True) == (0, [])
+
+
+def test_an_intake_that_is_back_under_its_name_goes_on_at_once(
+    house, open_settings, taking, apache_kafka, monkeypatch
+):
+    """And not only when the session of the one that was killed has timed out."""
+    made: list[Any] = []
+
+    def patient(*topics: str, **options: Any) -> Any:
+        made.append(KafkaConsumer(*topics, **options | {"session_timeout_ms": 200_000}))
+        return made[-1]
+
+    monkeypatch.setattr("consumers.kafka_intake.KafkaConsumer", patient)
+    send(open_settings, asking("one"))
+    first = taking(instance="a")
+    wait_until(lambda: first.step() or starts(house))
+    send(open_settings, asking("two"))
+    second = taking(instance="a")  # and the first is heard of no more
+    wait_until(lambda: second.step() or "two" in starts(house))
+    assert starts(house) == ["one", "two"]
+    assert len(made) == 2
+
+
+def test_dead_letters_are_dealt_with_page_by_page(open_settings, taking, monkeypatch):
+    """However many there are; and those before a trouble are not sent a second time."""
+    monkeypatch.setattr(kafka_dead_letters, "_PAGE", 3)
+    send(open_settings, *(b"nonsense %d" % number for number in range(10)))
+    drain(taking())
+    values = [letter.value for letter in read_letters(open_settings)]
+    assert sorted(values) == [b"nonsense %d" % number for number in range(10)]
+    deliver, calls = Delivery.deliver, []
+
+    def fail_once(delivery, messages):
+        calls.append([message.value for message in messages])
+        if len(calls) == 2:
+            raise MayPass("the broker went away")
+        return deliver(delivery, messages)
+
+    monkeypatch.setattr(Delivery, "deliver", fail_once)
+    with pytest.raises(MayPass, match="went away"):
+        settle(open_settings, send=True)
+    assert len(calls[0]) <= 3
+    left = [letter.value for letter in read_letters(open_settings)]
+    assert sorted(left + calls[0]) == sorted(values)
+    assert settle(open_settings, send=True) == (len(left), [])
+    assert sorted(value for call in [calls[0], *calls[2:]] for value in call) == sorted(values)
 
 
 def test_a_letter_that_does_not_fit_is_kept_in_part_and_not_sent_again(

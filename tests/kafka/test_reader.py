@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from consumers.kafka_reader import Event, read
+from consumers.kafka_connection import make_topics
+from consumers.kafka_reader import Event, Unreadable, read
 from engine.errors import BadInput
 from tests.cli.conftest import ROOT
 from tests.kafka.conftest import public, send_all
@@ -180,6 +183,80 @@ def test_what_is_no_event_of_ours_is_passed_over(house, settings, relaying, mine
     assert read(note, settings.bootstrap, settings.topics.events, prefix, mine, idle_for=2) == len(
         public(house)
     )
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "why"),
+    [
+        ("", b"{", "unexpected end"),
+        ("", b"[]", "not the body"),
+        ("", b"{}", "not the body"),
+        ("ce_sequence", b"{}", "not the body"),
+        ("ce_id", b'{"name": "X"}', "decode"),
+    ],
+)
+def test_what_says_it_is_an_event_and_is_none_holds_up_nobody(
+    settings, mine, prefix, kafka, header, value, why, caplog
+):
+    """It comes first, and the service reads on, also when all of it is read again."""
+    topic, good = settings.topics.events, json.dumps({"name": "PlanDrafted"}).encode()
+    make_topics(settings, {topic: {}})
+    with closing(KafkaProducer(bootstrap_servers=settings.bootstrap)) as producer:
+        broken = [("ce_id", b"1"), ("ce_type", b"t"), ("ce_subject", b"c"), ("ce_sequence", b"1")]
+        broken = [(name, b"\xff" if name == header else said) for name, said in broken]
+        whole = [("ce_id", b"2"), ("ce_type", b"t"), ("ce_subject", b"c"), ("ce_sequence", b"2")]
+        producer.send(topic, value, b"c", broken, 0)
+        producer.send(topic, good, b"c", whole, 0)
+        producer.flush(30)
+    put_aside: list[Unreadable] = []
+
+    def keep(connection: sqlite3.Connection, message: Unreadable) -> None:
+        connection.execute("INSERT INTO told (stream, position) VALUES ('odd', -1)")
+        put_aside.append(message)
+
+    for count in (1, 0):
+        assert count == read(
+            note, settings.bootstrap, topic, prefix, mine, idle_for=2, on_unreadable=keep
+        )
+    assert told(mine) == [("odd", -1), ("c", 2)]
+    (message,) = put_aside
+    assert (message.topic, message.partition, message.offset) == (topic, 0, 0)
+    assert (message.key, message.value) == (b"c", value)
+    said = [one.getMessage() for one in caplog.records if one.name == "pmo.kafka"]
+    assert len(said) == 1
+    assert f"unreadable: reader={prefix} topic={topic} partition=0 offset=0 count=1" in said[0]
+
+
+def test_a_process_that_is_back_under_its_name_has_its_partitions_at_once(
+    house, settings, relaying, mine, prefix, tmp_path, apache_kafka
+):
+    """And not only when the session of the one that was killed has timed out."""
+    fill(house, 10)
+    relaying(settings).catch_up()
+    words = [settings.bootstrap[0], settings.topics.events, str(tmp_path / "mine.db"), prefix]
+    static = "at_once=3, group_instance_id='one', session_timeout_ms=200_000"
+    died = subprocess.run(
+        [sys.executable, "-c", READING.replace("at_once=3", static), *words, "5"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        timeout=90,
+        check=False,
+    )
+    assert died.returncode == -signal.SIGKILL
+    stop = threading.Event()
+
+    def stop_at_the_end(connection: sqlite3.Connection, event: Event) -> None:
+        note(connection, event)
+        if len(told(connection)) == len(public(house)):
+            stop.set()
+
+    threading.Timer(100, stop.set).start()
+    read(
+        *(stop_at_the_end, settings.bootstrap, settings.topics.events, prefix, mine),
+        stop=stop,
+        group_instance_id="one",
+        session_timeout_ms=200_000,
+    )
+    check(house, mine)
 
 
 def test_a_connection_that_commits_by_itself_is_refused(tmp_path):

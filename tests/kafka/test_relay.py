@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
+from kafka.admin import ConfigResource, KafkaAdminClient
 
+from consumers import kafka_connection
 from consumers.kafka_connection import make_topics, read_topics
 from consumers.kafka_relay import KafkaRelay
 from consumers.kafka_settings import KafkaSettings
@@ -118,6 +120,62 @@ def test_what_the_topic_does_not_take_is_parked_with_its_case_and_all_else_goes_
     assert again.consumer.lost == 0
 
 
+def test_nothing_overtakes_what_the_topic_stopped_taking_while_the_relay_ran(
+    house, kafka, prefix, relaying, apache_kafka
+):
+    settings = settings_at(kafka.bootstrap, prefix, compression="none")
+    topic = settings.topics.events
+    fill(house, 2)
+    runner = relaying(settings)
+    runner.catch_up()
+    limit_messages(settings, topic, 20_000)
+    big = house.start("plan", title="x" * 20_000).stream
+    house.do(big, "issue-baseline")
+    fill(house, 2)
+    runner.catch_up()
+    parked = house.store.incidents("kafka")
+    assert [one.stream for one in parked] == [big, big]
+    assert "are more than" in parked[0].reason  # it was asked again what it takes
+    assert parked[1].reason == BEHIND
+    told = positions(read_all(settings.bootstrap, topic))
+    assert {*told} == {*public(house)} - {one.position for one in parked}
+    assert runner.consumer.acknowledged == len(told)
+    limit_messages(settings, topic, 1_000_000)
+    relaying(settings).catch_up()
+    again = relaying(settings)
+    again.consumer.find_lost()
+    assert again.retry().left == 0
+    check_told(house, read_all(settings.bootstrap, topic), once=True)
+
+
+def test_what_no_try_brings_across_is_parked_also_where_limits_cannot_be_read(
+    house, kafka, prefix, relaying, apache_kafka, monkeypatch
+):
+    """The right to read a topic's configuration is not always granted."""
+    settings = settings_at(kafka.bootstrap, prefix, compression="none")
+    topic = settings.topics.events
+    make_topics(settings, {topic: {"max.message.bytes": "20000"}})
+    monkeypatch.setattr(kafka_connection, "_read_configs", lambda _admin, _names: {})
+    fill(house, 2)
+    big = house.start("plan", title="x" * 20_000).stream
+    house.do(big, "issue-baseline")
+    fill(house, 2)
+    runner = relaying(settings)
+    runner.catch_up()
+    parked = house.store.incidents("kafka")
+    assert [one.stream for one in parked] == [big, big]
+    assert f"{topic} refused it" in parked[0].reason
+    told = positions(read_all(settings.bootstrap, topic))
+    assert {*told} == {*public(house)} - {one.position for one in parked}
+
+
+def limit_messages(settings: KafkaSettings, topic: str, largest: int) -> None:
+    with closing(KafkaAdminClient(bootstrap_servers=settings.bootstrap)) as admin:
+        said = {"max.message.bytes": str(largest)}
+        admin.alter_configs([ConfigResource("TOPIC", topic, said)])
+    wait_until(lambda: read_topics(settings, [topic])[topic].largest == largest)
+
+
 def test_no_broker_at_all_is_waited_for(house, prefix, relaying):
     settings = settings_at("127.0.0.1:1", prefix, answers_within=1)
     waits: list[float] = []
@@ -174,8 +232,6 @@ def test_a_broker_that_lost_the_end_of_what_it_had_is_told_it_again(
 
 
 def test_a_topic_that_was_deleted_is_told_anew(house, settings, relaying, kafka):
-    from kafka.admin import KafkaAdminClient
-
     fill(house, 5)
     relaying(settings).catch_up()
     admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)

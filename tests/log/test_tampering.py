@@ -182,6 +182,36 @@ def test_a_damaged_index_is_found_though_every_row_is_right(path, ledger):
     reopened.close()
 
 
+TRIGGER = "CREATE/**/TRIGGER quiet AFTER INSERT ON events BEGIN SELECT 1; END"
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("CREATE INDEX quick ON events (topic)", "quick is an index that"),
+        ("CREATE VIEW seen AS SELECT * FROM events", "seen is a view that"),
+        ("CREATE TABLE more (x)", "more is a table that"),
+        (f"INSERT INTO sqlite_schema VALUES ('trigger', 'quiet', 'events', 0, '{TRIGGER}')",
+         "quiet is a trigger that"),
+    ],
+)  # fmt: skip
+def test_whatever_the_ledger_was_not_made_with_is_named(ledger, path, statement, told):
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA writable_schema = ON")
+        other.execute(statement)
+    ledger.close()
+    reopened = SQLiteLog(path)
+    with pytest.raises(LogDamaged, match=told):
+        reopened.check()
+    reopened.close()
+
+
+def test_what_sqlite_notes_of_an_analysis_is_no_difference(ledger, path):
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("ANALYZE")
+    assert ledger.check() == 6
+
+
 @pytest.mark.parametrize("left", [0.3, 0.6, 0.9])
 def test_a_truncated_file_is_told_from_a_whole_one(ledger, path, left):
     ledger.append([append(f"N-{i}", count=5) for i in range(40)])
