@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
+from engine.source import Source
 from engine.steps import OneOrMore, Outcome, Part, Step
 from engine.validation import validate
-from engine.yaml_source import Source, read_yaml
+from engine.yaml_source import read_yaml
 
 
 class Attempted(Step):
