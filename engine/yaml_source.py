@@ -239,7 +239,9 @@ _MENDS = (
 def _not_yaml(error: MarkedYAMLError, file: str) -> Problem:
     said = str(error.problem or error.context)
     # Quotes that are not closed are noticed at the end of the file, and mended where they open.
-    opened = error.context_mark if "quoted" in str(error.context) else None
+    # A key without its ':' is noticed in the line after it.
+    noticed_late = "quoted" in str(error.context) or "could not find expected ':'" in said
+    opened = error.context_mark if noticed_late else None
     line, column = _mark(opened or error.problem_mark or error.context_mark)
     mend = next((mend for words, mend in _MENDS if words in said), "")
     return Problem(f"{file}:{line}:{column}", f"is not YAML: {said}", mend)
