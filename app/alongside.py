@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from threading import Event, Thread
 from types import TracebackType
 
 from app.home import Home
-from app.places import Address
 from engine.cycles import uncollected
 
 _WORTH_IT = 5_000
@@ -28,9 +28,9 @@ class Alongside:
     """The process, from when it is worth one. Leaving the context waits for it to be level with
     the log; after an error it is ended as it is."""
 
-    def __init__(self, address: Address, wanted: bool = True) -> None:
-        self._address = address
-        self._wanted = wanted
+    def __init__(self, home: Home) -> None:
+        self._address = home.address
+        self._wanted = home.place.may_write_views()
         self._expected = 0
         self.process: Popen[bytes] | None = None
 
@@ -48,8 +48,9 @@ class Alongside:
         assert process.stdin
         # Not as an argument, which everybody on the machine could read.
         told = {"folder": isinstance(self._address, Path), "address": str(self._address)}
-        process.stdin.write(json.dumps(told).encode() + b"\n")
-        process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended already
+            process.stdin.write(json.dumps(told).encode() + b"\n")
+            process.stdin.flush()
         return process
 
     def __enter__(self) -> Alongside:

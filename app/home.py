@@ -17,7 +17,6 @@ from app.places import VIEWS, Address, open_log_at, place_of
 from engine.errors import LogDamaged, NotFound, StoreFailed
 
 if TYPE_CHECKING:
-    from app.alongside import Alongside
     from consumers.leases import Leases
     from consumers.scheduler import Refusals, Scheduler
     from consumers.store import Store
@@ -40,7 +39,7 @@ class Home:
     """An opened home. Close it, or use it in a ``with`` statement."""
 
     def __init__(self, address: Address, clock: Clock | None = None) -> None:
-        self._address = address
+        self.address = address
         self.place = place_of(address)
         self.views_place: Path | Place = self.place.views
         self._clock = clock
@@ -113,7 +112,7 @@ class Home:
     def runner(self) -> Runner:
         from projections.runner import Runner
 
-        return Runner(self.log, self.views_place, open_log=partial(open_log_at, self._address))
+        return Runner(self.log, self.views_place, open_log=partial(open_log_at, self.address))
 
     @cached_property
     def refusals(self) -> Refusals:
@@ -194,13 +193,6 @@ class Home:
         from projections.sqlite import set_aside
 
         return set_aside(self.views_place) if isinstance(self.views_place, Path) else None
-
-    def alongside(self) -> Alongside:
-        """Brings the views up in another process while much is recorded; ``catch_up`` comes after
-        it all the same."""
-        from app.alongside import Alongside
-
-        return Alongside(self._address, wanted=self.place.may_write_views())
 
     def check_views(self) -> None:
         """Raises ``LogDamaged`` where the views show more than the log holds."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.alongside import Alongside
 from app.home import Home
 from app.importing.mapping import Mapping, read_mapping
 from app.importing.reports import ImportResult, Progress, import_reports
 from engine.commands import Observe
+from engine.cycles import uncollected
 from engine.definition import Definition
 from engine.errors import BadInput, PmoError
 from engine.service import Receipt
@@ -36,7 +38,7 @@ def import_portfolio(
         return home.service.catalog.newest(workflow).workflow.definition
 
     mapping = read_mapping(_read(mapping_file, LARGEST_FILE), str(mapping_file), newest)
-    with home.alongside() as views:
+    with Alongside(home) as views, uncollected():
 
         def submit(commands: list[Observe]) -> Sequence[Receipt | PmoError]:
             views.expect(len(commands))

@@ -15,6 +15,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from app.alongside import Alongside
 from app.home import Home
 from bench.ledgers import DEFINITION
 from bench.report import Row, write
@@ -87,7 +88,7 @@ def together(folder: Path) -> float:
     """Seconds from the first observation until the views are level with the log."""
     with opened(folder) as home:
         commands = reports()
-        with home.alongside() as views:
+        with Alongside(home) as views:
             views.expect(len(commands))
             time.sleep(STARTING)
             started = time.perf_counter()

@@ -11,36 +11,15 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from consumers.kafka_settings import CommandKind, Door
+from consumers.kafka_settings import Door
 from engine import canonical
-from engine.commands import (
-    AttachEvidence,
-    Command,
-    DeclareConflict,
-    Observe,
-    PullTrigger,
-    Requester,
-    Sign,
-    StartCase,
-)
+from engine.commands import ASKABLE, RESERVED, Command, CommandKind, Requester
 from engine.errors import BadInput, Refused
 from engine.events import Verdict
 from engine.reactions import ACTOR
 from engine.validation import explain, suggest
 
 EVERYBODY = "*"
-RESERVED = ("reaction:", "deadline:")
-"""Ids that the engine gives to its own commands. Whoever could use one first would keep the
-engine's command from having its effect."""
-
-MODELS: Mapping[CommandKind, type[Command]] = {
-    "start-case": StartCase,
-    "pull-trigger": PullTrigger,
-    "attach-evidence": AttachEvidence,
-    "sign": Sign,
-    "declare-conflict": DeclareConflict,
-    "observe": Observe,
-}
 
 
 class Unreadable(Exception):
@@ -68,16 +47,16 @@ def read_command(
     given = said.get("command_id")
     command_id = given if isinstance(given, str) and 0 < len(given) <= 200 else ""
     named = said.pop("kind", None)
-    kind = next((known for known in MODELS if known == named), None)
+    kind = next((known for known in ASKABLE if known == named), None)
     if kind is None:
-        mend = suggest(str(named), MODELS)
+        mend = suggest(str(named), ASKABLE)
         raise Unreadable(f"/kind: there is no command {named!r} ({mend})", command_id)
     if traceparent := headers.get("traceparent"):
         said.setdefault("traceparent", traceparent.decode("ascii", "replace"))
     try:
-        return kind, MODELS[kind].model_validate(said)
+        return kind, ASKABLE[kind].model_validate(said)
     except ValidationError as error:
-        problems = explain(MODELS[kind], said, error)
+        problems = explain(ASKABLE[kind], said, error)
         raise Unreadable(str(problems), command_id) from None
 
 

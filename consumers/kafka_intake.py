@@ -25,7 +25,14 @@ from kafka.errors import (
 
 from consumers.cloud_events import CONTENT_TYPE
 from consumers.kafka_commands import Unreadable, check, read_command
-from consumers.kafka_connection import EVENTS_KEPT, REPLIES_KEPT, Silence, options, plainly
+from consumers.kafka_connection import (
+    EVENTS_KEPT,
+    REPLIES_KEPT,
+    Silence,
+    look_for,
+    options,
+    plainly,
+)
 from consumers.kafka_dead_letters import cut, put_aside
 from consumers.kafka_delivery import Delivery, Message
 from consumers.kafka_settings import KafkaSettings
@@ -37,8 +44,6 @@ from engine.errors import BadInput, Contended, PmoError, Refused, StoreFailed
 from engine.service import Receipt, Service
 
 GROUP = 500
-_LOOK = 0.2
-"""Seconds that one look for messages takes where there are none."""
 
 _MOVED_ON = (
     CommitFailedError,
@@ -104,7 +109,8 @@ class KafkaIntake:
         group comes again.
         """
         with plainly(self._settings):
-            found = self._open().poll(timeout_ms=int(_LOOK * 1_000), max_records=self._group)
+            consumer = self._open()
+            found = consumer.poll(timeout_ms=look_for(consumer), max_records=self._group)
         records = [record for some in found.values() for record in some]
         if records:
             if refused := self._delivery.deliver(self._answer(records)):

@@ -23,14 +23,13 @@ from typing import Any, Protocol
 from kafka import ConsumerRebalanceListener, KafkaConsumer
 from kafka.errors import KafkaError
 
-from consumers.kafka_connection import Silence
+from consumers.kafka_connection import Silence, look_for
 from consumers.runner import LONGEST_WAIT, SHORTEST_WAIT
 from engine import canonical
 from engine.errors import BadInput
 from projections.store import sql_beside
 
 AT_ONCE = 200
-_LOOK = 0.2
 
 _NEEDED = {"ce_id", "ce_type", "ce_subject", "ce_sequence"}
 
@@ -106,7 +105,7 @@ def read(
                 consumer.subscribe(wanted, listener=fresh)
                 silence = Silence()
                 while not stop.is_set():
-                    found = consumer.poll(timeout_ms=int(_LOOK * 1_000), max_records=at_once)
+                    found = consumer.poll(timeout_ms=look_for(consumer), max_records=at_once)
                     tries = 0
                     if idle_for is not None and silence.lasts(consumer, found) >= idle_for:
                         return reader.count

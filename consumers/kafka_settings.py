@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from engine.commands import ASKABLE, CommandKind
 from engine.errors import BadInput
 from engine.events import ActorKind
 
@@ -23,21 +24,6 @@ _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,180}")
 """Kafka takes 249 characters; the rest is for the name of a workflow."""
 
 _WORKFLOW = "{workflow}"
-
-CommandKind = Literal[
-    "start-case", "pull-trigger", "attach-evidence", "sign", "declare-conflict", "observe"
-]
-"""What may be asked for over a topic. Definitions are published by operators, and reminders come
-from the scheduler alone."""
-
-COMMAND_KINDS: tuple[CommandKind, ...] = (
-    "start-case",
-    "pull-trigger",
-    "attach-evidence",
-    "sign",
-    "declare-conflict",
-    "observe",
-)
 
 
 def _check_topic(name: str) -> str:
@@ -109,7 +95,7 @@ class Door(_Part):
 
     actors: dict[str, tuple[str, ...]]
     kinds: tuple[ActorKind, ...] = ("service",)
-    commands: tuple[CommandKind, ...] = COMMAND_KINDS
+    commands: tuple[CommandKind, ...] = tuple(ASKABLE)
 
 
 class Intake(_Part):

@@ -54,7 +54,8 @@ def read_tails(
     """What the last message of each partition told, its position in that header.
 
     Position 0 where nothing was ever told, ``None`` where it cannot be known: the messages have
-    expired, or the last is none of ours. ``counts``: the partitions of each topic. Raises ``MayPass``.
+    expired, or the last is none of ours. ``counts``: the partitions of each topic. Raises
+    ``MayPass``.
     """
     with (
         plainly(settings),
@@ -114,7 +115,7 @@ def find_lost(
         return []
     tails = read_tails(delivery.settings, counts, header)
     for place, told_last in tails.items():
-        if told_last and told_last.source == source:
+        if told_last and told_last.position and told_last.source == source:
             _recognise(log, place, told_last)
     return [
         position

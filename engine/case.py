@@ -123,7 +123,7 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
     observed = isinstance(event, CaseObserved)
     if not isinstance(event, CaseObserved):
         evidence, told = event.evidence, event.deadlines
-    arrived = {item.kind: event.version for item in evidence}
+    arrived = {item.kind: event.version for item in evidence} if evidence else {}
     if case is None:
         assert event.state is not None
         return Case(
@@ -152,7 +152,7 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
     if event.data:
         # A late fact (D2, D3 of real history) must not overwrite what came to be so after it.
         news = event.data
-        if any(at < since.get(name, "") for name in news):
+        if [name for name in news if at < since.get(name, "")]:
             news = {name: v for name, v in news.items() if at >= since.get(name, "")}
         data = {**data, **news}
         if None in news.values():
@@ -200,7 +200,8 @@ def _signed(case: Case, event: CaseSigned) -> tuple[Signature, ...]:
 
 def _acted(case: Case | None, event: Event) -> Mapping[str, tuple[str, ...]]:
     acted = case.acted if case else {}
-    if event.role is None:
+    role = event.role
+    if role is None:
         return acted
-    known = acted.get(event.role, ())
-    return acted if event.actor.id in known else {**acted, event.role: (*known, event.actor.id)}
+    known, person = acted.get(role, ()), event.actor.id
+    return acted if person in known else {**acted, role: (*known, person)}

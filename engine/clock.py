@@ -87,6 +87,7 @@ def read_moment(text: str, where: str = "") -> str:
         ) from None
 
 
+@lru_cache(maxsize=1_000)
 def back(moment: str, period: str) -> str:
     """The date that lies ``period`` (``90 days``, ``3 months``) before ``moment``.
 

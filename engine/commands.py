@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -139,3 +140,23 @@ class PublishDefinition(Command):
 
     body: dict[str, Any]
     text: str
+
+
+CommandKind = Literal[
+    "start-case", "pull-trigger", "attach-evidence", "sign", "declare-conflict", "observe"
+]
+"""What other services may ask for, over any door. Definitions are published by operators, and
+reminders come from the scheduler alone."""
+
+ASKABLE: Mapping[CommandKind, type[Command]] = {
+    "start-case": StartCase,
+    "pull-trigger": PullTrigger,
+    "attach-evidence": AttachEvidence,
+    "sign": Sign,
+    "declare-conflict": DeclareConflict,
+    "observe": Observe,
+}
+
+RESERVED = ("reaction:", "deadline:")
+"""How ids begin that the engine gives to its own commands. Whoever could use one first would keep
+the engine's command from having its effect."""

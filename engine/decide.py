@@ -6,7 +6,7 @@ Time, ids and referenced cases arrive in the ``Context``; nothing here reads a c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from engine import deadlines, values
@@ -163,6 +163,8 @@ def _taken_as(taken: Taken, attempt: Attempt) -> dict[str, Any]:
 
 
 def _decided(others: list[tuple[AnyEvent, Case]], event: AnyEvent, case: Case | None) -> Decision:
+    if not others:
+        return Decision((event,), evolve(case, event))
     events = (*(each for each, _ in others), event)
     return Decision(events, evolve(case, event), None, tuple(other for _, other in others))
 
@@ -394,13 +396,16 @@ def _attempt(
     workflow: Workflow,
     case: Case | None,
     given: Mapping[str, Value],
-    evidence: Iterable[Evidence],
+    evidence: Sequence[Evidence],
     context: Context,
 ) -> Attempt:
-    data = {**case.data, **given} if case else dict(given)
+    data: Mapping[str, Value] = given
+    if case:
+        data = {**case.data, **given} if given else case.data
     if workflow.definition.ref_fields:
         for referred in references(workflow, case.data if case else {}, given):
             context.look(referred)
+    before = case.evidence if case else ()
     return Attempt(
         key=key,
         case=case,
@@ -408,6 +413,6 @@ def _attempt(
         definition=workflow.definition,
         given=given,
         data=data,
-        evidence=(*(case.evidence if case else ()), *evidence),
+        evidence=(*before, *evidence) if evidence else before,
         context=context,
     )

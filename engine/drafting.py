@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -54,7 +53,7 @@ class Round:
         cases = self.cases
         # By its parts and not by ``self``: what holds itself waits for Python's search for cycles.
         self.find: Callable[[str], Case | None] = lambda key: cases.get(key) or folds.find(key)
-        self._context = Context(now, new_id, self.find, catalog.definition)
+        self._context = Context(now, new_id, self.find, catalog.definition, {})
 
     def take(self, decision: Decision) -> None:
         """The commands to come are decided on what this one leaves."""
@@ -68,7 +67,8 @@ class Round:
         """What the next command is judged in; the same again as long as nobody has looked at
         anything through it."""
         if self._context.seen:
-            self._context = replace(self._context, seen={})
+            was = self._context
+            self._context = Context(was.now, was.new_id, was.find, was.definition, {})
         return self._context
 
 

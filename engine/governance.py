@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from engine import registers
 from engine.attempt import Attempt, Guard, Judge
-from engine.definition import ByAuthority, Children, Definition, Guards, Quorum, Step
+from engine.definition import (
+    ByAuthority,
+    Children,
+    Definition,
+    Guards,
+    Quorum,
+    Step,
+    VoteRule,
+)
 from engine.events import Basis, Verdict
 from engine.standing import authority_of, standing_of
 from engine.values import show
@@ -69,9 +78,13 @@ def _bodies(step: Step) -> bool:
     return step.quorum is not None or any(isinstance(who, ByAuthority) for who in step.by)
 
 
+_NO_CONFLICT = Verdict(rule="conflict", held=True)
+_AUTHORISED = Verdict(rule="authority", held=True)
+
+
 def _without_conflict(attempt: Attempt) -> Verdict:
     if attempt.actor not in attempt.recused:
-        return Verdict(rule="conflict", held=True)
+        return _NO_CONFLICT
     reason = f"{attempt.actor} has declared a conflict of interest"
     return Verdict(rule="conflict", held=False, reason=reason)
 
@@ -130,11 +143,13 @@ def _authorised_vote(who: ByAuthority, step: Step, definition: Definition) -> Ju
             return Verdict(rule="authority", held=None, reason="who decided it is not known")
         found = standing(attempt)
         if found.role and found.rule is None:
-            return Verdict(rule="authority", held=True)
+            return _AUTHORISED
         counted, why = _authorised(who, step.quorum, attempt)
         if counted is None:
             return Verdict(rule="authority", held=not why, reason=why)
         held, reason = counted.says(who.authority.answer)
+        if held and not reason:
+            return _AUTHORISED
         return Verdict(rule="authority", held=held, reason=reason)
 
     return guard
@@ -148,12 +163,11 @@ def _authorised(
         return None, why
     if not rule.by_body:
         return None, ""
-    asked = Quorum(
-        body=rule.holder,
-        rule=rule.majority,
-        without=who.authority.without,
-        veto=said.veto if said else [],
-        casting=said.casting if said else True,
+    asked = _Asked(
+        rule.majority,
+        who.authority.without,
+        said.veto if said else (),
+        said.casting if said else True,
     )
     return attempt.once("vote", who, lambda: _count(rule.holder, asked, attempt))
 
@@ -162,15 +176,25 @@ def _tally(wanted: Quorum, attempt: Attempt) -> tuple[Tally | None, str]:
     name = attempt.named(wanted.body)
     if not name:
         return None, f"{wanted.body.removeprefix('data.')} is missing: which body votes?"
-    return attempt.once("vote", wanted, lambda: _count(name, wanted, attempt))
+    asked = _Asked(wanted.rule, wanted.without, wanted.veto, wanted.casting)
+    return attempt.once("vote", wanted, lambda: _count(name, asked, attempt))
 
 
-def _count(name: str, asked: Quorum, attempt: Attempt) -> tuple[Tally | None, str]:
+class _Asked(NamedTuple):
+    """How a body must vote, as ``engine.definition.Quorum`` says it."""
+
+    rule: VoteRule
+    without: Sequence[str]
+    veto: Sequence[str]
+    casting: bool
+
+
+def _count(name: str, asked: _Asked, attempt: Attempt) -> tuple[Tally | None, str]:
     body, why = registers.entry("body", registers.key_of("body", name=name), attempt.context)
     if body is None:
         return None, why
     signatures = attempt.case.signatures if attempt.case else ()
-    out = [*attempt.recused, *(str(attempt.data.get(name)) for name in asked.without)]
+    out = [*attempt.recused, *[str(attempt.data.get(name)) for name in asked.without]]
     return tally(body, signatures, out, asked.rule, asked.veto, asked.casting), ""
 
 

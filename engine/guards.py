@@ -161,9 +161,11 @@ def _not_by(said: Guards) -> Judge:
                     reason=f"{person} has already acted as {', '.join(clashes)}; "
                     "somebody else must do this",
                 )
+        if attempt.case is None or not attempt.case.anonymous:
+            return _HELD["not_by"]
         persons = attempt.definition.data
         unknown = [role for role in said.not_by if role not in acted and role not in persons]
-        if unknown and attempt.case and attempt.case.anonymous:
+        if unknown:
             reason = f"who acted as {', '.join(unknown)} is not known: it was observed"
             return Verdict(rule="not_by", held=None, reason=reason)
         return _HELD["not_by"]
@@ -203,6 +205,7 @@ def _references(attempt: Attempt) -> Verdict:
 
 def _evidence(need: EvidenceNeed) -> Judge:
     rule = f"evidence {need.kind}"
+    shown = Verdict(rule=rule, held=True)
 
     def guard(attempt: Attempt) -> Verdict:
         dates = [item.as_of for item in attempt.evidence if item.kind == need.kind]
@@ -223,7 +226,7 @@ def _evidence(need: EvidenceNeed) -> Judge:
                 reason=f"a {need.kind} has come since {attempt.key} entered this state; "
                 "it must be looked at again",
             )
-        return Verdict(rule=rule, held=True)
+        return shown
 
     return guard
 

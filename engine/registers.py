@@ -18,10 +18,9 @@ calendar       ``CAL-{name}``                      which days are not worked
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine import values
 from engine.case import Case
@@ -81,8 +80,7 @@ ANY_UNIT = "any"
 _MOST_LEVELS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """Who may decide a matter: an entry of the authority register."""
 
     key: str
@@ -104,19 +102,26 @@ def key_of(kind: str, **parts: object) -> str | None:
 def entry(kind: str, key: str | None, context: Context) -> tuple[Case | None, str]:
     """The entry if it is in force today; else why it is not."""
     case = context.look(key) if key else None
-    if case is None or key is None:
+    if case is None:
         return None, f"there is no {kind} {key or ''}".rstrip()
+    why = _not_in_force(kind, case, context)
+    return (None, why) if why else (case, "")
+
+
+def _not_in_force(kind: str, case: Case, context: Context) -> str:
+    """Why the case is no entry of this kind that is in force today; empty where it is."""
     definition = context.definition(case.definition)
     if definition.register_kind != kind:
-        return None, f"{key} is a case of {case.definition.name}, which is no register of {kind}s"
+        name = case.definition.name
+        return f"{case.key} is a case of {name}, which is no register of {kind}s"
     if case.state not in definition.in_force:
-        return None, f"{key} is {case.state}"
+        return f"{case.key} is {case.state}"
     begins, ends = case.data.get("from"), case.data.get("until")
     if isinstance(begins, str) and context.today < begins:
-        return None, f"{key} is in force only from {begins}"
+        return f"{case.key} is in force only from {begins}"
     if isinstance(ends, str) and ends < context.today:
-        return None, f"{key} was in force until {ends}"
-    return case, ""
+        return f"{case.key} was in force until {ends}"
+    return ""
 
 
 def appointment(role: str, unit: str, person: str, context: Context) -> str:
@@ -168,7 +173,7 @@ def authority(category: str, unit: str, value: Value, context: Context) -> tuple
             if below and limit and not _exceeds(limit, below):
                 return None, f"{level.key} overlaps the level below it"
             below = limit or below
-            if entry("authority", level.key, context)[0] is None:
+            if _not_in_force("authority", level, context):
                 continue
             if limit is None or _covers(limit, value):
                 return _rule(level, unit), ""
@@ -181,12 +186,20 @@ def authority(category: str, unit: str, value: Value, context: Context) -> tuple
 
 def _ladder(category: str, unit: str, context: Context) -> Iterator[Case]:
     """The levels from the first on. The first that is missing ends it, and was looked at, too."""
-    for level in range(1, _MOST_LEVELS + 1):
-        key = key_of("authority", category=category, unit=unit, level=level)
-        case = context.look(key) if key else None
+    for key in _keys_of_levels(category, unit):
+        case = context.look(key)
         if case is None:
             return
         yield case
+
+
+@lru_cache(maxsize=10_000)
+def _keys_of_levels(category: str, unit: str) -> tuple[str, ...]:
+    keys = [
+        key_of("authority", category=category, unit=unit, level=level)
+        for level in range(1, _MOST_LEVELS + 1)
+    ]
+    return tuple(keys[: keys.index(None)] if None in keys else keys)  # type: ignore[arg-type]
 
 
 def _rule(case: Case, unit: str) -> Rule:

@@ -23,7 +23,7 @@ from engine.events import CommandRefused
 from engine.folds import Folds
 from engine.machine import Workflow
 from engine.receipt import Receipt, receipt_of
-from engine.store.log import Append, Appended, Log, Marked
+from engine.store.log import Append, Appended, Late, Log, Marked
 from engine.ticket import Ticket, ticket_of
 
 __all__ = ["LARGEST_GROUP", "Receipt", "Service"]
@@ -196,9 +196,11 @@ class Service:
             if isinstance(answer, Marked):
                 self._drafter.forget(())
                 ticket.answer = self._answer_again(ticket, answer)
-            else:
-                self._drafter.forget(expected)
-                again.append(ticket)
+                continue
+            if isinstance(answer, Late):
+                self._latest = max(self._latest, answer.recorded_at)
+            self._drafter.forget(expected)
+            again.append(ticket)
         self._folds.keep(written)
         return again
 

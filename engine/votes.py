@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.case import Case, Signature
 from engine.events import Vote
@@ -12,8 +12,7 @@ from engine.events import Vote
 _DEFAULT_QUORUM = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """Whether the body is for it, and if not, why; and the vote as it is recorded.
 
     ``valid``: it has voted, whatever the outcome.
@@ -46,7 +45,7 @@ def tally(
     """
     name = str(body.data.get("name", body.key))
     members = [str(member) for member in body.data.get("members", ())]
-    entitled = tuple(member for member in members if member not in recused)
+    entitled = tuple([member for member in members if member not in recused])
     cast = {s.person: s for s in signatures if s.of == name}
     votes = {person: cast[person].answer for person in entitled if person in cast}
     share = body.data.get("quorum") or _DEFAULT_QUORUM
@@ -55,9 +54,9 @@ def tally(
         body=name,
         entitled=entitled,
         needed=needed,
-        recused=tuple(member for member in members if member in recused),
+        recused=tuple([member for member in members if member in recused]) if recused else (),
         rule=rule,
-        votes={person: str(answer) for person, answer in votes.items()},
+        votes=dict(votes),
     )
     if needed > len(entitled):
         why = f"{needed} must vote, and only {len(entitled)} of {len(members)} may"
@@ -81,10 +80,15 @@ def _count(
     casting: bool,
     vote: Vote,
 ) -> Tally:
-    weights = dict(zip(members, body.data.get("weights", ()), strict=False))
-    weight = weights if rule == "weighted" else {}
-    in_favour = sum(weight.get(person, 1) for person, v in votes.items() if v == "for")
-    against = sum(weight.get(person, 1) for person, v in votes.items() if v == "against")
+    in_favour: float
+    against: float
+    if rule == "weighted":
+        weight = dict(zip(members, body.data.get("weights", ()), strict=False))
+        in_favour = sum(weight.get(person, 1) for person, v in votes.items() if v == "for")
+        against = sum(weight.get(person, 1) for person, v in votes.items() if v == "against")
+    else:
+        answers = list(votes.values())
+        in_favour, against = answers.count("for"), answers.count("against")
     match rule:
         case "two thirds":
             carried = in_favour > 0 and in_favour >= 2 * against

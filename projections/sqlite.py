@@ -32,9 +32,6 @@ _ROWS = 50
 _LARGE = 20_000
 """Rows that are read, filtered and sorted in 20 ms; an index is made of no fewer."""
 
-_PATIENCE = 10
-"""Seconds to wait for another who writes."""
-
 # Kibibytes of pages kept in memory, and while indexes are made.
 _CACHE, _SORTING = 24_576, 4_096
 
@@ -199,20 +196,16 @@ class SQLiteTables:
         """Nobody may ever ask for it, and it costs as much as the row does."""
 
     def ask_for(self, table: str, column: str, index: str) -> None:
-        """While somebody else writes, or where nothing may be written, the reader goes without: the
-        next one asks again."""
+        """Through a connection of its own: this one may read a snapshot, and may not write.
+
+        While somebody else writes, or where nothing may be written, the reader goes without: the
+        next one asks again.
+        """
         size = self.run(f"SELECT max(rowid) FROM {quote(self.prefix + table)}")[0][0] or 0
-        if size < _LARGE or self._connection.in_transaction or self._is_indexed(table, column):
+        if size < _LARGE or self._is_indexed(table, column):
             return
-        ((reading,),) = self.run("PRAGMA query_only")
-        self.run("PRAGMA query_only = OFF")
-        self.run("PRAGMA busy_timeout = 0")
-        try:
-            with suppress(StoreFailed):
-                self.run(index)
-        finally:
-            self.run(f"PRAGMA busy_timeout = {_PATIENCE * 1000}")
-            self.run(f"PRAGMA query_only = {reading}")
+        with suppress(StoreFailed), closing(_open(self.path, "rw", timeout=0)) as writer:
+            writer._under(self.prefix).run(index)
 
     def _is_indexed(self, table: str, column: str) -> bool:
         sql = (
@@ -335,7 +328,7 @@ def set_aside(path: Path) -> Path | None:
     if not path.exists():
         return None
     try:
-        with closing(_connect(path, "rw", timeout=_PATIENCE)) as connection:
+        with closing(_connect(path, "rw", timeout=10)) as connection:
             ((sound,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
         if sound == "ok":
             return None
@@ -368,8 +361,8 @@ def open_for_reading(path: Path) -> SQLiteTables:
     return tables
 
 
-def _open(path: Path, mode: str) -> SQLiteTables:
-    return SQLiteTables(_connect(path, mode, timeout=_PATIENCE), path)
+def _open(path: Path, mode: str, timeout: float = 10) -> SQLiteTables:
+    return SQLiteTables(_connect(path, mode, timeout), path)
 
 
 def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:

@@ -106,7 +106,7 @@ class Tables(Protocol):
 
     def ask_for(self, table: str, column: str, index: str) -> None:
         """Make an index that begins with a column, where a reader would wait for long without it
-        and it can be made now; for one who has no snapshot yet."""
+        and it can be made now. Who reads a snapshot sees it in the next."""
 
     def scratch(self) -> Scratch | None:
         """A place where another process may build some of these tables; ``None`` where the

@@ -14,7 +14,8 @@ from typing import Any
 from app.contracts.forms import forms
 from app.contracts.messages import Components, add_commands, add_event, add_reply, add_state
 from consumers.cloud_events import CONTENT_TYPE, SOURCE
-from consumers.kafka_settings import COMMAND_KINDS, Door, Intake, KafkaSettings
+from consumers.kafka_settings import Door, Intake, KafkaSettings
+from engine.commands import ASKABLE
 from engine.definition import Definition
 
 Document = dict[str, Any]
@@ -80,7 +81,7 @@ def _add_intake(
     reply = add_reply(found)
     channels["replies"] = _channel(intake.replies, "The answers to commands", [reply], ())
     for number, (topic, door) in enumerate(intake.topics.items(), 1):
-        wanted = [kind for kind in COMMAND_KINDS if kind in door.commands]
+        wanted = [kind for kind in ASKABLE if kind in door.commands]
         name = "commands" if len(intake.topics) == 1 else f"commands{number}"
         channels[name] = _channel(topic, "Commands", add_commands(found, wanted), ())
         operations[f"take{name.capitalize()}"] = _operation("receive", name, _ONCE) | {

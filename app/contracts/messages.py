@@ -13,8 +13,7 @@ from app.contracts.examples import case_key, example, example_data
 from app.contracts.fields import Schema
 from app.contracts.schema import body_schema, data_schema, parts, urn
 from consumers.cloud_events import CONTENT_TYPE, attributes
-from consumers.kafka_commands import MODELS
-from consumers.kafka_settings import CommandKind
+from engine.commands import ASKABLE, CommandKind
 from engine.definition import Definition
 from engine.service import Receipt
 
@@ -120,7 +119,7 @@ def add_commands(found: Components, kinds: Iterable[CommandKind]) -> list[str]:
 
 def _add_command(found: Components, kind: CommandKind) -> str:
     key = f"command.{kind}"
-    whole = TypeAdapter(MODELS[kind]).json_schema(ref_template=f"{SCHEMAS}asked.{{model}}")
+    whole = TypeAdapter(ASKABLE[kind]).json_schema(ref_template=f"{SCHEMAS}asked.{{model}}")
     for name, part in whole.pop("$defs", {}).items():
         found.schemas[f"asked.{name}"] = part
     whole["properties"] = {"kind": {"const": kind}, **whole["properties"]}

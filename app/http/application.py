@@ -265,6 +265,7 @@ def _add_feed(app: FastAPI, served: Served) -> None:
     async def read_feed(
         request: Request,
         after: Position = 0,
+        seen: Annotated[Text | None, Query()] = None,
         limit: Limit = 100,
         wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 0,
         workflow: Filters = [],  # noqa: B006  it is not changed
@@ -275,14 +276,16 @@ def _add_feed(app: FastAPI, served: Served) -> None:
         wanted = Wanted(frozenset(workflow), frozenset(type), frozenset(case))
         accepted = request.headers.get("Accept", "")
         if _STREAM in accepted:
-            after = after if last_event_id is None else _read_position(last_event_id)
-            await served.feed.check(after)
+            if last_event_id is not None:
+                after, seen = _read_position(last_event_id), None
+            await served.feed.check(after, seen)
             request.scope["pmo.stream"] = True
             return StreamingResponse(
                 _counted(served, served.feed.stream(after, wanted)),
                 media_type=_STREAM,
                 headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
             )
+        await served.feed.check(after, seen)
         page = await served.feed.page(after, limit, wanted, wait)
         headers = {"Pmo-Next-After": str(page.reached), "Cache-Control": "no-store"}
         if _BATCH in accepted:

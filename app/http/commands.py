@@ -14,8 +14,7 @@ from starlette.responses import Response
 from app.http.bodies import read_json
 from app.http.keys import Caller
 from app.http.problems import Refusal, unreadable
-from consumers.kafka_commands import MODELS, RESERVED
-from engine.commands import Command, Fact, Requester
+from engine.commands import ASKABLE, RESERVED, Command, Fact, Requester
 from engine.errors import Problem
 from engine.events import ActorKind, Answer, Evidence, Source
 from engine.reactions import ACTOR
@@ -124,7 +123,7 @@ async def read_command(request: Request, caller: Caller) -> Command:
         said |= {"actor": _actor(asked.actor, caller), "command_id": command_id}
         if traceparent := request.headers.get("traceparent"):
             said["traceparent"] = traceparent[:100]
-        return MODELS[asked.kind](**said)
+        return ASKABLE[asked.kind](**said)
     except ValidationError as error:
         raise unreadable(_problems(orjson.loads(body), error)) from None
 

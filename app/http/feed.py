@@ -105,8 +105,7 @@ class Feed:
 
     async def page(self, after: int, limit: int, wanted: Wanted, wait: float) -> Encoded:
         """A page; where it would be empty, after a wait of up to so many seconds for an event that
-        is wanted. Raises ``Refusal`` (409)."""
-        await self.check(after)
+        is wanted. To be checked before."""
         give_up = monotonic() + wait
         while True:
             page = await self._reading.run(self._encoded, after, limit, wanted)
@@ -115,11 +114,13 @@ class Feed:
                 return page
             after = page.reached
 
-    async def check(self, after: int) -> None:
-        """Raises ``Refusal`` for a reader that has come further than the log.
+    async def check(self, after: int, seen: str | None = None) -> None:
+        """Raises ``Refusal`` for a reader that has come further than the log, or whose event at
+        that position (``seen`` is its id) is not the one that stands there.
 
-        It has seen events that are no more: the ledger was restored from a backup, or is another.
-        To wait until the log has grown that far would pass over what is recorded meanwhile.
+        It has seen events that are no more: the ledger was restored from a backup, a standby took
+        over that lacked its end, or it is another. To go on would pass over what is recorded
+        instead.
         """
         if after > self._head.position and after > (
             head := await self._reading.run(self._log.head)
@@ -129,6 +130,15 @@ class Feed:
                 " Was it restored from a backup? Begin again after a position both have"
             )
             raise Refusal(409, "position-ahead", told, head=head)
+        if seen is not None and after:
+            found = await self._reading.run(self._log.bodies, after - 1, 1)
+            if not found or found[0][1]["event_id"] != seen:
+                told = (
+                    f"another event stands at position {after} than {seen}, which you have read"
+                    " there. Was the log restored from a backup? Begin again after a position both"
+                    " have"
+                )
+                raise Refusal(409, "log-diverged", told)
 
     async def stream(self, after: int, wanted: Wanted) -> AsyncIterator[bytes]:
         """Server-sent events: ``id`` is the position, so that ``Last-Event-ID`` goes on after it.

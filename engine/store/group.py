@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
+from engine.clock import to_datetime
 from engine.events import AnyEvent
-from engine.store.log import Append, Appended, Conflict, Marked, Recorded
+from engine.store.log import Append, Appended, Conflict, Late, Marked, Recorded
+
+MOST_SKEW = timedelta(seconds=1)
+"""What was decided at a moment may be recorded so much later on the same day, when the log has come
+so far: by other processes, whose clocks are ahead, or which were quicker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """One answer for each append, in order, and the markers of the commands to be written."""
 
-    answers: list[Appended | Conflict | Marked]
+    answers: list[Appended | Conflict | Late | Marked]
     markers: dict[bytes, Marked]
 
     def events(self) -> Iterator[AnyEvent]:
@@ -49,7 +55,7 @@ def judge(
     """
     versions = dict(versions)
     markers: dict[bytes, Marked] = {}
-    answers: list[Appended | Conflict | Marked] = []
+    answers: list[Appended | Conflict | Late | Marked] = []
     lost: set[str] = set()  # streams on which later appends may go on from what is not written
     for events, expected, marker, fingerprint in appends:
         refusal = (
@@ -57,6 +63,7 @@ def judge(
             or markers.get(marker)
             or _stale(expected, versions)
             or (_orphaned(expected, versions, lost) if lost else None)
+            or _late(events, recorded_at)
         )
         if refusal:
             answers.append(refusal)
@@ -77,6 +84,18 @@ def judge(
         markers[marker] = Marked(first, len(placed), fingerprint)
         answers.append(Appended(tuple(placed)))
     return Judgement(answers, markers)
+
+
+def _late(events: Sequence[AnyEvent], recorded_at: str) -> Late | None:
+    """Clocks are never quite the same, and who waits for the lock is overtaken. But who is in
+    office, and what is still young enough, is asked about a moment, and mostly about its day."""
+    decided_at = events[0].recorded_at if events else recorded_at
+    if decided_at >= recorded_at:
+        return None
+    same_day = decided_at[:10] == recorded_at[:10]
+    if same_day and to_datetime(recorded_at) - to_datetime(decided_at) <= MOST_SKEW:
+        return None
+    return Late(recorded_at)
 
 
 def _stale(expected: Mapping[str, int], versions: Mapping[str, int]) -> Conflict | None:

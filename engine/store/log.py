@@ -44,7 +44,8 @@ class Recorded(NamedTuple):
 
 
 class Appended(NamedTuple):
-    """Durable now. ``events`` are as written: their ``recorded_at`` may have been lifted."""
+    """Durable now. ``events`` are as written: their ``recorded_at`` may have been lifted a little
+    (``engine.store.group.MOST_SKEW``)."""
 
     events: tuple[Recorded, ...]
 
@@ -54,6 +55,13 @@ class Conflict(NamedTuple):
 
     stream: str
     actual: int
+
+
+class Late(NamedTuple):
+    """Nothing was written: the log has come to ``recorded_at``, another day than the one that this
+    was decided on, or a good deal later on it. What may be done then may be something else."""
+
+    recorded_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,7 @@ class Page(NamedTuple):
 
 
 class Log(Protocol):
-    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
+    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Late | Marked]:
         """Write a group in one durable transaction; one answer for each append, in order.
 
         An append may expect versions that an earlier one of the same call brings about.

@@ -18,7 +18,7 @@ from engine.events import AnyEvent
 from engine.store.chain import GENESIS, Row, check_markers, link, verified
 from engine.store.copy import not_empty, stored_event
 from engine.store.group import judge, streams_of
-from engine.store.log import Append, Appended, Conflict, Marked, Page, Recorded
+from engine.store.log import Append, Appended, Conflict, Late, Marked, Page, Recorded
 from engine.store.mapper import Mapper
 from engine.upcasts import Body, lift
 
@@ -95,7 +95,7 @@ class MemoryLog:
             other._recorded_at = self._recorded_at
         return other
 
-    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
+    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Late | Marked]:
         with self._appending:
             judgement = judge(
                 appends,

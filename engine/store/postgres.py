@@ -20,10 +20,10 @@ from engine import canonical
 from engine.errors import LogDiverged, StoreFailed
 from engine.events import AnyEvent
 from engine.store import postgres_errors
-from engine.store.chain import GENESIS
+from engine.store.chain import GENESIS, link
 from engine.store.copy import not_empty, stored_event
 from engine.store.group import Judgement, judge, streams_of
-from engine.store.log import Append, Appended, Conflict, Marked, Page
+from engine.store.log import Append, Appended, Conflict, Late, Marked, Page
 from engine.store.postgres_connection import plain_address
 from engine.store.postgres_listener import Listener
 from engine.store.postgres_pool import Connection
@@ -76,11 +76,10 @@ class _Group:
     judgement: Judgement | None = None
     events: list[AnyEvent] = field(default_factory=list)
     chain_before: bytes = GENESIS
-    chain_after: bytes = GENESIS
     head: int = 0  # after the group
 
     @property
-    def answers(self) -> list[Appended | Conflict | Marked]:
+    def answers(self) -> list[Appended | Conflict | Late | Marked]:
         return self.judgement.answers if self.judgement else []
 
 
@@ -97,7 +96,7 @@ class PostgresLog(PostgresReader):
         self._alone = True  # as far as the last append could tell
         self._last = (GENESIS, "")  # the end of the log by its chain, and when it was recorded
 
-    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
+    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Late | Marked]:
         group = _Group(appends)
         # Made into bytes before the lock is taken, which others wait for.
         for append in appends:
@@ -151,14 +150,11 @@ class PostgresLog(PostgresReader):
     def _write(self, c: Cursor[TupleRow], group: _Group) -> None:
         """Tests make this fail, before or after it has happened."""
         assert group.judgement
-        stored = [
-            group.stored.get(id(event)) or self._mapper.to_stored_event(event)
-            for event in group.events
-        ]
+        stored = self._stored(group)
         after = group.head - len(stored)
-        group.chain_after = write(c, after, group.chain_before, stored, group.judgement.markers)
+        chain = write(c, after, group.chain_before, stored, group.judgement.markers)
         if group.events:
-            self._last = (group.chain_after, group.events[-1].recorded_at)
+            self._last = (chain, group.events[-1].recorded_at)
 
     def _look(
         self, c: Cursor[TupleRow], appends: Sequence[Append], pipeline: Pipeline | None
@@ -206,10 +202,9 @@ class PostgresLog(PostgresReader):
                         c.execute(_END_SESSION, group.session)
                     if connection.session == group.session or c.fetchone() != (False,):
                         markers = group.judgement.markers
-                        found = (
-                            select_markers(c, list(markers)) == markers
-                            and chain_at(c, group.head) == group.chain_after
-                        )
+                        found = select_markers(c, list(markers)) == markers and chain_at(
+                            c, group.head
+                        ) == self._chain_of(group)
                         if found:
                             c.execute(_CONFIRM)
                         return found
@@ -220,6 +215,19 @@ class PostgresLog(PostgresReader):
                     "was not answered, and the server cannot be asked what became of it"
                 ) from error
             sleep(_AGAIN)
+
+    def _stored(self, group: _Group) -> list[persistence.StoredEvent]:
+        return [
+            group.stored.get(id(event)) or self._mapper.to_stored_event(event)
+            for event in group.events
+        ]
+
+    def _chain_of(self, group: _Group) -> bytes:
+        """After the group, which may have been written though whoever wrote it heard nothing."""
+        chain = group.chain_before
+        for stored in self._stored(group):
+            chain = link(chain, stored.state)
+        return chain
 
     def _unanswered(self, what: str) -> StoreFailed:
         return StoreFailed(

@@ -93,7 +93,7 @@ SELECT proname, prosecdef, coalesce(proconfig, '{}'), prosrc FROM pg_proc
 WHERE pronamespace = 'pmo_log'::regnamespace
 """
 _FOUND_KEYS = f"""
-SELECT relname, replace(pg_get_constraintdef(pg_constraint.oid), '"', '')  -- "position" is a word of SQL
+SELECT relname, replace(pg_get_constraintdef(pg_constraint.oid), '"', '')  -- as of "position"
 FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
 WHERE conrelid IN {_TABLES} AND contype IN ('p', 'u') AND convalidated
 """

@@ -27,7 +27,7 @@ from engine.store import sqlite_file
 from engine.store.chain import GENESIS, Row, check_markers, verified
 from engine.store.copy import not_empty, stored_event
 from engine.store.group import Judgement, judge, streams_of
-from engine.store.log import Append, Appended, Conflict, Marked, Page, Recorded
+from engine.store.log import Append, Appended, Conflict, Late, Marked, Page, Recorded
 from engine.store.mapper import Mapper
 from engine.store.sqlite_recorders import Datastore, Factory, Recorder, marks
 from engine.upcasts import Body, read
@@ -60,7 +60,7 @@ class SQLiteLog:
         self._moved_at = 0.0
         self._last = (GENESIS, "")  # the end of the log by its chain, and when it was recorded
 
-    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Marked]:
+    def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Late | Marked]:
         judgement: Judgement | None = None
         try:
             with self._datastore.transaction(commit=True) as c:

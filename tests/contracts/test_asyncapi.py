@@ -13,9 +13,9 @@ from app.contracts.forms import forms
 from app.contracts.messages import as_headers
 from app.contracts.schema import event_schema
 from consumers.cloud_events import attributes
-from consumers.kafka_commands import MODELS
 from consumers.kafka_settings import Door, Intake, KafkaSettings, Topics
 from engine.case import Case, fold
+from engine.commands import ASKABLE
 from engine.definition import Definition
 from engine.events import CaseStarted, from_body
 from engine.upcasts import Body
@@ -163,7 +163,7 @@ def test_topics_are_called_as_the_settings_say(few: list[Definition]) -> None:
 
 
 def test_an_example_of_a_command_is_one_that_the_engine_takes(small: Document) -> None:
-    for kind, model in MODELS.items():
+    for kind, model in ASKABLE.items():
         (made,) = small["components"]["messages"][f"command.{kind}"]["examples"]
         said = {name: value for name, value in made["payload"].items() if name != "kind"}
         assert model.model_validate(said).command_id

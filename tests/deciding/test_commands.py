@@ -1,4 +1,4 @@
-"""What no command can say, whatever the store: told where it is, before anything is asked of one."""
+"""What no command can say, whatever the store: told where it is, before a store is asked."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.clock import HandClock
+from engine.commands import Requester, StartCase
 from engine.errors import Refused
 from engine.events import CaseTransitioned
 from engine.service import Service
@@ -237,3 +238,20 @@ def test_promise_6_an_authority_that_appears_meanwhile_is_not_overlooked_either(
     log.append = racing  # type: ignore[method-assign]
     with pytest.raises(Refused, match="not appointed owner"):
         office.do(case, "approve", "dora")
+
+
+def test_promise_6_a_clock_that_is_behind_the_log_lets_nobody_decide_after_their_time(
+    office: Office, log: Log, clock: HandClock
+) -> None:
+    office.appoint("director", "dora", until="2026-03-31")
+    office.authorise(1, "director", limit="100000")
+    case = office.ready("100000")
+    elsewhere = Service(log, HandClock("2026-04-01T08:00:00.000000Z"))
+    dan = {"role": "director", "unit": "transport", "person": "dan"}
+    elsewhere.handle(
+        StartCase(command_id="dan", actor=Requester(id="clerk"), workflow="appointment", data=dan)
+    )
+    clock.at = "2026-03-31T23:50:00.000000Z"
+    assert "was in force until 2026-03-31" in refused(office, case, "approve", "dora")
+    office.do(case, "approve", "dan")
+    assert taken(office, case).recorded_at == "2026-04-01T08:00:00.000000Z"

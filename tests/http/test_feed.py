@@ -140,6 +140,17 @@ def test_a_reader_that_has_come_further_than_the_log_is_told_so(service):
         assert answer.json()["head"] == service.home.log.head()
 
 
+def test_a_reader_that_says_which_event_it_saw_is_told_where_another_stands_there(service):
+    """The log went back, by a backup or a standby, and has grown past the reader since."""
+    get = service.client.get
+    (first,) = get("/v1/events", params={"limit": 1}).json()["events"]
+    at = {"after": int(first["sequence"])}
+    assert get("/v1/events", params=at | {"seen": first["id"]}).status_code == 200
+    for headers in ({}, {"Accept": "text/event-stream"}):
+        answer = get("/v1/events", params=at | {"seen": "another"}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (409, "log-diverged")
+
+
 def test_a_stream_goes_on_with_what_is_recorded_later(service):
     service.write_directly("note", 250)
     head = service.home.log.head()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.alongside import Alongside
 from app.home import Home
 from engine.commands import Fact, Observe, PublishDefinition, Requester
 from engine.events import Source
@@ -41,7 +42,7 @@ def tell(home: Home, cases: int) -> None:
 
 
 def test_they_are_level_with_the_log_when_all_is_recorded(home: Home) -> None:
-    with home.alongside() as views:
+    with Alongside(home) as views:
         views.expect(MANY)
         tell(home, 700)
     assert home.checkpoint() == home.head() == 701
@@ -49,7 +50,7 @@ def test_they_are_level_with_the_log_when_all_is_recorded(home: Home) -> None:
 
 
 def test_for_a_few_commands_no_process_is_started(home: Home) -> None:
-    with home.alongside() as views:
+    with Alongside(home) as views:
         views.expect(MANY - 1)
         tell(home, 1)
         assert views.process is None
@@ -57,7 +58,7 @@ def test_for_a_few_commands_no_process_is_started(home: Home) -> None:
 
 
 def test_what_it_leaves_undone_is_done_by_whoever_started_it(home: Home) -> None:
-    with home.alongside() as views:
+    with Alongside(home) as views:
         views.expect(MANY)
         assert views.process is not None
         views.process.kill()
@@ -66,7 +67,7 @@ def test_what_it_leaves_undone_is_done_by_whoever_started_it(home: Home) -> None
 
 
 def test_it_ends_when_recording_fails(home: Home) -> None:
-    views = home.alongside()
+    views = Alongside(home)
 
     def fail() -> None:
         with views:
@@ -82,6 +83,6 @@ def test_it_ends_when_recording_fails(home: Home) -> None:
 
 def test_views_that_may_not_be_written_are_left_alone(home: Home, monkeypatch) -> None:
     monkeypatch.setattr(type(home.place), "may_write_views", lambda _: False)
-    with home.alongside() as views:
+    with Alongside(home) as views:
         views.expect(MANY)
         assert views.process is None

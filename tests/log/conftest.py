@@ -17,6 +17,7 @@ from engine.store.log import Append
 from engine.store.sqlite import SQLiteLog
 
 NINE = "2026-01-01T09:00:00.000000Z"
+JUST_BEFORE_TEN = "2026-01-01T09:59:59.000000Z"
 TEN = "2026-01-01T10:00:00.000000Z"
 
 

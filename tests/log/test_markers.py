@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import psycopg
@@ -32,7 +32,7 @@ ANOTHER = "'another marker '"  # sixteen bytes
 
 
 @pytest.fixture
-def log(address: str) -> Log:
+def log(address: str) -> Iterator[Log]:
     """A definition at position 1, and three notes."""
     log = open_log(address)
     service = Service(log)
@@ -90,7 +90,7 @@ def test_markers_are_those_of_the_commands_that_wrote_the_events(log: Log) -> No
 def test_an_event_before_the_first_is_found(
     log: Log, tamper: Callable[[str], None], position: int
 ) -> None:
-    """A forged approval there would count for whoever reads the case, and no chain would show it."""
+    """A forged approval there would count for who reads the case, and no chain would show it."""
     tamper(
         f"INSERT INTO events SELECT {position}, originator_id, 2, topic, state, chain"
         " FROM events WHERE position = 2"

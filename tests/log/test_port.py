@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from engine import events
-from engine.store.log import Appended, Conflict, Marked
-from tests.log.conftest import NINE, TEN, append, event
+from engine.store.log import Appended, Conflict, Late, Marked
+from tests.log.conftest import JUST_BEFORE_TEN, NINE, TEN, append, event
 
 
 def places(log):
@@ -34,17 +34,35 @@ def test_nothing_new_appears_at_or_below_a_position_that_has_been_seen(log):
     assert places(log)[: len(seen)] == seen
 
 
-def test_recorded_at_is_lifted_where_a_clock_stepped_back(log):
+def test_recorded_at_is_lifted_where_a_clock_is_a_little_behind(log):
     log.append([append("A", at=TEN)])
-    (answer,) = log.append([append("B", at=NINE, count=2)])
+    (answer,) = log.append([append("B", at=JUST_BEFORE_TEN, count=2)])
     assert [r.event.recorded_at for r in answer.events] == [TEN, TEN]
     assert [r.event.recorded_at for r in log.read(0, 9)] == [TEN, TEN, TEN]
-    assert log.read(1, 1)[0].event.occurred_at == NINE, "when it was so is not the log's to change"
+    occurred_at = log.read(1, 1)[0].event.occurred_at
+    assert occurred_at == JUST_BEFORE_TEN, "when it was so is not the log's to change"
 
 
 def test_recorded_at_is_lifted_within_a_group_too(log):
-    log.append([append("A", at=TEN), append("B", at=NINE)])
+    log.append([append("A", at=TEN), append("B", at=JUST_BEFORE_TEN)])
     assert [r.event.recorded_at for r in log.read(0, 9)] == [TEN, TEN]
+
+
+@pytest.mark.parametrize(
+    ("reached", "decided"),
+    [(TEN, NINE), ("2026-04-01T00:00:00.000000Z", "2026-03-31T23:59:59.999999Z")],
+)
+def test_what_was_decided_on_another_day_or_long_before_the_log_s_end_is_not_written(
+    log, reached, decided
+):
+    log.append([append("A", at=reached)])
+    late, orphan, other = log.append(
+        [append("B", at=decided), append("B", 2, at=reached), append("C", at=reached)]
+    )
+    assert late == Late(reached)
+    assert orphan == Conflict("B", 0), "it goes on from what was not written"
+    assert isinstance(other, Appended)
+    assert places(log) == [(1, "A", 1), (2, "C", 1)]
 
 
 def test_an_append_answers_with_its_events_as_written(log):

@@ -1,4 +1,4 @@
-"""A network that says nothing any more, and a server that does not answer: nobody waits for ever."""
+"""A network that says nothing any more, a server that does not answer: nobody waits for ever."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ def test_a_cut_network_fails_what_is_asked_and_everything_goes_on_when_it_heals(
         log._write = write_into_nothing
         command = append("B", count=2)
         began = time.monotonic()
-        with pytest.raises(StoreFailed, match="cannot be asked what became of it.*same id"):
+        with pytest.raises(StoreFailed, match=r"cannot be asked what became of it.*same id"):
             log.append([command])
-        with pytest.raises(StoreFailed, match="not answered|timeout"):
+        with pytest.raises(StoreFailed, match=r"not answered|timeout"):
             log.head()
         assert time.monotonic() - began < 15
         log._write = write
@@ -169,7 +169,7 @@ def test_a_commit_that_waits_for_a_standby_is_no_acknowledgement(impatient, make
         log.append([append("A")])
         server.set(synchronous_standby_names="nobody")
         command = append("B")
-        with pytest.raises(StoreFailed, match="waits for a synchronous standby.*same id"):
+        with pytest.raises(StoreFailed, match=r"waits for a synchronous standby.*same id"):
             log.append([command])
         assert log.head() == 1, "who reads is not held up, and does not see it"
         server.set(synchronous_standby_names="")
@@ -246,8 +246,6 @@ def test_a_real_network_that_is_taken_down_and_up_again(make_postgres):
         finally:
             writer.kill()
             rest = writer.communicate()[0]
-        acknowledged = int(
-            ([0] + [int(w.split()[1]) for w in rest.splitlines() if "done" in w])[-1]
-        )
+        acknowledged = max((int(w.split()[1]) for w in rest.splitlines() if "done" in w), default=0)
         with closing(PostgresLog(server.address(address.rsplit("/", 1)[1]))) as log:
             assert log.check() == log.head() >= acknowledged

@@ -243,7 +243,8 @@ def test_a_check_from_a_position_trusts_what_comes_before(ledger, tamper):
         (
             (
                 "CREATE OR REPLACE TRIGGER events_stay_as_written BEFORE DELETE OR UPDATE OR"
-                " TRUNCATE ON pmo_log.events WHEN (false) EXECUTE FUNCTION pmo_log.refuse_changes();"
+                " TRUNCATE ON pmo_log.events WHEN (false)"
+                " EXECUTE FUNCTION pmo_log.refuse_changes();"
                 "ALTER TABLE pmo_log.events ENABLE ALWAYS TRIGGER events_stay_as_written"
             ),
             "the trigger events_stay_as_written is not what",

@@ -255,7 +255,8 @@ def test_what_some_scenario_shows_is_not_told_any_more() -> None:
 
 
 def test_two_scenarios_of_one_name_are_told() -> None:
-    one = "  - scenario: it starts\n    when: {do: submit, as: pat:requester}\n    then: {state: draft}\n"
+    asked = "{do: submit, as: pat:requester}"
+    one = f"  - scenario: it starts\n    when: {asked}\n    then: {{state: draft}}\n"
     with pytest.raises(BadInput) as caught:
         load_scenarios(f"scenarios:\n{one}{one}", "x.scenarios.yaml")
     (problem,) = caught.value.problems

@@ -99,6 +99,16 @@ def test_an_index_of_a_field_is_made_when_somebody_asks_a_large_register(many, s
         many.run("DELETE FROM cases")
 
 
+def test_who_reads_a_snapshot_leaves_an_index_to_the_next(many, look, store, monkeypatch):
+    if store == "postgres":
+        pytest.skip("the server has every index that is foreseen")
+    monkeypatch.setattr("projections.sqlite._LARGE", 100)
+    with many.snapshot():
+        for _ in range(2):
+            assert page(many, "plan", sort="cost").total == 200
+    assert "register_plan_by_cost" in names(many, store)
+
+
 def test_a_reader_goes_without_an_index_while_somebody_writes(
     many, look, place, store, monkeypatch
 ):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook as Official
 
+from consumers.postgres import PostgresMemories
 from consumers.runner import Runner
 from consumers.store import Store
 from consumers.webhook_settings import Endpoint
@@ -22,7 +23,7 @@ from engine import ids
 from engine.commands import PublishDefinition, Requester, StartCase
 from engine.loading import load_definition
 from engine.service import Service
-from engine.store.sqlite import SQLiteLog
+from engine.store.opening import open_log
 from tests.http.conftest import ACTOR, MEMO, NOTE
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes, ok").decode()
@@ -110,11 +111,11 @@ class Receiver:
 class House:
     """A ledger, and webhooks that are run by the one runner of all consumers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str | None = None) -> None:
         self.folder = folder
-        self.log = SQLiteLog(folder / "ledger.db")
+        self.log = open_log(database or str(folder / "ledger.db"))
         self.service = Service(self.log)
-        self.store = Store(folder / "consumers.db")
+        self.store = Store(PostgresMemories(database) if database else folder / "consumers.db")
         self.waits: list[float] = []
         self.told: list[str] = []
         self.webhooks: list[Webhook] = []
