@@ -64,7 +64,7 @@ def view_command(
     from app.views import moments, open_view, read_catalogue
 
     with Home.open(home) as opened:
-        catalogue = read_catalogue(opened, folder)
+        catalogue = read_catalogue(opened, folder, name)
         if name is None:
             _list(catalogue, as_json)
             return

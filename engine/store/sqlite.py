@@ -219,8 +219,8 @@ class SQLiteLog:
         self._datastore.close()
 
     def _damaged(self, position: int, error: BaseException) -> LogDamaged:
-        what = f"{self._path} cannot be read from there on ({error}); restore it from a backup"
-        return LogDamaged(position, what)
+        what = f"{self._path} is damaged and cannot be read from there on ({error})"
+        return LogDamaged(position, f"{what}; restore it from a backup")
 
     def _recorded(self, found: Sequence[persistence.Notification]) -> list[Recorded]:
         try:
