@@ -164,7 +164,7 @@ def test_what_a_failed_commit_would_have_written_is_not_remembered(failing, ledg
         failing.append([append("A", at="2026-01-01T10:00:00.000000Z")])
     ledger.append([append("B", at="2026-01-01T11:00:00.000000Z")])
     failing.mended = True
-    (answer,) = failing.append([append("A", at="2026-01-01T09:00:00.000000Z")])
+    (answer,) = failing.append([append("A", at="2026-01-01T10:59:59.000000Z")])
     assert answer.events[0].event.recorded_at == "2026-01-01T11:00:00.000000Z"
     assert failing.check() == 2
 

@@ -15,7 +15,7 @@ from engine.store.copy import copy_log
 from engine.store.log import Appended, Marked
 from engine.store.memory import MemoryLog
 from engine.store.opening import open_log
-from tests.log.conftest import NINE, TEN, append
+from tests.log.conftest import JUST_BEFORE_TEN, TEN, append
 from tests.stores import STORES
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ def source():
     log.append(
         [append(f"S-{i}", count=i % 7 + 1, at="2026-01-01T10:00:00.000000Z") for i in range(900)]
     )
-    log.append([append("S-0", 2, count=0), append("S-0", 2), append("S-0", 3, count=0)])
+    log.append([append("S-0", 2, count=0), append("S-0", 2, at=TEN), append("S-0", 3, count=0)])
     return log
 
 
@@ -76,7 +76,7 @@ def test_the_copy_goes_on_as_the_original_would(source, target):
     known = next(iter(contents(source)[1]))
     again = append("S-0", 1, marker=known)
     assert target.append([again]) == source.append([again])
-    later = append("N", at=NINE)
+    later = append("N", at=JUST_BEFORE_TEN)
     answers = [log.append([later])[0] for log in (source, target)]
     assert answers[0] == answers[1]
     assert answers[1].events[0].event.recorded_at == TEN
@@ -108,7 +108,7 @@ def test_a_log_that_is_not_empty_is_left_alone(source, target, count):
 
 def test_what_is_appended_to_the_source_meanwhile_is_left_out(source, target):
     def progress(done, total):
-        source.append([append(f"L-{done}")])
+        source.append([append(f"L-{done}", at=TEN)])
 
     assert copy_log(source, target, progress) == 3595
     assert target.check() == 3595

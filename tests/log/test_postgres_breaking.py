@@ -204,7 +204,7 @@ def test_a_commit_that_never_happened_leaves_nothing_and_can_be_tried_again(losi
     with pytest.raises(StoreFailed):
         losing.append([command])
     assert (losing.head(), losing.marked([command.marker])) == (1, {})
-    (answer,) = losing.append([append("B", at="2026-01-01T09:00:00.000000Z")])
+    (answer,) = losing.append([append("B", at="2026-01-01T10:59:59.000000Z")])
     assert answer.events[0].event.recorded_at == "2026-01-01T11:00:00.000000Z"
     assert losing.check() == 2
 
