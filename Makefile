@@ -67,7 +67,8 @@ lock: $(VENV)/made ## write requirements/*.txt anew (ARGS=--upgrade for newer ve
 # Each *.done file says that the lock of that name is installed; while they are newer than the lock, no installer runs.
 
 # uv is quick but does not read pip's settings (an index or proxy of your own): whatever it cannot do, pip does. Like pip
-# it compiles what it installs: else every `pmo` of a user who may not write to .venv compiles again, 100 ms each time.
+# it compiles what it installs, and so do we with our own packages: else every `pmo` of a user who may not write here, or
+# whose PYTHONDONTWRITEBYTECODE is set, compiles again, 300 ms each time.
 install = { [ -x $(BIN)/uv ] && $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(1); } \
 	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1)
 
@@ -75,6 +76,7 @@ $(VENV)/run.done: requirements/run.txt pyproject.toml $(VENV)/made
 	@echo 'Installing requirements/run.txt'
 	@$(call install,--require-hashes -r requirements/run.txt)
 	@$(call install,--no-deps --no-build-isolation -e .)
+	@$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done

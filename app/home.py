@@ -185,6 +185,15 @@ class Home:
             self._build_elsewhere()
         return self.runner.catch_up(progress=progress)
 
+    def set_aside_views(self) -> Path | None:
+        """Make room for views to be built anew, where a file of them is damaged: where it is now.
+
+        Raises ``StoreFailed``.
+        """
+        from projections.sqlite import set_aside
+
+        return set_aside(self.views_place) if isinstance(self.views_place, Path) else None
+
     def check_views(self) -> None:
         """Raises ``LogDamaged`` where the views show more than the log holds."""
         checkpoint = self.checkpoint() or 0  # first: the log may grow meanwhile, never shrink

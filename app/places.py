@@ -31,6 +31,7 @@ SCHEDULER = "scheduler.db"
 CONSUMERS = "consumers.db"
 
 _DATABASE = re.compile(r"postgres(ql)?:/")
+_OTHER_SCHEME = re.compile(r"(?!postgres(?:ql)?:)([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
 
 class Place(Protocol):
@@ -86,7 +87,13 @@ class Place(Protocol):
 
 
 def read_address(text: Path | str) -> Address:
-    """What somebody named as a home."""
+    """What somebody named as a home. Raises ``BadInput`` for an address of another kind."""
+    if other := _OTHER_SCHEME.match(str(text)):
+        raise BadInput.one(
+            str(text),
+            f"a home is not kept in {other[1]}",
+            "name a folder, or postgresql://USER@HOST:PORT/DATABASE",
+        )
     return str(text) if is_database(text) else Path(text)
 
 

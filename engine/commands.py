@@ -24,7 +24,7 @@ ShortText = Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]
 class Requester(BaseModel):
     """Who asks, and the roles in which they are entitled to ask."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     id: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/,:]+$", max_length=200)]
     kind: ActorKind = "human"
@@ -47,7 +47,7 @@ class Requester(BaseModel):
 class Command(BaseModel):
     """``command_id`` makes a command safe to send again: it has one effect, and one receipt."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     command_id: CommandId
     actor: Requester
@@ -115,7 +115,7 @@ class Remind(Command):
 class Fact(BaseModel):
     """One thing that was so: its domain name, the state it says the case is in, and data."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: DomainName
     state: Text | None = None

@@ -39,7 +39,7 @@ FieldType = Literal[
 
 
 class Grammar(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Field(Grammar):

@@ -12,8 +12,9 @@ from engine.definition import Definition
 from engine.errors import BadInput, Problem
 from engine.lint import lint
 from engine.lint_references import lint_together
+from engine.source import Source
 from engine.validation import validate
-from engine.yaml_source import Source, read_yaml
+from engine.yaml_source import read_yaml
 
 
 def load_definition(text: str | bytes, file: str) -> Definition:

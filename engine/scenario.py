@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
+from engine.errors import BadInput, Problem
+from engine.source import Source
 from engine.steps import OneOrMore, Outcome, Part, Step
 from engine.validation import validate
-from engine.yaml_source import Source, read_yaml
+from engine.yaml_source import read_yaml
 
 
 class Attempted(Step):
@@ -47,4 +49,19 @@ class ScenarioFile(Part):
 def load_scenarios(text: str | bytes, file: str) -> tuple[ScenarioFile, Source]:
     """Raises ``BadInput`` with ``file:line:column`` of every problem."""
     source = read_yaml(text, file)
-    return validate(ScenarioFile, source), source
+    read = validate(ScenarioFile, source)
+    first: dict[str, int] = {}
+    problems = []
+    for number, scenario in enumerate(read.scenarios):
+        if first.setdefault(scenario.scenario, number) != number:
+            line, _ = source.mark(f"/scenarios/{first[scenario.scenario]}/scenario")
+            problems.append(
+                Problem(
+                    source.where(f"/scenarios/{number}/scenario"),
+                    f"another scenario is called {scenario.scenario!r}, too: in line {line}",
+                    "give each a name of its own, to tell which one fails",
+                )
+            )
+    if problems:
+        raise BadInput(problems)
+    return read, source

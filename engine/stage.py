@@ -18,10 +18,10 @@ from engine.machine import Workflow
 from engine.outcomes import difference, lacks
 from engine.scenario import Attempted, Scenario, ScenarioFile
 from engine.service import Receipt, Service
+from engine.source import Source as Text
 from engine.steps import Outcome, Step, command_of
 from engine.store.log import Append, Log
 from engine.store.memory import MemoryLog
-from engine.yaml_source import Source as Text
 
 _LONG_AGO = "2000-01-01T00:00:00.000000Z"
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from engine.errors import BadInput, Problem
-from engine.yaml_source import Source, escape
+from engine.source import Source, escape
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -17,6 +17,7 @@ from ruamel.yaml import events as yaml
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from engine.errors import BadInput, Problem
+from engine.source import Mark, Source, escape
 
 LARGEST_FILE = 250_000
 """In bytes. A definition with 500 states has a third of that; the densest such file takes 2 s."""
@@ -27,58 +28,10 @@ DEEPEST = 20
 MOST_PROBLEMS = 50
 """After so many we stop looking: nobody mends more at a time."""
 
-Mark = tuple[int, int]
-"""Line and column, both counted from 1."""
-
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,14}")
 _WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NOTHING = ("", "~", "null", "Null", "NULL")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What a file says (``value``: dicts, lists, text, integers, booleans, ``None``), and where."""
-
-    file: str
-    value: Any
-    marks: dict[str, Mark]
-    key_marks: dict[str, Mark]
-
-    def where(self, pointer: str) -> str:
-        """``file:line:column`` of what a JSON pointer (RFC 6901) names; see ``mark``."""
-        return self._spell(self.mark(pointer))
-
-    def where_key(self, pointer: str) -> str:
-        """``file:line:column`` of the key under which the value stands."""
-        found = self._found(pointer)
-        return self._spell(self.key_marks.get(found, self.marks[found]))
-
-    def mark(self, pointer: str) -> Mark:
-        """Where it stands: text and numbers at their start, a map or a list at its key.
-
-        What is not there is found at the nearest thing around it that is, so that a lone value may
-        also be named as a list of one.
-        """
-        return self.marks[self._found(pointer)]
-
-    def _found(self, pointer: str) -> str:
-        found = ""
-        for part in pointer.split("/")[1:]:
-            longer = f"{found}/{part}"
-            if longer in self.marks:
-                found = longer
-            elif part != "0":
-                break
-        return found
-
-    def _spell(self, mark: Mark) -> str:
-        return f"{self.file}:{mark[0]}:{mark[1]}"
-
-
-def escape(part: str) -> str:
-    """One step of a JSON pointer."""
-    return part.replace("~", "~0").replace("/", "~1")
 
 
 def read_yaml(text: str | bytes, file: str) -> Source:
@@ -286,7 +239,9 @@ _MENDS = (
 def _not_yaml(error: MarkedYAMLError, file: str) -> Problem:
     said = str(error.problem or error.context)
     # Quotes that are not closed are noticed at the end of the file, and mended where they open.
-    opened = error.context_mark if "quoted" in str(error.context) else None
+    # A key without its ':' is noticed in the line after it.
+    noticed_late = "quoted" in str(error.context) or "could not find expected ':'" in said
+    opened = error.context_mark if noticed_late else None
     line, column = _mark(opened or error.problem_mark or error.context_mark)
     mend = next((mend for words, mend in _MENDS if words in said), "")
     return Problem(f"{file}:{line}:{column}", f"is not YAML: {said}", mend)

@@ -42,11 +42,12 @@ _SURROUNDINGS = {
     sqlite3.SQLITE_NOMEM: "out of memory",
     sqlite3.SQLITE_READONLY: "the file or its folder may not be written",
     sqlite3.SQLITE_IOERR: "the disk could not be read or written",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged; delete it, and it is built again from the log",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged; pmo rebuild sets it aside and builds it again",
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
-    sqlite3.SQLITE_NOTADB: "the file is not a database; delete it, and it is built again",
+    sqlite3.SQLITE_NOTADB: "it is not a database; pmo rebuild sets it aside and builds it again",
 }
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 # Binding None costs CPython 0.45 µs, because it looks for an adapter in vain: with rows half empty
@@ -316,6 +317,32 @@ def open_for_writing(path: Path) -> SQLiteTables:
     tables.run("PRAGMA wal_autocheckpoint = 8000")
     tables.run(f"PRAGMA user_version = {_FORM}")
     return tables
+
+
+def set_aside(path: Path) -> Path | None:
+    """Where the views at ``path`` were moved to, because no database can be read there; ``None``
+    where one can, or there is none.
+
+    Raises ``StoreFailed``.
+    """
+    if not path.exists():
+        return None
+    try:
+        with closing(_connect(path, "rw", timeout=10)) as connection:
+            ((sound,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+        if sound == "ok":
+            return None
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
+            raise _explained(error, path) from error
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        path.replace(aside)
+        for journal in ("-wal", "-shm"):
+            path.with_name(path.name + journal).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreFailed(f"{path}: it is damaged and cannot be moved: {error.strerror}") from None
+    return aside
 
 
 def open_for_reading(path: Path) -> SQLiteTables:

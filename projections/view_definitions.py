@@ -16,8 +16,9 @@ from pydantic import Field as Constrained
 
 from engine.errors import BadInput, Problem
 from engine.grammar import Listed, Word
+from engine.source import Source
 from engine.validation import suggest, validate
-from engine.yaml_source import Source, read_yaml
+from engine.yaml_source import read_yaml
 from projections.select_text import Select
 
 PROVIDED = ("as_of", "known", "known_at", "now", "today")

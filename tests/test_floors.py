@@ -29,6 +29,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "engine.cycles",
         "engine.errors",
         "engine.ids",
+        "engine.source",
         "engine.yaml_source",
     ),
     "1 pure": ("engine.*",),

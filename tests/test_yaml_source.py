@@ -240,3 +240,11 @@ plain_json = st.recursive(
 def test_json_is_yaml(value):
     assert read_yaml(json.dumps(value, ensure_ascii=False), "f.json").value == value
     assert read_yaml(json.dumps(value, ensure_ascii=False, indent=2), "f.json").value == value
+
+
+def test_a_key_without_its_colon_is_told_in_its_own_line() -> None:
+    with pytest.raises(BadInput) as caught:
+        read_yaml("workflow: x\nversion 1\ntitle: y\n", "x.yaml")
+    (problem,) = caught.value.problems
+    assert problem.where == "x.yaml:2:1"
+    assert problem.mend == "a key needs ': ' after it, on its line"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,6 +17,10 @@ from app.cli.failures import DONE, Unread, tell
 # `import cel` brings a shell along (typer, rich, prompt_toolkit, asyncio) that nobody here opens.
 # It would double the time a command takes to start.
 sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
+
+# To look for plugins, pydantic reads the description of every package that is installed; none of
+# ours is one.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 VERBS = {
     "init": ("homes", "Make a home: a ledger, its views, the shipped workflows."),

@@ -191,8 +191,23 @@ def diagram_command(name: str, form: str, output: Path | None, home: Address) ->
     if output is None:
         click.echo(picture, nl=not picture.endswith("\n"))
         return
-    try:
-        output.write_text(picture, encoding="utf-8")
-    except OSError as error:
-        raise BadInput.one(str(output), f"cannot be written: {error.strerror}") from None
+    _write(output, picture)
     click.echo(f"{output} is written", err=True)
+
+
+def _write(file: Path, text: str) -> None:
+    """All of it or nothing: a full disk leaves what was there before."""
+    # A device or a pipe takes what it is given; nothing can be put in its place.
+    beside = file if file.exists() and not file.is_file() else file.with_name(f".{file.name}.new")
+    try:
+        if file.is_file():
+            file = file.resolve()
+        try:
+            beside.write_text(text, encoding="utf-8")
+            if beside != file:
+                beside.replace(file)
+        finally:
+            if beside != file:
+                beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadInput.one(str(file), f"cannot be written: {error.strerror}") from None

@@ -116,7 +116,10 @@ def status_command(home: Address, as_json: bool) -> None:
 @options.home_option
 @options.json_option
 def rebuild_command(parked: bool, home: Address, as_json: bool) -> None:
-    """Build the views anew from the log; the old ones can be read until the new ones are there."""
+    """Build the views anew from the log; the old ones can be read until the new ones are there.
+
+    A file of views that is damaged is set aside first, as views.db.damaged.
+    """
     with Home.open(home) as opened:
         if parked:
             mended = opened.runner.retry_parked()
@@ -124,6 +127,8 @@ def rebuild_command(parked: bool, home: Address, as_json: bool) -> None:
             told = {"mended": mended, "parked": left}
             words = f"{mended} parked events are mended, {left} still wait"
         else:
+            if aside := opened.set_aside_views():
+                click.echo(f"the views were damaged: that file is {aside} now", err=True)
             with bar("rebuilding") as progress:
                 reached = opened.runner.rebuild(progress=progress)
             told = {"position": reached}

@@ -170,9 +170,11 @@ def read_data(
 ) -> dict[str, Any]:
     """Fields as the command line gives them, by name; ``None`` clears one.
 
-    The engine checks the values. Raises ``BadInput`` for what is not a field, with all problems.
+    The engine checks the values. Raises ``BadInput`` for what is not a field, and then for values
+    too: all problems at once.
     """
     from engine.validation import suggest
+    from engine.values import read_all
 
     said: dict[str, Any] = {}
     for word, is_withheld in [(word, False) for word in words] + [
@@ -191,6 +193,11 @@ def read_data(
         if name not in definition.data
     ]
     if problems:
+        known = {name: value for name, value in data.items() if name in definition.data}
+        try:
+            read_all(definition.data, known)
+        except BadInput as error:
+            problems += error.problems
         raise BadInput(problems)
     return data
 

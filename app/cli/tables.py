@@ -18,6 +18,8 @@ import click
 
 MISSING = "\N{EN DASH}"
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -82,15 +84,27 @@ def clean(text: str) -> str:
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """RFC 4180. Missing is an empty cell, withheld its ground, zero is 0."""
+    """RFC 4180. Missing is an empty cell, withheld its ground, zero is 0.
+
+    Text that a spreadsheet would take for a formula has an apostrophe before it (OWASP, "CSV
+    Injection"); numbers stay numbers.
+    """
     import csv
 
     writer = csv.writer(sys.stdout, lineterminator="\r\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow(
-            "" if v is None else v if isinstance(v, int | float) else show_value(v) for v in row
-        )
+        writer.writerow(map(_cell, row))
+
+
+def _cell(value: Any) -> int | float | str:
+    if isinstance(value, int | float):
+        return value
+    if value is None:
+        return ""
+    text = show_value(value)
+    formula = text.startswith(_FORMULA) or str(value).startswith(_FORMULA)  # tabs are cleaned away
+    return f"'{text}" if formula else text
 
 
 def print_json(value: Any) -> None:

@@ -31,7 +31,12 @@ _FOLDER = click.option(
 @click.command("view")
 @click.argument("name", required=False)
 @click.argument("words", metavar="[PARAMETER=VALUE]...", nargs=-1)
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets.")
+@click.option(
+    "--csv",
+    "as_csv",
+    is_flag=True,
+    help="Print CSV, for spreadsheets: text that begins like a formula gets a ' before it.",
+)
 @click.option("--limit", type=options.COUNT, default=1_000, show_default=True)
 @_FOLDER
 @options.moment_options
@@ -59,7 +64,7 @@ def view_command(
     from app.views import moments, open_view, read_catalogue
 
     with Home.open(home) as opened:
-        catalogue = read_catalogue(opened, folder)
+        catalogue = read_catalogue(opened, folder, name)
         if name is None:
             _list(catalogue, as_json)
             return

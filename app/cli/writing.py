@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli import options
-from app.cli.keys import no_case
 from app.cli.next_steps import print_next, with_hurdles
 from app.cli.tables import bold, clean, dim, print_json
 from app.home import Home
@@ -167,6 +166,8 @@ def observe_command(
 
     with Home.open(home) as opened:
         if workflow is None:
+            from app.cli.keys import no_case
+
             try:
                 workflow = opened.service.case(case).definition.name
             except NotFound:
@@ -190,26 +191,28 @@ def find_case(home: Home, key: str) -> Case:
     try:
         return home.service.case(key)
     except NotFound:
+        from app.cli.keys import no_case
+
         raise no_case(home, key) from None
 
 
 def _newest(home: Home, name: str) -> Workflow:
-    from engine.validation import suggest
-    from projections.definitions import workflows
-
     try:
         return home.service.catalog.newest(name).workflow
     except NotFound:
+        from engine.validation import suggest
+        from projections.definitions import workflows
+
         mend = suggest(name, workflows(home.views))
         raise NotFound.one("", f"no workflow {name!r} is published", mend) from None
 
 
 def _require_trigger(trigger: str, workflow: Workflow, case: Case) -> None:
     """A slip of the keyboard is no attempt: it is not sent, and no refusal is recorded of it."""
-    from engine.validation import suggest
-
     known = [rule.trigger for rule in workflow.definition.transitions]
     if trigger not in known:
+        from engine.validation import suggest
+
         here = workflow.triggers(case.state)
         raise BadInput.one(
             trigger, f"{case.definition.name} has no such trigger", suggest(trigger, here or known)

@@ -12,8 +12,9 @@ from engine.clock import is_instant_or_date
 from engine.definition import Definition
 from engine.errors import BadInput, NotFound, Problem
 from engine.grammar import DomainName, Listed, Name, Word, WorkflowName
+from engine.source import Source, escape
 from engine.validation import suggest, validate
-from engine.yaml_source import Source, escape, read_yaml
+from engine.yaml_source import read_yaml
 
 UNITS = {"one": 0, "thousand": 3, "million": 6, "billion": 9}
 """What figures of money count, as a power of ten."""

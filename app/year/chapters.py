@@ -21,9 +21,10 @@ from pydantic import Field, StringConstraints, model_validator
 
 from engine.clock import instant, last_instant, to_datetime
 from engine.errors import BadInput, Problem
+from engine.source import Mark, Source
 from engine.steps import Outcome, Part, Step
 from engine.validation import suggest, validate
-from engine.yaml_source import LARGEST_FILE, Mark, Source, read_yaml
+from engine.yaml_source import LARGEST_FILE, read_yaml
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
 Word = str | int

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.store.log import Log
-from engine.store.memory import MemoryLog
 from engine.store.sqlite import SQLiteLog
 
 MEMORY = ":memory:"
@@ -20,6 +19,8 @@ def open_log(address: str | Path) -> Log:
     """
     address = str(address)
     if address == MEMORY:
+        from engine.store.memory import MemoryLog
+
         return MemoryLog()
     if address.startswith(SCHEMES):
         from engine.store.postgres import PostgresLog  # its driver is not for those without it

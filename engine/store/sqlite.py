@@ -42,13 +42,19 @@ has come within the last second, so that a reader at the heels of a busy log is 
 class SQLiteLog:
     """``engine.store.log.Log`` on a ledger file, made where there is none.
 
-    Raises ``StoreFailed`` where the file cannot be opened or is not a ledger.
+    Raises ``StoreFailed`` where the file cannot be opened or is not a ledger, ``LogDamaged`` with
+    the first position that is lost where it is damaged so much that it cannot be opened.
     """
 
     def __init__(self, path: str | Path) -> None:
         self._path = str(Path(path).absolute())
         with self._plainly():
-            self._datastore = Datastore(self._path)
+            try:
+                self._datastore = Datastore(self._path)
+            except (EventSourcingError, sqlite3.Error) as error:
+                if sqlite_file.is_cut_off(error):
+                    raise self._damaged(sqlite_file.first_unreadable(self._path), error) from error
+                raise
         self._recorder = Recorder(self._datastore)
         self._mapper = Mapper()
         self._moved_at = 0.0
@@ -183,10 +189,9 @@ class SQLiteLog:
                     check_markers(map(tuple, c.sqlite_cursor), position)
                     _check_structure(c, position)
         except (persistence.PersistenceError, sqlite3.Error) as error:
-            failure = sqlite_file.failed(self._path, error)
             if not sqlite_file.is_damage(error):
-                raise failure from error
-            raise LogDamaged(position + 1, str(failure)) from error
+                raise sqlite_file.failed(self._path, error) from error
+            raise self._damaged(position + 1, error) from error
         return position - after
 
     def rows(self, after: int, limit: int) -> list[Row]:
@@ -214,6 +219,10 @@ class SQLiteLog:
 
     def close(self) -> None:
         self._datastore.close()
+
+    def _damaged(self, position: int, error: BaseException) -> LogDamaged:
+        what = f"{self._path} is damaged and cannot be read from there on ({error})"
+        return LogDamaged(position, f"{what}; restore it from a backup")
 
     def _recorded(self, found: Sequence[persistence.Notification]) -> list[Recorded]:
         try:

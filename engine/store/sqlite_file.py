@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ _PLAIN_WORDS = {
     sqlite3.SQLITE_IOERR: "the disk reported an error",
     sqlite3.SQLITE_READONLY: "it is read-only; check the permissions of the file and its folder",
     sqlite3.SQLITE_NOTADB: "it is not a ledger: not an SQLite database",
-    sqlite3.SQLITE_CORRUPT: "it is damaged; `pmo verify` names the position, a backup mends it",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a backup (pmo verify: from where on)",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that the folder exists and may be written",
 }
 
@@ -105,6 +105,24 @@ def failed(path: str, error: BaseException) -> StoreFailed:
 
 def is_damage(error: BaseException) -> bool:
     return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_cut_off(error: BaseException) -> bool:
+    return _code(error) == sqlite3.SQLITE_CORRUPT
+
+
+def first_unreadable(path: str) -> int:
+    """The first position that a damaged file does not give any more."""
+    reached = 0
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(address(Path(path), "ro"), uri=True)) as connection,
+    ):
+        # Else SQLite reads nothing at all of a file that is shorter than its first page says.
+        connection.execute("PRAGMA writable_schema = ON")
+        for position, _ in connection.execute("SELECT position, state FROM events ORDER BY 1"):
+            reached = position
+    return reached + 1
 
 
 def _code(error: BaseException) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -254,3 +256,28 @@ def test_json_errors_name_every_problem(pmo, tmp_path):
     answer = pmo("publish", str(tmp_path / "no.yaml"), "--json")
     (problem,) = json.loads(answer.err)["problems"]
     assert problem["where"] == str(tmp_path / "no.yaml")
+
+
+def test_a_diagram_that_cannot_be_written_leaves_what_was_there(pmo, tmp_path, monkeypatch):
+    picture = tmp_path / "decision.svg"
+    picture.write_text("the one before", encoding="utf-8")
+
+    def fill_the_disk(file, text, **_):
+        file.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_text", fill_the_disk)
+        answer = pmo("diagram", "decision", "-o", str(picture))
+    assert answer.code == 2
+    assert "cannot be written: No space left on device" in answer.err
+    assert [file.name for file in tmp_path.glob("*decision.svg*")] == ["decision.svg"]
+    assert picture.read_text(encoding="utf-8") == "the one before"
+
+
+def test_a_diagram_goes_where_a_link_points(pmo, tmp_path):
+    (tmp_path / "link.svg").symlink_to(tmp_path / "real.svg")
+    (tmp_path / "real.svg").write_text("", encoding="utf-8")
+    pmo.done("diagram", "decision", "-o", str(tmp_path / "link.svg"))
+    assert (tmp_path / "link.svg").is_symlink()
+    assert "<svg" in (tmp_path / "real.svg").read_text(encoding="utf-8")

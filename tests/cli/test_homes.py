@@ -206,3 +206,12 @@ def test_a_ledger_that_was_cut_off_is_a_failure_of_the_store(decision):
     answer = decision("list")
     assert answer.code == 3
     assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("address", ["mysql://root@host/db", "https://host/pmo", "sqlite:///x.db"])
+def test_an_address_of_another_kind_is_no_home(pmo, address):
+    answer = pmo("init", "--home", address)
+    assert answer.code == 2
+    assert f"a home is not kept in {address.split(':')[0]}" in answer.err
+    assert "postgresql://" in answer.err
+    assert not Path(address.split("/")[0]).exists()

@@ -41,20 +41,31 @@ def test_no_command_at_all_shows_the_help():
                                    ["list"], ["history", "DEC-0001"], ["workflows"],
                                    ["status"]])  # fmt: skip
 def test_looking_something_up_imports_nothing_heavy(decision, words):
+    assert imported(decision, words, HEAVY) == "[]"
+
+
+@pytest.mark.parametrize("words", [["do", "DEC-0001"], ["do", "DEC-0001", "withdraw"],
+                                   ["start", "decision", "title=x"]])  # fmt: skip
+def test_asking_for_something_imports_no_reader_of_files_and_no_other_store(decision, words):
+    assert imported(decision, words, ("ruamel", "rich", "kafka", "engine.store.memory")) == "[]"
+
+
+def imported(pmo, words, names):
+    """Which of the modules a command has imported."""
     spy = (
         "import sys\n"
         "from app.cli import main\n"
         "try: main()\n"
-        f"finally: print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+        f"finally: print([name for name in {names} if name in sys.modules], file=sys.stderr)"
     )
     answer = subprocess.run(
         [sys.executable, "-c", spy, *words],
         capture_output=True,
         text=True,
-        env=process_environment(decision.home),
+        env=process_environment(pmo.home),
         check=True,
     )
-    assert answer.stderr.splitlines()[-1] == "[]"
+    return answer.stderr.splitlines()[-1]
 
 
 def test_a_reader_that_goes_away_is_no_error(pmo):

@@ -7,6 +7,8 @@ from contextlib import closing
 
 import pytest
 
+from engine.store import sqlite_file
+
 
 def change(decision, *statements):
     with closing(sqlite3.connect(decision.home / "ledger.db")) as ledger:
@@ -118,3 +120,48 @@ def test_bytes_that_are_no_event_are_named_by_their_position(decision, stored, w
     answer = decision(*words)
     assert answer.code == 3
     assert f"position {head}: what is stored there is no event" in answer.err
+
+
+@pytest.mark.parametrize("pages", [3, 20])
+def test_a_ledger_that_was_cut_off_is_told_with_the_first_position_that_is_lost(decision, pages):
+    with closing(sqlite3.connect(decision.home / "ledger.db")) as ledger:
+        ledger.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with (decision.home / "ledger.db").open("r+b") as file:
+        size = file.seek(0, 2)
+        file.truncate(min(pages * 4096, size - 4096))
+    answer = decision("verify")
+    assert answer.code == 1
+    assert "the log is damaged at position " in answer.out
+    assert "restore it from a backup" in answer.out
+    assert "pmo verify" not in answer.out
+    asked = decision("do", "DEC-0001")
+    assert asked.code == 3
+    assert "cannot be read from there on" in asked.err
+
+
+def test_what_can_still_be_read_of_a_cut_ledger_is_before_the_position_that_is_told(tmp_path):
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as ledger:
+        ledger.execute("CREATE TABLE events (position INTEGER PRIMARY KEY, state BLOB)")
+        rows = [(position, bytes(60_000)) for position in range(1, 11)]
+        ledger.executemany("INSERT INTO events VALUES (?, ?)", rows)
+        ledger.commit()
+    with path.open("r+b") as file:
+        file.truncate(5 * 60_000 + 30_000)
+    assert 1 < sqlite_file.first_unreadable(str(path)) <= 6
+
+
+@pytest.mark.parametrize("content", [b"this is no database" * 500, None])
+def test_a_rebuild_sets_damaged_views_aside_and_builds_them_anew(decision, content):
+    decision.done("list")
+    views = decision.home / "views.db"
+    if content is None:
+        whole = bytearray(views.read_bytes())
+        whole[4096 : 4096 * 12] = bytes(4096 * 11)
+        content = bytes(whole)
+    views.write_bytes(content)
+    answer = decision.done("rebuild")
+    assert f"that file is {views}.damaged now" in answer.err
+    assert views.with_name("views.db.damaged").read_bytes() == content
+    assert "DEC-0001" in decision.done("list", "decision").out
+    assert "damaged" not in decision.done("rebuild").err

@@ -8,6 +8,8 @@ import shutil
 
 import pytest
 
+from app.cli.tables import print_csv
+from projections.view_definitions import load_view
 from tests.cli.conftest import Pmo
 
 VIEW = """id: L1
@@ -186,3 +188,26 @@ def test_of_all_metrics_those_that_lack_a_workflow_say_so(looked_at):
 def test_a_metric_that_is_not_there_is_told(looked_at):
     answer = looked_at("metrics", "project")
     assert (answer.code, "did you mean 'projects'?" in answer.err) == (2, True)
+
+
+def test_a_view_asked_for_by_name_does_not_read_the_files_of_others(looked_at, monkeypatch):
+    read = []
+
+    def spy(text, file, name):
+        read.append(name)
+        return load_view(text, file, name)
+
+    monkeypatch.setattr("app.views.load_view", spy)
+    looked_at.done("view", "costs")
+    assert read == ["costs"]
+    looked_at("view", "V1")
+    assert len(read) > 2
+
+
+def test_csv_hands_no_formula_to_a_spreadsheet(capsys):
+    texts = ["=1+1", "+1", "-1", "@sum", "\tx", "\rx", "a=1", "'quoted'"]
+    print_csv(["title", "amount"], [[text, -1.5] for text in texts] + [[None, 0]])
+    rows = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))[1:]
+    told = ["'=1+1", "'+1", "'-1", "'@sum", "' x", "' x", "a=1", "'quoted'", ""]
+    assert [row[0] for row in rows] == told
+    assert [row[1] for row in rows] == ["-1.5"] * len(texts) + ["0"]

@@ -242,3 +242,10 @@ def test_evidence_of_tomorrow_is_no_evidence(decision, paper):
     )
     assert answer.code == 2
     assert "2999-01-01 is still to come" in answer.err
+
+
+def test_unknown_fields_do_not_hide_what_else_is_wrong(decision):
+    answer = decision("do", "DEC-0001", "submit", "amount=abc", "nofield=1")
+    assert answer.code == 2
+    assert "nofield: there is no such field" in answer.err
+    assert "amount: " in answer.err

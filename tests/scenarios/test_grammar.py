@@ -252,3 +252,13 @@ def test_what_some_scenario_shows_is_not_told_any_more() -> None:
     ]
     assert unwarned(kettle, shown) == ["boil: evidence tap, overridden"]
     assert unrefused(kettle, shown) == ["boil: evidence tap, older than"]
+
+
+def test_two_scenarios_of_one_name_are_told() -> None:
+    asked = "{do: submit, as: pat:requester}"
+    one = f"  - scenario: it starts\n    when: {asked}\n    then: {{state: draft}}\n"
+    with pytest.raises(BadInput) as caught:
+        load_scenarios(f"scenarios:\n{one}{one}", "x.scenarios.yaml")
+    (problem,) = caught.value.problems
+    assert problem.where.startswith("x.scenarios.yaml:5:")
+    assert problem.what == "another scenario is called 'it starts', too: in line 2"
