@@ -159,7 +159,7 @@ class Home:
 
         Raises ``LogDamaged`` where they show more than the log holds.
         """
-        from projections.store import open_for_reading
+        from projections.opening import open_for_reading
 
         checkpoint = self.checkpoint()
         if checkpoint is None or checkpoint < self.head():
@@ -169,7 +169,7 @@ class Home:
 
     def reader(self) -> Tables:
         """A connection of its own to the views, for another thread; whoever asks closes it."""
-        from projections.store import open_for_reading
+        from projections.opening import open_for_reading
 
         return open_for_reading(self.views_place)
 
@@ -234,8 +234,8 @@ class Home:
 
     def checkpoint(self) -> int | None:
         """The position the views have come to, ``None`` where they have to be built first."""
+        from projections.opening import open_for_reading
         from projections.shipped import PROJECTIONS
-        from projections.store import open_for_reading
         from projections.views import Views
 
         if not self._has_views():

@@ -20,9 +20,10 @@ from typing import Any
 
 from bench.ledgers import fill
 from bench.report import Row, write
+from projections.opening import open_for_reading
 from projections.register_pages import Where, page
 from projections.runner import Runner
-from projections.store import Tables, open_for_reading
+from projections.store import Tables
 
 CASES = 100_000
 EVENTS = 5

@@ -15,10 +15,11 @@ from pathlib import Path
 from engine.cycles import uncollected
 from engine.errors import StoreFailed
 from engine.store.tail import Followed
+from projections.opening import open_for_writing
 from projections.part import Builder, Part
 from projections.register import Registers
 from projections.shipped import PROJECTIONS
-from projections.store import Place, open_for_writing
+from projections.store import Place
 from projections.views import BUILD_BATCH, ProjectionClass, Views
 
 Progress = Callable[[int, int], None]

@@ -12,15 +12,13 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.errors import StoreFailed
 from engine.store.sqlite_file import address
 from projections.functions import AGGREGATES, SCALARS
 from projections.sql import Unfit, quote
-
-if TYPE_CHECKING:
-    from projections.store import Tables
+from projections.store import Tables
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 

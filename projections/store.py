@@ -1,4 +1,4 @@
-"""The port of the views' database, and how one is opened.
+"""The port of the views' database (``projections.opening`` opens one).
 
 SQL lives in ``.sql`` files under names, written once: for the database that is a file, word for
 word (``projections.sqlite``); PostgreSQL reads the same text (``projections.postgres``). ``$``
@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any, Protocol
 
-from projections import sqlite
 from projections.sql import Unfit, quote, read_sql, sql_beside, to_json
 
 __all__ = [
@@ -22,8 +20,6 @@ __all__ = [
     "Scratch",
     "Tables",
     "Unfit",
-    "open_for_reading",
-    "open_for_writing",
     "quote",
     "read_sql",
     "sql_beside",
@@ -132,23 +128,3 @@ class Place(Protocol):
     def open_for_writing(self) -> Tables: ...
 
     def open_for_reading(self) -> Tables: ...
-
-
-def open_for_writing(place: Path | Place) -> Tables:
-    """The views in a file or elsewhere, made if there are none. Raises ``StoreFailed``.
-
-    A power cut may cost the last batches, rows and checkpoint together: they are projected again.
-    """
-    if isinstance(place, Path):
-        return sqlite.open_for_writing(place)
-    return place.open_for_writing()
-
-
-def open_for_reading(place: Path | Place) -> Tables:
-    """The views in a file or elsewhere; writing through these is refused.
-
-    Raises ``StoreFailed`` when there are none, or they are of another form.
-    """
-    if isinstance(place, Path):
-        return sqlite.open_for_reading(place)
-    return place.open_for_reading()

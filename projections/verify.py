@@ -20,9 +20,10 @@ from engine.values import Value
 from projections import sqlite
 from projections.cases import case
 from projections.deadlines import open_of
+from projections.opening import open_for_reading
 from projections.register_pages import one
 from projections.shipped import PROJECTIONS
-from projections.store import Place, Tables, open_for_reading, quote
+from projections.store import Place, Tables, quote
 from projections.timeline import ROW_KEY
 from projections.views import ProjectionClass, Views
 

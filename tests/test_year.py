@@ -27,7 +27,8 @@ from engine.events import AnyEvent, CaseTransitioned, CommandRefused
 from engine.loading import load_definition
 from engine.store.log import Log
 from engine.store.memory import MemoryLog
-from projections.store import Tables, open_for_reading
+from projections.opening import open_for_reading
+from projections.store import Tables
 from workflows import HERE, shipped
 
 FOLDER = HERE / "year"

@@ -32,9 +32,10 @@ from engine.store.log import Append, Appended, Log
 from engine.store.memory import MemoryLog
 from engine.store.postgres import PostgresLog
 from engine.store.sqlite import SQLiteLog
+from projections.opening import open_for_reading
 from projections.postgres import PostgresPlace
 from projections.runner import Runner
-from projections.store import Place, Tables, open_for_reading
+from projections.store import Place, Tables
 
 NINE = "2026-01-01T09:00:00.000000Z"
 

@@ -5,8 +5,9 @@ from contextlib import closing
 import pytest
 
 from engine.errors import StoreFailed
+from projections.opening import open_for_writing
 from projections.register_pages import Where, page
-from projections.store import Tables, open_for_writing
+from projections.store import Tables
 
 NEXT = "2026-02-01"
 

@@ -15,9 +15,9 @@ from engine.store.sqlite import SQLiteLog
 from engine.store.tail import Followed
 from projections import runner as runners
 from projections.audit import Audit
+from projections.opening import open_for_reading
 from projections.runner import Runner
 from projections.shipped import PROJECTIONS
-from projections.store import open_for_reading
 from projections.verify import verify
 from projections.views import Batch, ProjectionClass
 from tests.views.conftest import History, contents

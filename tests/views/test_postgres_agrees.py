@@ -13,11 +13,12 @@ from engine.errors import BadInput, StoreFailed
 from engine.loading import load_definition
 from engine.store.memory import MemoryLog
 from projections.answers import ask, figures
+from projections.opening import open_for_reading
 from projections.postgres import PostgresPlace
 from projections.register_pages import Where, page
 from projections.runner import Runner
 from projections.shipped import PROJECTIONS
-from projections.store import Tables, open_for_reading
+from projections.store import Tables
 from projections.verify import verify
 from projections.view_definitions import Question, load_metrics, load_view
 from tests.postgres import server

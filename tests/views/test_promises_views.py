@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.store.log import Log
+from projections.opening import open_for_reading
 from projections.postgres import PostgresPlace
 from projections.register_pages import one, page
 from projections.runner import Runner
-from projections.store import Place, open_for_reading
+from projections.store import Place
 from projections.verify import verify
 from tests.postgres import server
 from tests.views.conftest import History, contents, opened

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from projections.opening import open_for_reading
 from projections.runner import Runner
-from projections.store import open_for_reading
 from tests.views.asking import opened
 from tests.views.conftest import History
 from tests.views.conftest import opened as opened_log

@@ -15,10 +15,11 @@ from engine.errors import StoreFailed
 from engine.store.sqlite import SQLiteLog
 from projections.audit import Audit
 from projections.cases import Cases, case
+from projections.opening import open_for_reading
 from projections.register_pages import one, page
 from projections.runner import Runner
 from projections.shipped import PROJECTIONS
-from projections.store import Tables, open_for_reading
+from projections.store import Tables
 from projections.verify import verify
 from projections.views import Batch, reached
 from tests.views.conftest import NINE, History, contents

@@ -11,9 +11,10 @@ from engine.errors import NotFound
 from engine.loading import load_definition
 from engine.store.log import Log
 from projections.answers import Figure, ask, figures
+from projections.opening import open_for_reading
 from projections.relations import Relations
 from projections.runner import Runner
-from projections.store import Place, Tables, open_for_reading
+from projections.store import Place, Tables
 from projections.view_definitions import (
     Question,
     load_metrics,
