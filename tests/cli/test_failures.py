@@ -47,4 +47,4 @@ def test_views_that_are_no_database_are_told_with_how_to_mend_them(pmo):
     (pmo.home / "views.db").write_bytes(b"no database at all" * 100)
     answer = pmo("list")
     assert answer.code == 3
-    assert "delete it, and it is built again" in answer.err
+    assert "pmo rebuild sets it aside and builds it again" in answer.err

@@ -1,8 +1,9 @@
-"""Append against a plain model: random groups with conflicts, retries and stepped-back clocks."""
+"""Append against a plain model: random groups, conflicts, retries, clocks that are behind."""
 
 from __future__ import annotations
 
 import tempfile
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from engine.store.log import Append, Appended, Conflict, Marked
+from engine.clock import instant, to_datetime
+from engine.store.log import Append, Appended, Conflict, Late, Marked
 from engine.store.memory import MemoryLog
 from engine.store.postgres import PostgresLog
 from engine.store.sqlite import SQLiteLog
@@ -26,9 +28,17 @@ WANTED = some.fixed_dictionaries(
         "late": some.sampled_from([0, 0, 0, 1, 2]),  # versions behind what is expected
         "reads": some.sampled_from([None, None, *STREAMS]),
         "marker": some.integers(0, 40),
-        "minute": some.integers(10, 59),
+        "tenths": some.integers(0, 40),  # of a second, around midnight
     }
 )
+
+
+BEGIN = to_datetime("2026-01-01T23:59:58.000000Z")
+
+
+def behind(at, latest):
+    """Seconds."""
+    return (to_datetime(latest) - to_datetime(at)).total_seconds()
 
 
 class LogAgainstModel(RuleBasedStateMachine):
@@ -64,13 +74,17 @@ class LogAgainstModel(RuleBasedStateMachine):
         for stream in wanted.expected:
             if stream in lost:
                 return Conflict(stream, self.model_version(stream))
+        latest = max([row[3] for row in self.rows], default="")
+        at = wanted.events[0].recorded_at if wanted.events else latest
+        if at < latest and (at[:10] != latest[:10] or behind(at, latest) > 1):
+            return Late(latest)
         return None
 
     def want(self, plan, ahead):
         stream = plan["stream"]
         base = max(0, self.model_version(stream) + ahead.get(stream, 0) - plan["late"])
         marker = sha256(bytes([plan["marker"]])).digest()[:16]
-        at = f"2026-01-01T09:{plan['minute']}:00.000000Z"
+        at = instant(BEGIN + timedelta(milliseconds=100 * plan["tenths"]))
         events = tuple(event(stream, base + 1 + i, at) for i in range(plan["count"]))
         expected = {stream: base}
         if plan["reads"] and plan["reads"] != stream:
