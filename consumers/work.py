@@ -12,7 +12,7 @@ from threading import Event
 
 from engine import canonical
 from engine.store.chain import Row
-from engine.store.tail import Followed, tail_rows
+from engine.store.tail import Followed, follow
 from engine.upcasts import Body, read
 
 
@@ -46,5 +46,9 @@ def tail_works(
     seen: str | None = None,
 ) -> Iterator[list[Work]]:
     """As ``engine.store.tail.tail``."""
-    for rows in tail_rows(log, after, batch=batch, until=until, stop=stop, seen=seen):
+    for rows in follow(log, log.rows, _id_of, after, batch, until, stop, seen):
         yield [as_work(row) for row in rows]
+
+
+def _id_of(row: Row) -> str:
+    return str(canonical.decode(row.state)["event_id"])

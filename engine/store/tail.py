@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from threading import Event
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from engine import canonical
 from engine.errors import LogDamaged, LogDiverged
-from engine.store.chain import Row
 from engine.upcasts import Body
+
+if TYPE_CHECKING:  # who only reads views starts without what rows are decoded and hashed with
+    from engine.store.chain import Row
 
 _PATIENCE = 0.2
 """Seconds after which a waiting reader looks at ``stop`` again. New events wake it at once."""
@@ -50,23 +51,10 @@ def tail(
     event at ``after`` is not there any more. ``seen`` is its id, for who read it another time:
     positions are used again when a log that lost its end goes on.
     """
-    return _follow(log, log.bodies, _id_of_body, after, batch, until, stop, seen)
+    return follow(log, log.bodies, _id_of_body, after, batch, until, stop, seen)
 
 
-def tail_rows(
-    log: Followed,
-    after: int,
-    *,
-    batch: int = 1000,
-    until: int | None = None,
-    stop: Event | None = None,
-    seen: str | None = None,
-) -> Iterator[list[Row]]:
-    """As ``tail``, but each event as it lies in the store: for who passes on its very bytes."""
-    return _follow(log, log.rows, _id_of_row, after, batch, until, stop, seen)
-
-
-def _follow(
+def follow(
     log: Followed,
     read: Callable[[int, int], list[Placed]],
     id_of: Callable[[Placed], str],
@@ -76,6 +64,7 @@ def _follow(
     stop: Event | None,
     seen: str | None,
 ) -> Iterator[list[Placed]]:
+    """As ``tail``, of whatever ``read`` gives of each event; ``id_of`` tells its id."""
     while (until is None or after < until) and not (stop and stop.is_set()):
         limit = batch if until is None else min(batch, until - after)
         if after:
@@ -96,7 +85,3 @@ def _follow(
 
 def _id_of_body(placed: tuple[int, Body]) -> str:
     return str(placed[1]["event_id"])
-
-
-def _id_of_row(row: Row) -> str:
-    return str(canonical.decode(row.state)["event_id"])

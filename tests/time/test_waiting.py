@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import main
+from app.definitions import load_definitions, publish
 from app.home import Home
 from engine.clock import HandClock
 from engine.commands import StartCase
@@ -142,9 +143,10 @@ def home(tmp_path):
         (tmp_path / f"{name}.yaml").write_text(text)
     path = tmp_path / "home"
     pmo("init", "--bare", home=path)
-    files = [str(tmp_path / f"{name}.yaml") for name in ("calendar", "review", "task")]
-    pmo("publish", *files, home=path)
+    files = [tmp_path / f"{name}.yaml" for name in ("calendar", "review", "task")]
     with Home.open(path, HandClock("2026-03-02T09:00:00.000000Z")) as opened:
+        for loaded in load_definitions(files):
+            publish(opened.service, loaded, SCHEDULER, None)
         for number, (workflow, data) in enumerate(
             [("calendar", {"name": "standard"}), ("review", {}), ("task", {"due": "2026-03-04"})]
         ):

@@ -317,7 +317,7 @@ def test_deleted_views_are_built_again(log, history, path):
 
 def test_a_file_that_is_no_database_is_reported_with_the_way_to_mend_it(log, path):
     path.write_bytes(b"not a database" * 100)
-    with pytest.raises(StoreFailed, match="delete it, and it is built again"):
+    with pytest.raises(StoreFailed, match="pmo rebuild sets it aside and builds it again"):
         Runner(log, path)
 
 
