@@ -38,6 +38,8 @@ class Wire:
         self._whole.set()
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)  # else who waits in accept() keeps the port
         self._server.close()
         self._whole.set()
         for end in self._ends:

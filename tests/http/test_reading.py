@@ -143,7 +143,9 @@ def test_a_command_takes_no_parameters_in_its_address(shared):
 
 
 def test_the_head_of_what_can_be_read_can_be_asked_for_alone(service):
-    key = service.write()["stream"]
+    receipt = service.write()
+    key = receipt["stream"]
+    service.client.get("/v1/cases", params={"at_least": receipt["position"]})
     for address in (f"/v1/cases/{key}", "/v1/cases", f"/v1/cases/{key}/events", "/v1/events",
                     "/health", "/ready", "/v1/openapi.json", "/nowhere"):  # fmt: skip
         whole, head = service.client.get(address), service.client.head(address)
