@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine import ids
+from engine.clock import SystemClock
 from engine.commands import PublishDefinition, Requester
 from engine.events import Actor, CaseObserved, Conformance, DefinitionRef, Source
 from engine.loading import load_definition
 from engine.service import Service
-from engine.store.log import Append
+from engine.store.log import Append, Appended
 from engine.store.sqlite import SQLiteLog
 
 DEFINITION = """
@@ -40,28 +41,30 @@ def fill(path: Path, events: int, each: int = EVENTS_A_CASE) -> SQLiteLog:
     ref = DefinitionRef(name="project", version=1, hash=definition.hash)
     group = 1_000 // each
     for first in range(0, events // each, group):
-        log.append([_case(number + 1, ref, each) for number in range(first, first + group)])
+        now = SystemClock().now()
+        cases = [_case(number + 1, ref, each, now) for number in range(first, first + group)]
+        assert all(isinstance(answer, Appended) for answer in log.append(cases))
     return log
 
 
-def _case(number: int, definition: DefinitionRef, events: int) -> Append:
-    key = f"PRJ-{number:06}"
+def _case(number: int, definition: DefinitionRef, events: int, now: str) -> Append:
+    key, versions = f"PRJ-{number:06}", range(1, events + 1)
     return Append(
-        events=tuple(_observed(number, version, definition) for version in range(1, events + 1)),
+        events=tuple(_observed(number, version, definition, now) for version in versions),
         expected={key: 0},
         marker=ids.marker(key),
         fingerprint=bytes(32),
     )
 
 
-def _observed(number: int, version: int, definition: DefinitionRef) -> CaseObserved:
+def _observed(number: int, version: int, definition: DefinitionRef, now: str) -> CaseObserved:
     key, year = f"PRJ-{number:06}", 1970 + version
     return CaseObserved(
         event_id=ids.new_id(),
         stream=key,
         version=version,
         name="RatingChanged",
-        recorded_at=f"{year}-07-01T00:00:00.000000Z",
+        recorded_at=now,
         occurred_at=f"{year}-03-31",
         actor=IMPORTER,
         definition=definition,

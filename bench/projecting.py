@@ -32,7 +32,7 @@ from engine.events import (
     DefinitionRef,
     Verdict,
 )
-from engine.store.log import Append
+from engine.store.log import Append, Appended
 from engine.store.sqlite import SQLiteLog
 from projections.runner import Runner
 
@@ -146,7 +146,7 @@ def fill(path: Path, count: int) -> None:
 
 
 def append(log: SQLiteLog, events: list[AnyEvent]) -> None:
-    log.append(
+    answers = log.append(
         [
             Append(
                 (event,), {event.stream: event.version - 1}, ids.marker(event.event_id), bytes(32)
@@ -154,6 +154,7 @@ def append(log: SQLiteLog, events: list[AnyEvent]) -> None:
             for event in events
         ]
     )
+    assert all(isinstance(answer, Appended) for answer in answers)
 
 
 def told(count: int) -> Iterator[AnyEvent]:

@@ -20,7 +20,8 @@ T = TypeVar("T")
 class Attempt:
     """``data`` and ``evidence`` are the case's after the step, ``given`` what the command brings.
 
-    ``case`` is ``None`` where one begins. ``tried`` keeps the verdicts of every step asked about.
+    ``case`` is ``None`` where one begins. ``tried`` keeps the verdicts of every step asked about,
+    ``bodies`` those that were looked up, or why there are none.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Attempt:
     evidence: tuple[Evidence, ...]
     context: Context
     tried: list[tuple[Step, tuple[Verdict, ...]]] = field(default_factory=list)
+    bodies: dict[str, tuple[Case | None, str]] = field(default_factory=dict)
     _found: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     def once(self, what: str, said: Grammar, find: Callable[[], T]) -> T:

@@ -49,7 +49,9 @@ class Catalog:
 
     def pinned(self, ref: DefinitionRef) -> Workflow:
         """The definition with exactly this hash, made ready."""
-        if ref.hash not in self._by_hash and ref.hash not in self._bodies:
+        if ready := self._by_hash.get(ref.hash):
+            return ready
+        if ref.hash not in self._bodies:
             self.refresh(ref.name)
         return self._ready(ref.hash)
 

@@ -41,7 +41,6 @@ from engine.events import (
     EvidenceAttached,
     Verdict,
 )
-from engine.governance import basis_of
 from engine.machine import Taken, Workflow
 from engine.values import Value
 
@@ -157,7 +156,7 @@ def _taken_as(taken: Taken, attempt: Attempt) -> dict[str, Any]:
         said["role"] = found.role
     if authority := found.authority:
         said["authority"] = authority
-    if basis := basis_of(plan.step, attempt):
+    if plan.basis and (basis := plan.basis(attempt)):
         said["basis"] = basis
     return said
 

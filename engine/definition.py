@@ -206,14 +206,6 @@ class Step(Guards):
     emits: DomainName | None = None
     about: str = ""
 
-    @cached_property
-    def is_grounded(self) -> bool:
-        """Whether it rests on documents or on what others have said: its event then keeps which."""
-        said_by: list[Guards] = [self, *([self.should] if self.should else [])]
-        return any(said.evidence or said.agreed_by or said.quorum for said in said_by) or any(
-            isinstance(who, ByAuthority) for who in self.by
-        )
-
 
 class Start(Step):
     """How a case begins. It accepts every field unless ``accepts`` says which."""

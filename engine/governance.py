@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from engine import registers
@@ -17,7 +17,7 @@ from engine.definition import (
     VoteRule,
 )
 from engine.events import Basis, Verdict
-from engine.standing import authority_of, standing_of
+from engine.standing import authority_of, body_of, standing_of
 from engine.values import show
 from engine.votes import Tally, tally
 
@@ -54,24 +54,29 @@ def signable(step: Step, attempt: Attempt) -> Iterator[tuple[str, bool]]:
                 yield rule.holder, True
 
 
-def basis_of(step: Step, attempt: Attempt) -> Basis | None:
-    """What the step rested on; ``None`` where nobody had to agree and nothing had to be shown."""
-    if not step.is_grounded:
-        return None
+def basis_of(step: Step) -> Callable[[Attempt], Basis | None] | None:
+    """What tells on what the step rested; ``None`` where nobody has to agree and nothing has to be
+    shown."""
     said_by: list[Guards] = [step, *([step.should] if step.should else [])]
-    kinds = {need.kind for said in said_by for need in said.evidence}
-    signatures = attempt.case.signatures if attempt.case else ()
-    roles = [role for said in said_by for role in said.agreed_by]
-    tallies = [_tally(said.quorum, attempt)[0] for said in said_by if said.quorum]
-    tallies += [
-        _authorised(who, step.quorum, attempt)[0] for who in step.by if isinstance(who, ByAuthority)
-    ]
-    votes = tuple(counted.vote for counted in tallies if counted)
-    agreed = {s.of: s.person for s in signatures if s.of in roles and s.answer == "for"}
-    shown = tuple(dict.fromkeys(e.sha256 for e in attempt.evidence if e.kind in kinds))
-    if not (kinds or roles or votes):
+    kinds = frozenset(need.kind for said in said_by for need in said.evidence)
+    roles = frozenset(role for said in said_by for role in said.agreed_by)
+    quorums = [said.quorum for said in said_by if said.quorum]
+    authorities = [who for who in step.by if isinstance(who, ByAuthority)]
+    if not (kinds or roles or quorums or authorities):
         return None
-    return Basis(agreed=agreed, evidence=shown, votes=votes)
+
+    def basis(attempt: Attempt) -> Basis | None:
+        tallies = [_tally(quorum, attempt)[0] for quorum in quorums]
+        tallies += [_authorised(who, step.quorum, attempt)[0] for who in authorities]
+        votes = tuple([counted.vote for counted in tallies if counted])
+        if not (kinds or roles or votes):
+            return None
+        signatures = attempt.case.signatures if attempt.case and roles else ()
+        agreed = {s.of: s.person for s in signatures if s.of in roles and s.answer == "for"}
+        shown = tuple(dict.fromkeys([e.sha256 for e in attempt.evidence if e.kind in kinds]))
+        return Basis(agreed=agreed, evidence=shown, votes=votes)
+
+    return basis
 
 
 def _bodies(step: Step) -> bool:
@@ -190,7 +195,7 @@ class _Asked(NamedTuple):
 
 
 def _count(name: str, asked: _Asked, attempt: Attempt) -> tuple[Tally | None, str]:
-    body, why = registers.entry("body", registers.key_of("body", name=name), attempt.context)
+    body, why = body_of(name, attempt)
     if body is None:
         return None, why
     signatures = attempt.case.signatures if attempt.case else ()

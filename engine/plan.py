@@ -7,18 +7,21 @@ from dataclasses import dataclass, replace
 
 from engine.attempt import Attempt, Guard, Judge
 from engine.definition import Definition, Override, Step, Transition
-from engine.events import Verdict
+from engine.events import Basis, Verdict
+from engine.governance import basis_of
 from engine.guards import guards_of
 from engine.standing import Standing, standing_of
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``name``: what the step records is called. ``standing`` tells as what an actor takes it."""
+    """``name``: what the step records is called. ``standing`` tells as what an actor takes it,
+    ``basis`` on what it rests."""
 
     step: Step
     name: str
     standing: Callable[[Attempt], Standing]
+    basis: Callable[[Attempt], Basis | None] | None
     stays: bool
     guards: tuple[Guard, ...]
     judges: tuple[Judge, ...]
@@ -50,6 +53,7 @@ def plan_of(step: Step, definition: Definition) -> Plan:
         step=step,
         name=definition.emits(step),
         standing=standing_of(step, definition),
+        basis=basis_of(step),
         stays=isinstance(step, Transition) and step.to is None,
         guards=guards,
         judges=tuple(guard.judge for guard in guards),

@@ -165,7 +165,7 @@ def authority(category: str, unit: str, value: Value, context: Context) -> tuple
         if not ladder:
             continue
         below: Mapping[str, str] | None = None
-        highest = ""
+        highest: Mapping[str, str] | None = None
         for level in ladder:
             limit = level.data.get("limit")
             if values.is_withheld(limit):
@@ -177,8 +177,8 @@ def authority(category: str, unit: str, value: Value, context: Context) -> tuple
                 continue
             if limit is None or _covers(limit, value):
                 return _rule(level, unit), ""
-            highest = values.show(limit)
-        reach = f"reaches up to {highest}" if highest else "is in force today"
+            highest = limit
+        reach = f"reaches up to {values.show(highest)}" if highest else "is in force today"
         most = f"nobody's authority for {category} in {where} {reach}"
         return None, f"{most}; this is {values.show(value)}" if highest else most
     return None, f"no authority is granted for {category} in {unit}"
@@ -223,9 +223,15 @@ def _covers(limit: Value, value: Value) -> bool:
     if not isinstance(value, dict) or "amount" not in value or "amount" not in limit:
         return False
     same = limit["currency"] == value["currency"]
-    return same and abs(Decimal(value["amount"])) <= Decimal(limit["amount"])
+    return same and abs(_amount(value["amount"])) <= _amount(limit["amount"])
 
 
 def _exceeds(limit: Mapping[str, str], below: Mapping[str, str]) -> bool:
     same = limit["currency"] == below["currency"]
-    return same and Decimal(limit["amount"]) > Decimal(below["amount"])
+    return same and _amount(limit["amount"]) > _amount(below["amount"])
+
+
+@lru_cache(maxsize=10_000)
+def _amount(said: str) -> Decimal:
+    """Limits are compared at every decision."""
+    return Decimal(said)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from engine import registers
 from engine.attempt import Attempt
+from engine.case import Case
 from engine.definition import ByAuthority, ByPerson, Definition, Step
 from engine.events import Authority
 from engine.registers import Rule
@@ -130,12 +131,21 @@ def in_authority(who: ByAuthority, attempt: Attempt) -> Standing:
     if not rule.by_body:
         found = holding(rule.holder, rule.unit, attempt, category, _value(who, attempt))
         return Standing(found.role, found.why, rule, found.giver)
-    body, why = registers.entry("body", registers.key_of("body", name=rule.holder), attempt.context)
+    body, why = body_of(rule.holder, attempt)
     if body is None:
         return Standing(None, why, rule)
     if attempt.actor in body.data.get("members", ()):
         return Standing(rule.holder, "", rule)
     return Standing(None, f"{attempt.actor} is not a member of {rule.holder}", rule)
+
+
+def body_of(name: str, attempt: Attempt) -> tuple[Case | None, str]:
+    """The body of this name if it is in force; or why it is not."""
+    bodies = attempt.bodies
+    if name not in bodies:
+        key = registers.key_of("body", name=name)
+        bodies[name] = registers.entry("body", key, attempt.context)
+    return bodies[name]
 
 
 def authority_of(who: ByAuthority, attempt: Attempt) -> tuple[Rule | None, str]:

@@ -44,8 +44,8 @@ def tally(
     than ``least``. Who abstains takes part, and is neither for nor against.
     """
     name = str(body.data.get("name", body.key))
-    members = [str(member) for member in body.data.get("members", ())]
-    entitled = tuple([member for member in members if member not in recused])
+    members = tuple(map(str, body.data.get("members", ())))
+    entitled = tuple([m for m in members if m not in recused]) if recused else members
     cast = {s.person: s for s in signatures if s.of == name}
     votes = {person: cast[person].answer for person in entitled if person in cast}
     share = body.data.get("quorum") or _DEFAULT_QUORUM
@@ -56,7 +56,7 @@ def tally(
         needed=needed,
         recused=tuple([member for member in members if member in recused]) if recused else (),
         rule=rule,
-        votes=dict(votes),
+        votes=votes,
     )
     if needed > len(entitled):
         why = f"{needed} must vote, and only {len(entitled)} of {len(members)} may"
