@@ -316,7 +316,7 @@ class PostgresTables:
     def sorting(self) -> AbstractContextManager[None]:
         return nullcontext()  # the server knows its bounds
 
-    def foresee(self, index: str) -> None:
+    def foresee(self, _table: str, _column: str, index: str) -> None:
         self.run(index)
 
     def ask_for(self, table: str, column: str, index: str) -> None:

@@ -109,7 +109,7 @@ class Registers:
     def _index_fields(self, table: str, fields: Iterable[tuple[str, str]]) -> None:
         chosen = [name for name, kind in fields if is_sorted_by(name, kind)]
         for name in chosen[:_MOST_INDEXES]:
-            self._tables.foresee(index_of(table, name))
+            self._tables.foresee(table, name, index_of(table, name))
 
     def _declare(self, workflow: str, fields: Mapping[str, Any]) -> None:
         """Make the register, or give it the columns that a new version of the workflow adds."""

@@ -190,8 +190,11 @@ class SQLiteTables:
         finally:
             self.run(f"PRAGMA cache_size = -{_CACHE}")
 
-    def foresee(self, index: str) -> None:
-        """Nobody may ever ask for it, and it costs as much as the row does."""
+    def foresee(self, table: str, column: str, index: str) -> None:
+        """Nobody may ever ask for it, and it costs as much as the row does: so only a set that is
+        built beside one that has it gets it, too."""
+        if self.prefix and self._is_indexed(table, column):
+            self.run(index)
 
     def ask_for(self, table: str, column: str, index: str) -> None:
         """Through a connection of its own: this one may read a snapshot, and may not write.
@@ -200,7 +203,7 @@ class SQLiteTables:
         next one asks again.
         """
         size = self.run(f"SELECT max(rowid) FROM {quote(self.prefix + table)}")[0][0] or 0
-        if size < _LARGE or self._is_indexed(table, column):
+        if size < _LARGE or self._is_indexed(self.prefix + table, column):
             return
         with suppress(StoreFailed), closing(_open(self.path, "rw", timeout=0)) as writer:
             writer._under(self.prefix).run(index)
@@ -210,7 +213,7 @@ class SQLiteTables:
             "SELECT 1 FROM pragma_index_list(?) AS made, pragma_index_info(made.name) AS part"
             " WHERE part.seqno = 0 AND part.name = ? LIMIT 1"
         )
-        return bool(self.run(sql, [self.prefix + table, column]))
+        return bool(self.run(sql, [table, column]))
 
     def scratch(self) -> Scratch:
         return Scratch(self._file("part"), self.prefix)

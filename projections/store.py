@@ -97,8 +97,9 @@ class Tables(Protocol):
     def sorting(self) -> AbstractContextManager[None]:
         """Indexes of large tables are made in here, in memory that does not grow with them."""
 
-    def foresee(self, index: str) -> None:
-        """Make an index that somebody may ask for; nothing where it is made when somebody does."""
+    def foresee(self, table: str, column: str, index: str) -> None:
+        """Make an index that somebody may ask for, as in ``ask_for``; nothing where it is made when
+        somebody does, and nobody has before."""
 
     def ask_for(self, table: str, column: str, index: str) -> None:
         """Make an index that begins with a column, where a reader would wait for long without it

@@ -85,7 +85,9 @@ def test_a_field_that_a_later_version_brings_gets_its_index(
     }
 
 
-def test_an_index_of_a_field_is_made_when_somebody_asks_a_large_register(many, store, monkeypatch):
+def test_an_index_of_a_field_is_made_when_somebody_asks_a_large_register(
+    many, look, runner, store, monkeypatch
+):
     if store == "postgres":
         pytest.skip("the server has every index that is foreseen")
     asked = {"sort": "cost", "where": [Where("order", "<", 5)]}
@@ -96,6 +98,10 @@ def test_an_index_of_a_field_is_made_when_somebody_asks_a_large_register(many, s
         assert page(many, "plan", **asked) == without
         assert {"register_plan_by_cost", "register_plan_by_order"} <= names(many, store)
     assert "register_plan_by_title" not in names(many, store)
+    runner.rebuild()
+    again = {name.split("register_")[-1] for name in names(look(), store)}
+    assert {"plan_by_cost", "plan_by_order"} <= again, "who asked asks again"
+    assert "plan_by_title" not in again
     with pytest.raises(StoreFailed, match="readonly"):
         many.run("DELETE FROM cases")
 
