@@ -56,7 +56,7 @@ def tally(
         needed=needed,
         recused=tuple([member for member in members if member in recused]) if recused else (),
         rule=rule,
-        votes=votes,
+        votes=dict(votes),
     )
     if needed > len(entitled):
         why = f"{needed} must vote, and only {len(entitled)} of {len(members)} may"
