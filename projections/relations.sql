@@ -64,7 +64,7 @@ WINDOW earlier AS (PARTITION BY _key ORDER BY _valid_from, _version)
 -- name: changed
 SELECT * FROM (
 {parts}
-)
+) AS part  -- PostgreSQL 15 asks for a name
 WHERE coalesce(before, '') <> coalesce(after, '')
 OR (before IS NULL AND after IS NOT NULL) OR (before IS NOT NULL AND after IS NULL)
 OR coalesce(before_withheld, '') <> coalesce(after_withheld, '')
