@@ -26,7 +26,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -205,6 +205,26 @@ class OwnServer(Server):
             for name, value in settings.items():
                 connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
             connection.execute("SELECT pg_reload_conf()")
+        self._until_all_know(settings)
+
+    def _until_all_know(self, settings: dict[str, object]) -> None:
+        """A new session has the new values once the postmaster has told its processes.
+
+        The checkpointer keeps ``synchronous_standby_names`` for all. It reads settings before each
+        checkpoint that it is asked for, but may have been about to begin one: hence two.
+        """
+        wanted = {name: str(value) for name, value in settings.items()}
+        give_up = time.monotonic() + 30
+        while self._shown(wanted) != wanted:
+            assert time.monotonic() < give_up, f"{self._shown(wanted)} has not become {wanted}"
+            time.sleep(0.02)
+        with self.connect() as connection:
+            connection.execute("CHECKPOINT")
+            connection.execute("CHECKPOINT")
+
+    def _shown(self, names: Iterable[str]) -> dict[str, str]:
+        with self.connect() as connection:
+            return {name: connection.execute(f"SHOW {name}").fetchone()[0] for name in names}
 
     @property
     def pid(self) -> int:
