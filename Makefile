@@ -21,8 +21,8 @@ help: ## list the targets
 run: $(VENV)/run.done ## eight years of a real portfolio and a year of one PMO, on the screen
 	@$(BIN)/pmo demo --home .pmo/demo $(ARGS)
 
-test: $(VENV)/dev.done ## run the tests
-	@$(BIN)/pytest $(ARGS)
+test: $(VENV)/dev.done ## run the tests, a process for each core
+	@$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: check-style check-types check-floors check-workflows ## lint, format, types, floors, and the shipped workflows
 

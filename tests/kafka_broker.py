@@ -22,6 +22,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -237,8 +238,8 @@ def chosen() -> str:
     return NONE
 
 
-_used: list[str] = []
-"""The broker that was started, once one was."""
+_used: set[str] = set()
+"""The brokers that were started."""
 
 
 @pytest.fixture(scope="session")
@@ -246,7 +247,7 @@ def kafka() -> Iterator[Broker]:
     """The broker. Whoever breaks it leaves it as it was."""
     with tempfile.TemporaryDirectory(prefix="pmo-kafka-") as folder:
         broker = _open(Path(folder))
-        _used.append(broker.kind)
+        _used.add(broker.kind)
         try:
             yield broker
         finally:
@@ -375,6 +376,17 @@ def _answers(port: int) -> bool:
 
 def pytest_report_header() -> str:
     return f"kafka: {chosen()}"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes tells the one that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["kafka"] = sorted(_used)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    _used.update(getattr(node, "workeroutput", {}).get("kafka", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -57,18 +58,20 @@ def install(cache: Path) -> Npm:
     if missing := [tool for tool in ("node", "npm") if shutil.which(tool) is None]:
         _missing(f"{' and '.join(missing)} not found: install nodejs and npm to check contracts")
     folder = cache / sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
-    done = folder / "done"
-    if not done.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in FILES:
-            shutil.copy(HERE / name, folder / name)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        answer = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=500, check=False
-        )
-        if answer.returncode:
-            _missing(f"npm ci failed, so contracts cannot be checked: {answer.stderr[-500:]}")
-        done.touch()
+    if not folder.is_dir():
+        with tempfile.TemporaryDirectory(dir=cache) as name:
+            made = Path(name, "made")
+            made.mkdir()
+            for file in FILES:
+                shutil.copy(HERE / file, made)
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            answer = subprocess.run(
+                command, cwd=made, capture_output=True, text=True, timeout=500, check=False
+            )
+            if answer.returncode:
+                _missing(f"npm ci failed, so contracts cannot be checked: {answer.stderr[-500:]}")
+            if not folder.is_dir():  # another run may have been quicker
+                made.rename(folder)
     return Npm(folder)
 
 
