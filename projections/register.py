@@ -152,7 +152,7 @@ class _Register:
         self._places = {name: place for place, name in enumerate(columns) if name[0] != "_"}
         self._waiting: dict[str, Row] = {}
         self._finished: list[Row] = []
-        self._followed: list[tuple[Any, ...]] = []
+        self._followed: list[tuple[int, str, str]] = []
         self._sql = {
             name: sql.replace("{table}", table)
             .replace("{columns}", ", ".join(map(quote, columns)))
@@ -171,8 +171,7 @@ class _Register:
         elif change.at >= row[VALID_FROM]:
             self._waiting[key] = timeline.follow(row, change, places)
             if waiting is None:
-                start = row[KNOWN_FROM], row[VALID_FROM]
-                self._followed.append((change.position, change.at, key, *start))
+                self._followed.append((change.position, change.at, key))
             else:
                 self._finished.append(row)
         else:

@@ -67,7 +67,7 @@ INSERT INTO ${table} ({columns}) VALUES ({marks})
 
 -- name: follow
 UPDATE ${table} SET _next_known = ?, _next_valid = ?
-WHERE _key = ? AND _known_from = ? AND _valid_from = ?
+WHERE _key = ? AND _next_known IS NULL AND _known_to IS NULL
 
 -- name: end
 UPDATE ${table} SET _known_to = ? WHERE _key = ? AND _known_from = ? AND _valid_from = ?
