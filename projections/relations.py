@@ -49,7 +49,7 @@ FIXED: dict[str, tuple[str, ...]] = {
     "definitions": ("position", "workflow", "version", "title", "hash", "published_at",
                     "published_by"),
     "links": ("position", "parent", "child", "workflow", "linked_at"),
-    "offers": ("key", "workflow", "state", "trigger_name", "role", "unit", "person"),
+    "offers": ("key", "workflow", "state", "trigger_name", "role", "unit", "person", "stays"),
     "signatures": ("position", "key", "signed_for", "person", "answer", "signed_at", "ended_at"),
     "subscribers": ("name", "reached", "head", "waiting"),
     "trail": ("position", "key", "version", "name", "type", "workflow", "recorded_at",
@@ -236,7 +236,9 @@ class Relations:
             if not steps:
                 continue
             fields = {field.name for field in self.fields(name)}
-            rows = ", ".join(f"({version}, {_texts(words)})" for version, *words in steps)
+            rows = ", ".join(
+                f"({version}, {_texts(words)}, {int(stays)})" for version, *words, stays in steps
+            )
             yield (
                 _SQL["offers"]
                 .replace("{workflow}", workflow.name)
@@ -288,15 +290,17 @@ class _Workflow:
         ]
         return f"CASE WHEN {' OR '.join(tests)} THEN 1 ELSE 0 END" if tests else "0"
 
-    def steps(self) -> Iterator[tuple[int, str, str, str, str, str]]:
-        """Version, state, trigger, and who may: a role, the unit it is appointed in (a name or a
-        ``data.`` field), or the field that names the person; what does not apply is empty."""
+    def steps(self) -> Iterator[tuple[int, str, str, str, str, str, bool]]:
+        """Version, state, trigger, who may: a role, the unit it is appointed in (a name or a
+        ``data.`` field), or the field that names the person (what does not apply is empty); and
+        whether the case stays in its state, whose deadlines then go on."""
         for version, body in self.bodies.items():
             roles = body.get("roles", {})
             for transition in body.get("transitions", ()):
-                for role, unit, person in _who(transition.get("by", ()), roles):
+                stays = transition.get("to") is None
+                for who in _who(transition.get("by", ()), roles):
                     for state in transition["from"]:
-                        yield version, state, transition["trigger"], role, unit, person
+                        yield version, state, transition["trigger"], *who, stays
 
 
 def _who(by: Sequence[Any], roles: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
