@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -256,6 +257,35 @@ def test_json_errors_name_every_problem(pmo, tmp_path):
     answer = pmo("publish", str(tmp_path / "no.yaml"), "--json")
     (problem,) = json.loads(answer.err)["problems"]
     assert problem["where"] == str(tmp_path / "no.yaml")
+
+
+TWO_WAYS = """
+workflow: tender
+version: 1
+title: Tender
+key: TEN
+roles: {requester: }
+data: {amount: {type: number}, reason: {type: text}}
+states: {open: {initial: true}, awarded: {final: true}}
+start: {by: requester}
+transitions:
+  - {trigger: award, from: open, to: awarded, by: requester, needs: amount, when: data.amount < 5}
+  - {trigger: award, from: open, to: awarded, by: requester, needs: [amount, reason]}
+"""
+
+
+@pytest.mark.parametrize(("given", "tip"), [([], "data.amount"), (["reason=large"], "reason")])
+def test_of_two_ways_by_one_trigger_the_diagram_of_a_case_marks_the_one_it_took(
+    pmo, tmp_path, given, tip
+):
+    file = tmp_path / "tender.yaml"
+    file.write_text(TWO_WAYS, encoding="utf-8")
+    pmo.done("publish", str(file))
+    pmo.done("start", "tender", "amount=4")
+    pmo.done("do", "TEN-0001", "award", *given)
+    picture = pmo.done("diagram", "TEN-0001").out
+    (taken,) = re.findall('<g class="label taken">.*?<title>(.*?)</title>', picture, re.DOTALL)
+    assert tip in taken
 
 
 def test_a_diagram_that_cannot_be_written_leaves_what_was_there(pmo, tmp_path, monkeypatch):
