@@ -94,15 +94,13 @@ class Relations:
         """By the name of their relation."""
         found: dict[str, _Workflow] = {}
         for name, version, body in self._tables.run(_SQL["columns_of_definitions"]):
-            relation = name.replace("-", "_")
-            workflow = found.setdefault(relation, _Workflow(name, {}))
+            workflow = found.setdefault(_relation_of(name), _Workflow(name, {}))
             workflow.bodies[version] = json.loads(body)
         return found
 
     @property
     def names(self) -> list[str]:
-        made = (f"{name}{kind}" for name in self.workflows for kind in (_HISTORY, _CHANGES))
-        return sorted({*FIXED, *self.workflows, *made})
+        return relation_names(self.workflows)
 
     def missing(self, select: Select) -> list[str]:
         """The workflows that it needs and that are not published, each once."""
@@ -337,6 +335,17 @@ def _united(parts: Iterable[str], relation: str) -> str:
 
 def _bare(relation: str) -> str:
     return relation.removesuffix(_HISTORY).removesuffix(_CHANGES)
+
+
+def relation_names(workflows: Iterable[str]) -> list[str]:
+    """The relations there are when these workflows are published."""
+    named = [_relation_of(name) for name in workflows]
+    made = (f"{name}{kind}" for name in named for kind in (_HISTORY, _CHANGES))
+    return sorted({*FIXED, *named, *made})
+
+
+def _relation_of(workflow: str) -> str:
+    return workflow.replace("-", "_")
 
 
 def _workflow_of(relation: str) -> str:
