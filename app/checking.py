@@ -1,4 +1,5 @@
-"""Checking definitions before they are published: their text, their sense, their scenarios."""
+"""Checking definitions before they are published: their text, their sense, their scenarios; and the
+files that come beside them."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.beside import Beside, check_beside
 from app.contracts.baseline import Compared, compare
-from app.definitions import SCENARIOS, Loaded, find_definitions, load_definitions, read_file
+from app.definitions import SCENARIOS, Loaded, find_files, load_definitions, read_file
 from engine.coverage import Result, unfired, unrefused, untouched, unwarned
 from engine.definition import Definition
 from engine.errors import BadInput, Problem
@@ -52,10 +54,12 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``compared``: the definitions beside those they follow."""
+    """``beside``: the sound files of other kinds; ``compared``: the definitions beside those they
+    follow."""
 
     checked: tuple[Checked, ...]
     problems: tuple[Problem, ...]
+    beside: tuple[Beside, ...] = ()
     compared: tuple[Compared, ...] = ()
 
     @property
@@ -79,6 +83,7 @@ class Report:
                 yield from (f"  no scenario lets fall due {arrow}" for arrow in one.unfired)
                 yield from (f"  no scenario sees this refuse: {guard}" for guard in one.unrefused)
                 yield from (f"  no scenario sees this warn: {guard}" for guard in one.unwarned)
+        yield from (f"{file.path}: {file.told}" for file in self.beside)
         for beside in self.compared:
             for change in beside.changes:
                 if change.excused:
@@ -118,6 +123,7 @@ class Report:
                 }
                 for one in self.checked
             ],
+            "files": [{"file": str(file.path), "kind": file.kind} for file in self.beside],
         }
 
 
@@ -126,30 +132,36 @@ def check(
     published: Sequence[Definition] = (),
     baseline: Iterable[Definition] = (),
 ) -> Report:
-    """Load and lint every definition, then play their scenarios; nothing is published.
+    """Load and lint every definition, play their scenarios, and look at the files of other kinds;
+    nothing is published.
 
-    They may refer to each other and to what is ``published``. What they take away from those who
-    read the events of the definitions of the ``baseline`` is a problem, if they do not say so.
+    All may refer to these definitions and to what is ``published``. What the definitions take away
+    from those who read the events of the ``baseline`` is a problem, if they do not say so.
     """
+    files = [*find_files(paths)]
+    chosen = [path for path, kind in files if kind == "definition"]
+    others = [(path, kind) for path, kind in files if kind != "definition"]
+    problems: list[Problem] = []
+    loaded: list[Loaded] = []
     try:
-        loaded = load_definitions(find_definitions(paths), published)
+        loaded = load_definitions(chosen, published)
     except BadInput as error:
-        return Report((), error.problems)
+        problems += error.problems
+    if not files:
+        problems.append(Problem(", ".join(map(str, paths)), "there are no definitions here"))
     texts = {one.definition.workflow: (one.definition, one.text) for one in loaded}
     known = {definition.workflow: (definition, "") for definition in published} | texts
     played = Published([*known.values()])
     checked: list[Checked] = []
-    problems: list[Problem] = []
     for one in loaded:
         try:
             checked.append(_play(one, played))
         except BadInput as error:
             problems += error.problems
-    if not loaded:
-        problems.append(Problem(", ".join(map(str, paths)), "there are no definitions here"))
+    sound = tuple(check_beside(others, {name: one for name, (one, _) in known.items()}, problems))
     compared = tuple(compare(loaded, baseline))
     problems += (problem for beside in compared for problem in beside.problems)
-    return Report(tuple(checked), tuple(problems), compared)
+    return Report(tuple(checked), tuple(problems), sound, compared)
 
 
 def _play(one: Loaded, known: Published) -> Checked:

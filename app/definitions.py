@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from app.home import Home
+from app.places import SETTINGS
 from engine import ids, loading
 from engine.commands import PublishDefinition, Requester
 from engine.definition import Definition
@@ -18,18 +20,37 @@ from projections.definitions import published as all_published
 
 SCENARIOS = ".scenarios.yaml"
 _ENDINGS = (".yaml", ".yml")
-_OTHERS = {"imports", "views", "year"}
-"""Folders among workflows that hold other things than definitions."""
 
+Kind = Literal["definition", "scenarios", "mapping", "view", "metrics", "chapter", "settings"]
 
-_KIND = re.compile(rb"^(mapping|scenarios|sql|metrics):", re.MULTILINE)
-_KINDS = {
-    b"mapping": ("a mapping of reports", "pmo import reads it; keep it in a folder called imports"),
-    b"scenarios": ("scenarios", "call the file as the definition is called: NAME.scenarios.yaml"),
-    b"sql": ("a view", "pmo view reads it; keep it in a folder called views"),
-    b"metrics": ("metrics", "pmo metrics reads it; keep it in a folder called views"),
+_KEY = re.compile(rb"^(states|scenarios|mapping|sql|metrics|chapter):", re.MULTILINE)
+_BY_KEY: dict[bytes, Kind] = {
+    b"states": "definition",
+    b"scenarios": "scenarios",
+    b"mapping": "mapping",
+    b"sql": "view",
+    b"metrics": "metrics",
+    b"chapter": "chapter",
 }
-"""Other files that people write, by the key that only they have."""
+"""What people write, by the key that only such a file has."""
+
+_BY_FOLDER: dict[str, Kind] = {"imports": "mapping", "views": "view", "year": "chapter"}
+"""What lies in folders among workflows that hold other things than definitions."""
+
+_OTHERS: dict[Kind, tuple[str, str]] = {
+    "scenarios": (
+        "scenarios",
+        "call the file as the definition is called: NAME.scenarios.yaml",
+    ),
+    "mapping": (
+        "a mapping of reports",
+        "pmo import reads it; keep it in a folder called imports",
+    ),
+    "view": ("a view", "pmo view reads it; keep it in a folder called views"),
+    "metrics": ("metrics", "pmo metrics reads it; keep it in a folder called views"),
+    "chapter": ("a chapter of a year", "keep it in a folder called year"),
+    "settings": ("settings", "keep it in the home, which reads it"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +83,39 @@ def find_definitions(paths: Iterable[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        for file in sorted(path.rglob("*")):
+        for file in _files_in(path):
             within = file.relative_to(path).parts
-            if file.suffix not in _ENDINGS or _OTHERS.intersection(within):
-                continue
-            if not file.name.endswith(SCENARIOS):
+            if not _BY_FOLDER.keys() & {*within} and not file.name.endswith(SCENARIOS):
                 yield file
+
+
+def find_files(paths: Iterable[Path]) -> Iterator[tuple[Path, Kind]]:
+    """All that people write among ``paths`` and in the folders among them, however deep; of
+    scenarios those that are named themselves, or that no definition stands beside."""
+    for path in paths:
+        for file in _files_in(path) if path.is_dir() else [path]:
+            stem = file.name.removesuffix(SCENARIOS)
+            beside = [file.with_name(f"{stem}{ending}") for ending in _ENDINGS]
+            if file != path and stem != file.name and any(one.is_file() for one in beside):
+                continue
+            try:
+                yield file, _kind_of(file, read_file(file))
+            except BadInput:
+                yield file, _kind_of(file, b"")  # whoever reads it says what is wrong
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.suffix in _ENDINGS)
+
+
+def _kind_of(path: Path, text: bytes) -> Kind:
+    """By its name, or a key that only such a file has; else by its folder."""
+    if path.name.endswith(SCENARIOS):
+        return "scenarios"
+    if path.name == SETTINGS:
+        return "settings"
+    key = _KEY.search(text)
+    return _BY_KEY[key[1]] if key else _BY_FOLDER.get(path.parent.name, "definition")
 
 
 def read_file(path: Path) -> bytes:
@@ -89,8 +137,8 @@ def load_definitions(paths: Iterable[Path], published: Iterable[Definition] = ()
     for path in paths:
         try:
             text = read_file(path)
-            if other := _KIND.search(text):
-                what, mend = _KINDS[other[1]]
+            if other := _OTHERS.get(_kind_of(path, text)):
+                what, mend = other
                 problems.append(Problem(f"{path}:1:1", f"this is {what} and no definition", mend))
             else:
                 texts[str(path)] = text

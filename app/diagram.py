@@ -30,12 +30,14 @@ _LEGEND = (
 
 class Move(NamedTuple):
     """A change of state that a case has made; ``trigger`` is empty where it was observed, ``role``
-    where nobody knows in which it was made."""
+    where nobody knows in which it was made. ``told``: the name of its event, and the rules by which
+    it was judged; empty where they are not known."""
 
     source: str
     to: str
     trigger: str = ""
     role: str = ""
+    told: frozenset[str] = frozenset()
 
 
 def mermaid(definition: Definition, current: str | None = None) -> str:
@@ -98,11 +100,13 @@ def _connect(
     nodes = [*states, Node(("start",), radius=7)]
     start = _words(definition, definition.start)
     arrows = [Arrow(len(states), number[definition.initial], rows=start)]
+    ways = {move: _ways(definition, move) for move in visited}
     for step in definition.transitions:
         if step.to is None:
             continue
         sources = [source for source in dict.fromkeys(step.sources) if source != step.to]
-        marks = {source: _taken(step, source, visited) for source in sources}
+        left = {move.source for move, taken in ways.items() if any(t is step for t in taken)}
+        marks = {source: ("taken",) if source in left else () for source in sources}
         head, words = number[step.to], _words(definition, step)
         if len(sources) == 1:
             arrows.append(Arrow(number[sources[0]], head, marks[sources[0]], words))
@@ -116,11 +120,10 @@ def _connect(
                 for source in sources
             ]
             arrows.append(Arrow(meeting, head, taken, words, back=back))
-    for move in dict.fromkeys(visited):
-        if move.source != move.to and not any(_took(move, s) for s in definition.transitions):
-            words = Row("trigger", move.trigger or "observed"), Row("by", "outside the rules")
-            ends = number[move.source], number[move.to]
-            arrows.append(Arrow(*ends, ("taken", "outside"), words))
+    outside = ((m.source, m.to, m.trigger) for m in visited if m.source != m.to and not ways[m])
+    for source, to, trigger in dict.fromkeys(outside):
+        words = Row("trigger", trigger or "observed"), Row("by", "outside the rules")
+        arrows.append(Arrow(number[source], number[to], ("taken", "outside"), words))
     return nodes, arrows
 
 
@@ -189,19 +192,36 @@ def _when(due: Deadline) -> str:
     return f"on the day in {due.on}" if due.on else f"at the next {due.every}"
 
 
-def _taken(step: Transition, source: str, visited: Sequence[Move]) -> tuple[str, ...]:
-    taken = any(move.source == source and _took(move, step) for move in visited)
-    return ("taken",) if taken else ()
+def _ways(definition: Definition, move: Move) -> list[Transition]:
+    """The transitions that it can have been. Of several the one that was taken asks most of what
+    was told: it told all that it asks, so another whose asking was told too asks a part of that."""
+    ways = [
+        step
+        for step in definition.transitions
+        if move.source in step.sources
+        and move.to == step.target(move.source)
+        and move.trigger in ("", step.trigger)
+        and _may(move.role, step)
+    ]
+    told = [(step, len(asks)) for step in ways if (asks := _asks(definition, step)) <= move.told]
+    most = max((count for _, count in told), default=0)
+    return [step for step, count in told if count == most] or ways
 
 
-def _took(move: Move, step: Transition) -> bool:
-    allowed = move.source in step.sources and move.to == step.target(move.source)
-    return allowed and move.trigger in ("", step.trigger) and _may(move.role, step)
+def _asks(definition: Definition, step: Transition) -> set[str]:
+    """What the event of such a step tells of it, as ``Move.told``: its name, its guards' rules."""
+    asks = {definition.emits(step)}
+    for said in (step, step.should) if step.should else (step,):
+        asks |= {name for name in ("not_by", "needs", "quorum") if getattr(said, name)}
+        asks |= {f"evidence {need.kind}" for need in said.evidence}
+        asks |= {f"agreed_by {role}" for role in said.agreed_by}
+        asks |= {f"children {child.workflow}" for child in said.children}
+        asks |= {check.check for check in said.when}
+    return asks
 
 
 def _may(role: str, step: Transition) -> bool:
-    """Whether it can have been made in this role: of several ways by one trigger, which it was.
-    Whom an authority named is not known here."""
+    """Whether it can have been made in this role. Whom an authority named is not known here."""
     if not role or not step.by or any(isinstance(who, ByAuthority) for who in step.by):
         return True
     return role in [who.person if isinstance(who, ByPerson) else who for who in step.by]

@@ -6,6 +6,7 @@ from app.diagram import Move, mermaid, svg
 from app.home import Home
 from app.trail import trail
 from engine.definition import Definition
+from engine.upcasts import Body
 from projections.cases import case
 from projections.definitions import definition
 
@@ -23,10 +24,16 @@ def draw(home: Home, name: str, as_svg: bool) -> str | None:
     pinned = Definition.from_body(rules["body"])
     if not as_svg:
         return mermaid(pinned, about["state"])
+    events = home.stream(name)
     moves = [
-        Move(entry.state_before, entry.state, entry.trigger or "", entry.role or "")
-        for entry in trail(home.stream(name))
+        Move(entry.state_before, entry.state, entry.trigger or "", entry.role or "", _told(body))
+        for entry, (_, body) in zip(trail(events), events, strict=True)
         if entry.state and entry.state_before
     ]
     title = f"{name}: {about['title']}" if about["title"] else name
     return svg(pinned, about["state"], moves, title)
+
+
+def _told(body: Body) -> frozenset[str]:
+    rules = [verdict["rule"] for verdict in body.get("verdicts", ())]
+    return frozenset([body["name"], *rules] if rules else [])

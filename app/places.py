@@ -26,6 +26,7 @@ Address = Path | str
 
 LEDGER = "ledger.db"
 VIEWS = "views.db"
+SETTINGS = "settings.yaml"
 SCHEDULER = "scheduler.db"
 """What is due and was refused: without it, it is tried anew."""
 CONSUMERS = "consumers.db"

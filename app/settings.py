@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.http.settings import ServeSettings
+from app.places import SETTINGS
 from consumers.cloud_events import SOURCE
 from consumers.kafka_settings import KafkaSettings
 from consumers.webhook_settings import Endpoint, EndpointName
@@ -20,7 +21,6 @@ from engine.errors import BadInput
 from engine.validation import validate
 from engine.yaml_source import read_yaml
 
-FILE = "settings.yaml"
 NAMED_BY = "PMO_SETTINGS"
 
 
@@ -42,7 +42,7 @@ def read_settings(home: Path | None) -> Settings:
     Raises ``BadInput`` with the ``file:line:column`` of everything that does not fit.
     """
     named = os.environ.get(NAMED_BY)
-    path = Path(named) if named else home / FILE if home else None
+    path = Path(named) if named else home / SETTINGS if home else None
     if path is None or not (named or path.exists()):
         return Settings()
     try:
@@ -50,4 +50,9 @@ def read_settings(home: Path | None) -> Settings:
     except OSError as error:
         what = f"cannot be read: {error.strerror}"
         raise BadInput.one(str(path), what, f"see {NAMED_BY}" if named else "") from None
-    return validate(Settings, read_yaml(text or b"{}", str(path)))
+    return load_settings(text, str(path))
+
+
+def load_settings(text: bytes, file: str) -> Settings:
+    """Raises ``BadInput`` with the ``file:line:column`` of everything that does not fit."""
+    return validate(Settings, read_yaml(text or b"{}", file))

@@ -49,7 +49,7 @@ FIXED: dict[str, tuple[str, ...]] = {
     "definitions": ("position", "workflow", "version", "title", "hash", "published_at",
                     "published_by"),
     "links": ("position", "parent", "child", "workflow", "linked_at"),
-    "offers": ("key", "workflow", "state", "trigger_name", "role", "unit", "person"),
+    "offers": ("key", "workflow", "state", "trigger_name", "role", "unit", "person", "stays"),
     "signatures": ("position", "key", "signed_for", "person", "answer", "signed_at", "ended_at"),
     "subscribers": ("name", "reached", "head", "waiting"),
     "trail": ("position", "key", "version", "name", "type", "workflow", "recorded_at",
@@ -94,15 +94,13 @@ class Relations:
         """By the name of their relation."""
         found: dict[str, _Workflow] = {}
         for name, version, body in self._tables.run(_SQL["columns_of_definitions"]):
-            relation = name.replace("-", "_")
-            workflow = found.setdefault(relation, _Workflow(name, {}))
+            workflow = found.setdefault(_relation_of(name), _Workflow(name, {}))
             workflow.bodies[version] = json.loads(body)
         return found
 
     @property
     def names(self) -> list[str]:
-        made = (f"{name}{kind}" for name in self.workflows for kind in (_HISTORY, _CHANGES))
-        return sorted({*FIXED, *self.workflows, *made})
+        return relation_names(self.workflows)
 
     def missing(self, select: Select) -> list[str]:
         """The workflows that it needs and that are not published, each once."""
@@ -236,7 +234,9 @@ class Relations:
             if not steps:
                 continue
             fields = {field.name for field in self.fields(name)}
-            rows = ", ".join(f"({version}, {_texts(words)})" for version, *words in steps)
+            rows = ", ".join(
+                f"({version}, {_texts(words)}, {int(stays)})" for version, *words, stays in steps
+            )
             yield (
                 _SQL["offers"]
                 .replace("{workflow}", workflow.name)
@@ -288,15 +288,17 @@ class _Workflow:
         ]
         return f"CASE WHEN {' OR '.join(tests)} THEN 1 ELSE 0 END" if tests else "0"
 
-    def steps(self) -> Iterator[tuple[int, str, str, str, str, str]]:
-        """Version, state, trigger, and who may: a role, the unit it is appointed in (a name or a
-        ``data.`` field), or the field that names the person; what does not apply is empty."""
+    def steps(self) -> Iterator[tuple[int, str, str, str, str, str, bool]]:
+        """Version, state, trigger, who may: a role, the unit it is appointed in (a name or a
+        ``data.`` field), or the field that names the person (what does not apply is empty); and
+        whether the case stays in its state, whose deadlines then go on."""
         for version, body in self.bodies.items():
             roles = body.get("roles", {})
             for transition in body.get("transitions", ()):
-                for role, unit, person in _who(transition.get("by", ()), roles):
+                stays = transition.get("to") is None
+                for who in _who(transition.get("by", ()), roles):
                     for state in transition["from"]:
-                        yield version, state, transition["trigger"], role, unit, person
+                        yield version, state, transition["trigger"], *who, stays
 
 
 def _who(by: Sequence[Any], roles: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -333,6 +335,17 @@ def _united(parts: Iterable[str], relation: str) -> str:
 
 def _bare(relation: str) -> str:
     return relation.removesuffix(_HISTORY).removesuffix(_CHANGES)
+
+
+def relation_names(workflows: Iterable[str]) -> list[str]:
+    """The relations there are when these workflows are published."""
+    named = [_relation_of(name) for name in workflows]
+    made = (f"{name}{kind}" for name in named for kind in (_HISTORY, _CHANGES))
+    return sorted({*FIXED, *named, *made})
+
+
+def _relation_of(workflow: str) -> str:
+    return workflow.replace("-", "_")
 
 
 def _workflow_of(relation: str) -> str:

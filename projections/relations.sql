@@ -71,7 +71,7 @@ OR coalesce(before_withheld, '') <> coalesce(after_withheld, '')
 
 -- name: offers
 SELECT _key AS key, '{workflow}' AS workflow, _state AS state, step.column3 AS trigger_name,
-    nullif(step.column4, '') AS role, {unit} AS unit, {person} AS person
+    nullif(step.column4, '') AS role, {unit} AS unit, {person} AS person, step.column7 AS stays
 FROM main.${table}
 JOIN (VALUES {steps}) AS step ON step.column1 = _definition AND step.column2 = _state
 WHERE {condition} AND (step.column6 = '' OR {person} IS NOT NULL)

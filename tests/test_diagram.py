@@ -156,6 +156,40 @@ transitions:
     assert len(groups(root, "label", "taken")) == 2
 
 
+TENDER = """
+workflow: tender
+version: 1
+title: Tender
+key: TEN
+roles: {clerk: , finance: }
+data: {amount: {type: number}, reason: {type: text}}
+states: {open: {initial: true}, awarded: {final: true}}
+transitions:
+  - {trigger: award, from: open, to: awarded, by: clerk, needs: amount, when: data.amount < 5}
+  - {trigger: award, from: open, to: awarded, by: clerk, needs: amount, agreed_by: finance}
+  - {trigger: award, from: open, to: awarded, by: clerk, needs: [amount, reason], emits: Forced,
+     override: {by: finance, of: needs}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("told", "marked"),
+    [
+        ({"TenderAwarded", "takes", "by", "needs", "data.amount < 5"}, [0]),
+        ({"TenderAwarded", "takes", "by", "needs", "conflict", "agreed_by finance"}, [1]),
+        ({"Forced", "takes", "by", "override", "needs"}, [2]),
+        (set(), [0, 1, 2]),
+    ],
+)
+def test_of_two_ways_in_one_role_the_one_is_marked_whose_guards_were_asked(told, marked):
+    tender = load_definition(TENDER, "tender.yaml")
+    move = Move("open", "awarded", "award", "clerk", frozenset(told))
+    labels = groups(parsed(svg(tender, "awarded", [move])), "label")
+    ways = [label for label in labels if words(label)[0] == "award"]
+    taken = [place for place, label in enumerate(ways) if "taken" in label.get("class").split()]
+    assert taken == marked
+
+
 def test_only_the_path_that_was_taken_is_marked():
     path = [Move("draft", "in_review", "submit"), Move("in_review", "withdrawn", "withdraw")]
     root = parsed(svg(definition(), "withdrawn", path))

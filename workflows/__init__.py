@@ -6,6 +6,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FOLDERS = ("registers", "governance", "planning", "delivery", "reporting", "people", "setup")
+BESIDE = (HERE / "imports", HERE / "views", HERE / "year")
+"""The folders of what ships beside definitions: mappings, views and metrics, the demo's year."""
 
 
 def shipped() -> tuple[Path, ...]:

@@ -39,10 +39,13 @@ def check_command(
 ) -> None:
     """Check definitions (files, or folders of them) and run the scenarios beside them.
 
-    Without PATHS the shipped workflows are checked. Every problem is told with file, line, column
+    Without PATHS what ships is checked. Every problem is told with file, line, column
     and how to mend it. NAME.scenarios.yaml beside NAME.yaml holds its scenarios; what none
     of them shows is listed. What they refer to is looked for among them and in the home;
     where there is no home, among the shipped workflows.
+
+    Mappings of reports, views, metrics, the chapters of a year and a home's settings.yaml are
+    checked, too.
 
     PATHS are also compared with what the home has published (or with what --against names): a
     change that breaks those who read the events fails the check, unless the definition says so
@@ -52,7 +55,7 @@ def check_command(
     from app.contracts.baseline import read_definitions
     from app.definitions import in_force, load_definitions
     from engine.schema import definition_schema
-    from workflows import shipped
+    from workflows import BESIDE, shipped
 
     if schema:
         print_json(definition_schema())
@@ -68,7 +71,7 @@ def check_command(
         known = [loaded.definition for loaded in load_definitions(shipped())]
     if against is not None:
         baseline = [loaded.definition for loaded in read_definitions(against)]
-    report = check(paths or shipped(), known, baseline)
+    report = check(paths or (*shipped(), *BESIDE), known, baseline)
     if as_json:
         print_json(report.as_data())
     else:

@@ -205,9 +205,10 @@ def _described(letter: Any) -> dict[str, Any]:
 
 
 def _read(home: Home) -> tuple[KafkaSettings, str]:
-    from app.settings import FILE, read_settings
+    from app.places import SETTINGS
+    from app.settings import read_settings
 
     settings: Settings = read_settings(home.place.folder)
     if settings.kafka is None:
-        raise BadInput.one("kafka", f"is not in {FILE}", "docs/kafka.md tells how")
+        raise BadInput.one("kafka", f"is not in {SETTINGS}", "docs/kafka.md tells how")
     return settings.kafka, settings.source

@@ -12,14 +12,14 @@ in the order of the days of all of them. So steps speak of cases by names that w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
 
-from engine.clock import instant, last_instant, to_datetime
+from engine.clock import instant, is_instant_or_date, last_instant, to_datetime
 from engine.errors import BadInput, Problem
 from engine.source import Mark, Source
 from engine.steps import Outcome, Part, Step
@@ -120,8 +120,8 @@ class Year:
         return f"{self.moments[-1].day[:4]}-12-31"
 
 
-def read_year(folder: Path) -> Year:
-    """The year in a folder of chapters.
+def read_year(folder: Path, workflows: Collection[str] | None = None) -> Year:
+    """The year in a folder of chapters, whose cases are of these ``workflows``, or of any.
 
     Raises ``BadInput`` with the ``file:line:column`` of everything that is wrong with it.
     """
@@ -130,21 +130,24 @@ def read_year(folder: Path) -> Year:
     looks: list[tuple[Look, str]] = []
     for file in sorted(folder.glob("*.yaml")):
         try:
-            source = read_yaml(_read(file), file.name)
+            source = read_yaml(_read(file), str(file))
             chapter = validate(Chapter, source)
-            moments += _moments(file.stem, chapter, source)
-            looks += [
-                (look, source.where(f"/afterwards/{number}"))
-                for number, look in enumerate(chapter.afterwards)
-            ]
         except BadInput as error:
             problems += error.problems
+            continue
+        moments += _moments(file.stem, chapter, source, problems)
+        looks += [
+            (look, source.where(f"/afterwards/{number}"))
+            for number, look in enumerate(chapter.afterwards)
+        ]
     if not problems and not moments:
         raise BadInput.one(str(folder), "there is no year in it", "a chapter is a .yaml file")
     moments.sort(key=lambda moment: moment.at)  # stable: on one day, as they are written
-    problems += _unknown_names(moments)
+    if not problems:
+        problems += _unknown_names(moments)
+        problems += [] if workflows is None else _unknown_workflows(moments, workflows)
     if problems:
-        raise BadInput(problems)
+        raise BadInput(dict.fromkeys(problems))
     return Year(tuple(moments), tuple(looks))
 
 
@@ -177,15 +180,19 @@ def _read(file: Path) -> bytes:
         raise BadInput.one(str(file), f"cannot be read: {error.strerror}") from None
 
 
-def _moments(file: str, chapter: Chapter, source: Source) -> Iterator[Moment]:
+def _moments(
+    file: str, chapter: Chapter, source: Source, problems: list[Problem]
+) -> Iterator[Moment]:
     for number, scene in enumerate(chapter.scenes):
         here = _part(source, f"/scenes/{number}", None)
         for row, words in enumerate(scene.rows):
-            yield from _played(f"{file}:{number}:{row}", scene, words, here)
+            yield from _played(f"{file}:{number}:{row}", scene, words, here, problems)
 
 
-def _played(name: str, scene: Scene, words: dict[str, Word], source: Source) -> Iterator[Moment]:
-    """A scene for one of its rows."""
+def _played(
+    name: str, scene: Scene, words: dict[str, Word], source: Source, problems: list[Problem]
+) -> Iterator[Moment]:
+    """A scene for one of its rows. What is wrong with its steps is added to ``problems``."""
 
     def word(name: str, field: str) -> Word | None:
         return None if field else words.get(name)
@@ -195,14 +202,23 @@ def _played(name: str, scene: Scene, words: dict[str, Word], source: Source) -> 
     for step, raw in enumerate(scene.steps):
         place = f"/steps/{step}"
         where = source.where(place)
-        act = validate(Act, _part(source, place, replace(raw, word)))
+        try:
+            act = validate(Act, _part(source, place, replace(raw, word)))
+        except BadInput as error:
+            problems += error.problems
+            continue
         day = act.wait or act.at or day
         if day is None:
-            raise BadInput.one(where, "nobody knows when", "say on which day: on, or at")
+            problems.append(Problem(where, "nobody knows when", "say on which day: on, or at"))
+            continue
+        if not is_instant_or_date(day):
+            what = f"on: {day!r} is not a date, write 2026-03-31"
+            problems.append(Problem(source.where("/on"), what))
+            return
         at = last_instant(act.wait) if act.wait else _begin(day)
         if at < reached:
             what = f"this scene has come further than {day} already"
-            raise BadInput.one(where, what, "say on which later day: at")
+            problems.append(Problem(where, what, "say on which later day: at"))
         reached = at
         title = replace(scene.scene, word)
         yield Moment(at, act, f"year:{name}:{step}", name, title, where)
@@ -241,6 +257,14 @@ def _unknown_names(moments: Iterable[Moment]) -> Iterator[Problem]:
                     moment.where, f"{name!r} is called so already, at {known[name]}", "name it anew"
                 )
             known[name] = moment.where
+
+
+def _unknown_workflows(moments: Iterable[Moment], known: Collection[str]) -> Iterator[Problem]:
+    for moment in moments:
+        workflow = moment.act.start
+        if workflow is not None and workflow not in known:
+            what = f"there is no workflow {workflow!r}"
+            yield Problem(moment.where, what, suggest(workflow, known))
 
 
 def _names_in(value: Any) -> list[str]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+
+from workflows import BESIDE
 
 WORKFLOWS = Path(__file__).parent / "workflows"
 
@@ -48,14 +51,124 @@ def test_scenarios_beside_a_definition_are_played(nowhere):
         ("mapping: m\nworkflow: decision\n", "a mapping of reports and no definition"),
         ("id: X1\ntitle: X\nsql: SELECT 1\n", "a view and no definition"),
         ("background: []\nscenarios: []\n", "scenarios and no definition"),
+        ("chapter: One\nscenes: []\n", "a chapter of a year and no definition"),
     ],
 )
-def test_a_file_of_another_kind_is_told_as_what_it_is(nowhere, folder, text, told):
+def test_a_file_of_another_kind_is_not_published_but_told_as_what_it_is(pmo, folder, text, told):
     (folder / "other.yaml").write_text(text, encoding="utf-8")
-    answer = nowhere("check", str(folder))
-    assert answer.code == 1
+    answer = pmo("publish", str(folder))
+    assert answer.code == 2
     (line,) = answer.err.splitlines()
     assert f"{folder}/other.yaml:1:1: this is {told}" in line
+
+
+def test_what_ships_beside_definitions_is_checked_too(nowhere):
+    report = nowhere.done("check", *map(str, BESIDE), "--json").json()
+    kinds = {file["kind"] for file in report["files"]}
+    assert kinds == {"mapping", "view", "metrics", "chapter"}
+    shipped = [file for folder in BESIDE for file in folder.glob("*.yaml")]
+    assert sorted(file["file"] for file in report["files"]) == sorted(map(str, shipped))
+
+
+BROKEN = {
+    "imports/list.yaml": """mapping: list
+workflow: objectiv
+identify: title
+colour: red
+events: {joined: {name: Joined, state: proposed}, left: {name: Left, state: closed}}
+reports: {Spring: {file: spring.csv, layout: list, as_of: 2025-03-31}}
+layouts: {list: {columns: {title: Title}}}
+""",
+    "imports/lost.yaml": """mapping: lost
+workflow: objective
+identify: title
+events:
+  joined: {name: Joined, state: proposed}
+  left: {name: Left, state: gone}
+  rejoined: {name: Back, state: proposed}
+  otherwise: Told
+reports: {Spring: {file: spring.csv, layout: liste, as_of: 2025-03-31}}
+layouts: {list: {columns: {titel: Title, title: Titel}}}
+""",
+    "views/late.yaml": """id: L1
+title: Late
+about: What is late?
+colour: red
+sql: SELECT 1
+""",
+    "views/lost.yaml": """id: L2
+title: Lost
+about: What is lost?
+sql: |
+  SELECT o.key
+  FROM objectve AS o
+""",
+    "year/one.yaml": """chapter: One
+scenes:
+  - scene: It begins
+    on: soon
+    steps:
+      - {start: objective, as: sue}
+  - scene: It goes on
+    on: 2026-01-05
+    steps:
+      - {start: objective, colour: red}
+      - {do: activate, sign: for}
+""",
+    "early/year/one.yaml": """chapter: One
+scenes:
+  - scene: It begins
+    on: 2026-01-05
+    steps:
+      - {start: objectve, as: sue}
+      - {do: activate, case: <other>}
+""",
+    "settings.yaml": """source: /pmo
+kafak: {}
+""",
+    "lonely.scenarios.yaml": "scenarios: []\n",
+}
+WRONG_BESIDE = [
+    "early/year/one.yaml:7:9: on 2026-01-05 nothing is called 'other'",
+    "early/year/one.yaml:6:9: there is no workflow 'objectve' (did you mean 'objective'?)",
+    "imports/list.yaml:4:1: there is no key 'colour' here",
+    "imports/list.yaml:5:1: the key 'rejoined' is missing (add 'rejoined')",
+    "imports/list.yaml:5:1: the key 'otherwise' is missing (add 'otherwise')",
+    "imports/lost.yaml:9:46: there is no layout 'liste' (did you mean 'list'?)",
+    "imports/lost.yaml:10:28: objective has no field 'titel' (did you mean 'title'?)",
+    "imports/lost.yaml:6:29: objective has no state 'gone'",
+    "lonely.scenarios.yaml: holds scenarios, and no definition (name lonely.yaml, beside it",
+    "settings.yaml:2:1: there is no key 'kafak' here (did you mean 'kafka'?)",
+    "views/late.yaml:4:1: there is no key 'colour' here",
+    "views/lost.yaml:6:8: there is no relation 'objectve' (did you mean 'objective'?)",
+    "year/one.yaml:4:9: on: 'soon' is not a date",
+    "year/one.yaml:10:28: there is no key 'colour' here",
+    "year/one.yaml:11:9: needs exactly one of start, do",
+]
+
+
+def test_all_that_is_wrong_with_files_of_other_kinds_is_told_at_once(nowhere, folder):
+    for name, text in BROKEN.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    answer = nowhere("check", str(folder))
+    assert answer.code == 1
+    problems = answer.err.splitlines()
+    assert len(problems) == len(WRONG_BESIDE), answer.err
+    for problem, wanted in zip(problems, WRONG_BESIDE, strict=True):
+        assert problem.startswith(f"error: {folder}/{wanted}")
+    assert f"{folder}/project.yaml: project 1: " in answer.out
+
+
+def test_a_file_that_lacks_the_key_of_its_kind_is_known_by_its_folder(nowhere, folder):
+    file = folder / "imports" / "list.yaml"
+    file.parent.mkdir()
+    file.write_text("maping: list\n", encoding="utf-8")
+    answer = nowhere("check", str(folder))
+    assert (
+        f"error: {file}:1:1: there is no key 'maping' here (did you mean 'mapping'?)" in answer.err
+    )
 
 
 def test_what_keeps_all_scenarios_from_beginning_is_told_once(nowhere, folder):
@@ -256,6 +369,35 @@ def test_json_errors_name_every_problem(pmo, tmp_path):
     answer = pmo("publish", str(tmp_path / "no.yaml"), "--json")
     (problem,) = json.loads(answer.err)["problems"]
     assert problem["where"] == str(tmp_path / "no.yaml")
+
+
+TWO_WAYS = """
+workflow: tender
+version: 1
+title: Tender
+key: TEN
+roles: {requester: }
+data: {amount: {type: number}, reason: {type: text}}
+states: {open: {initial: true}, awarded: {final: true}}
+start: {by: requester}
+transitions:
+  - {trigger: award, from: open, to: awarded, by: requester, needs: amount, when: data.amount < 5}
+  - {trigger: award, from: open, to: awarded, by: requester, needs: [amount, reason]}
+"""
+
+
+@pytest.mark.parametrize(("given", "tip"), [([], "data.amount"), (["reason=large"], "reason")])
+def test_of_two_ways_by_one_trigger_the_diagram_of_a_case_marks_the_one_it_took(
+    pmo, tmp_path, given, tip
+):
+    file = tmp_path / "tender.yaml"
+    file.write_text(TWO_WAYS, encoding="utf-8")
+    pmo.done("publish", str(file))
+    pmo.done("start", "tender", "amount=4")
+    pmo.done("do", "TEN-0001", "award", *given)
+    picture = pmo.done("diagram", "TEN-0001").out
+    (taken,) = re.findall('<g class="label taken">.*?<title>(.*?)</title>', picture, re.DOTALL)
+    assert tip in taken
 
 
 def test_a_diagram_that_cannot_be_written_leaves_what_was_there(pmo, tmp_path, monkeypatch):

@@ -337,6 +337,32 @@ def test_what_has_no_day_is_an_option_and_waits_only_on_request(history, runner,
     assert waiting_in_april(views, options="yes") == ["P-1", "P-2"]
 
 
+def test_a_day_asks_for_what_ends_the_deadline_and_the_rest_is_an_option(history, runner, look):
+    """A step back into the state begins its deadline anew; one that stays leaves it running."""
+    steps = [
+        {"trigger": "rename", "from": ["open"], "by": ["owner"]},
+        {"trigger": "report", "from": ["open"], "to": "open", "by": ["owner"]},
+        {"trigger": "rate", "from": ["open"], "by": ["owner"]},
+        {"trigger": "rate", "from": ["open"], "to": "closed", "by": ["owner"]},
+    ]
+    rules = PLAN_RULES | {"transitions": PLAN_RULES["transitions"] + steps}
+    due = Due(at=recorded(APRIL), share="100%", then="close")
+    history.write(
+        history.definition(**rules), history.started("P-1", "open", MARCH, deadlines=(due,))
+    )
+    runner.catch_up()
+    asked = {"role": "owner"}
+    found = opened(look(), "waiting", asked, as_of="2026-04-20")
+    assert [row["can"] for row in found] == ["close", "rate", "report"]
+    found = opened(look(), "waiting", asked | {"options": "yes"}, as_of="2026-04-20")
+    assert [(row["can"], row["until"]) for row in found] == [
+        ("close", recorded(APRIL)),
+        ("rate", recorded(APRIL)),
+        ("report", recorded(APRIL)),
+        ("rename", None),
+    ]
+
+
 def waiting_in_april(views, **words):
     """The cases that wait for an owner."""
     found = opened(views, "waiting", {"role": "owner", **words}, as_of="2026-04-20")
