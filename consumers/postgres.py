@@ -12,7 +12,7 @@ from psycopg import ClientCursor, pq
 
 from consumers.memory import Said
 from engine.errors import StoreFailed
-from engine.store.postgres_connection import PatientConnection, parameters, plain_address
+from engine.store.postgres_connection import PatientConnection, connect, plain_address
 from engine.store.postgres_errors import failed
 from projections.postgres_text import translate
 from projections.sql import sql_beside
@@ -109,9 +109,7 @@ class PostgresMemory:
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         with self._told():
-            connection = PatientConnection.connect(
-                parameters(self._address, "pmo consumers"), autocommit=True
-            )
+            connection = connect(PatientConnection, self._address, "pmo consumers")
             connection.execute(_SETTINGS)
             if self._reading:
                 connection.execute("SET default_transaction_read_only = on")

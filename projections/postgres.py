@@ -22,7 +22,7 @@ from psycopg.adapt import Loader
 from psycopg.types.numeric import FloatLoader
 
 from engine.errors import StoreFailed
-from engine.store.postgres_connection import PatientConnection, parameters
+from engine.store.postgres_connection import PatientConnection, connect
 from projections.postgres_text import copied, translate, translate_view
 from projections.sql import Unfit, read_sql
 
@@ -164,9 +164,7 @@ class _Session:
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         try:
-            connection = PatientConnection.connect(
-                parameters(self._address, "pmo views"), autocommit=True
-            )
+            connection = connect(PatientConnection, self._address, "pmo views")
         except psycopg.Error as error:
             raise StoreFailed(f"PostgreSQL: {_first_line(error)}") from error
         connection.adapters.register_loader("numeric", FloatLoader)

@@ -10,24 +10,11 @@ that other databases have too can be called.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 
 from projections.functions import AGGREGATES, SCALARS
 from projections.sql import Unfit
-
-_TOKEN = re.compile(
-    r"""
-      (?P<space>\s+|--[^\n]*|/\*.*?\*/)
-    | (?P<text>'(?:[^']|'')*')
-    | (?P<quoted>"(?:[^"]|"")*")
-    | (?P<parameter>(?<!:):[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<number>\d+(?:\.\d+)?)
-    | (?P<sign>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+from projections.sql_tokens import Token, read_tokens
 
 _WORDS = {"like": "ILIKE", "integer": "BIGINT", "real": "DOUBLE PRECISION"}
 _IN_TABLES = _WORDS | {"text": 'TEXT COLLATE "C"'}
@@ -59,18 +46,19 @@ def translate(sql: str) -> str:
     """A statement of ours, with psycopg's marks for its parameters."""
     bare = sql.lstrip()
     words = _IN_TABLES if bare.startswith(("CREATE TABLE", "ALTER TABLE")) else _WORDS
-    return "".join(_spelled(*token, words) for token in _tokens(sql)).replace("WITHOUT ROWID", "")
+    told = "".join(_spelled(token, words) for token in read_tokens(sql))
+    return told.replace("WITHOUT ROWID", "")
 
 
 @lru_cache(maxsize=512)
 def translate_view(sql: str) -> str:
     """A view's SELECT. Raises ``Unfit`` for a function that not every database has."""
-    tokens = [*_tokens(sql)]
-    _refuse_strangers(tokens)
+    tokens = [*read_tokens(sql)]
+    _refuse_strangers([token for token in tokens if token.kind != "space"])
     parts = []
-    for kind, text in _with_missing_first(tokens):
-        is_float = kind == "number" and "." in text
-        parts.append(f"CAST({text} AS FLOAT8)" if is_float else _spelled(kind, text, _WORDS))
+    for token in _with_missing_first(tokens):
+        is_float = token.kind == "number" and "." in token.text
+        parts.append(f"CAST({token.text} AS FLOAT8)" if is_float else _spelled(token, _WORDS))
     return "".join(parts)
 
 
@@ -80,57 +68,51 @@ def copied(insert: str) -> str | None:
     return f"COPY {match[1]} {match[2]} FROM STDIN" if match else None
 
 
-def _tokens(sql: str) -> Iterator[tuple[str, str]]:
-    for match in _TOKEN.finditer(sql):
-        yield str(match.lastgroup), match[0]
-
-
-def _spelled(kind: str, text: str, words: dict[str, str]) -> str:
-    match kind:
+def _spelled(token: Token, words: dict[str, str]) -> str:
+    match token.kind:
         case "parameter":
-            return f"%({text[1:]})s"
-        case "sign" if text == "?":
+            return f"%({token.text[1:]})s"
+        case "sign" if token.text == "?":
             return "%s"
         case "word":
-            return words.get(text.lower(), text)
-    return text.replace("%", "%%")
+            return words.get(token.lower, token.text)
+    return token.text.replace("%", "%%")
 
 
-def _refuse_strangers(tokens: list[tuple[str, str]]) -> None:
-    said = [(kind, text) for kind, text in tokens if kind != "space"]
-    for place, (kind, text) in enumerate(said[:-1]):
-        word = text.lower()
-        if kind != "word" or said[place + 1][1] != "(" or word in _KNOWN:
+def _refuse_strangers(said: list[Token]) -> None:
+    for place, token in enumerate(said[:-1]):
+        if not token.lower or said[place + 1].text != "(" or token.lower in _KNOWN:
             continue
         if not _names_a_selection(said, place):
-            raise Unfit(f"no such function: {word}")
+            raise Unfit(f"no such function: {token.lower}")
 
 
-def _names_a_selection(said: list[tuple[str, str]], place: int) -> bool:
+def _names_a_selection(said: list[Token], place: int) -> bool:
     """Whether ``name (`` is that of ``WITH name (column, ...) AS (``."""
     depth = 0
     for at in range(place + 1, len(said)):
-        depth += {"(": 1, ")": -1}.get(said[at][1], 0)
+        depth += {"(": 1, ")": -1}.get(said[at].text, 0)
         if not depth:
-            return [text.lower() for _, text in said[at + 1 : at + 3]] == ["as", "("]
+            return [token.text.lower() for token in said[at + 1 : at + 3]] == ["as", "("]
     return False
 
 
-def _with_missing_first(tokens: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _with_missing_first(tokens: list[Token]) -> list[Token]:
     """With ``NULLS FIRST`` (``LAST``, when descending) where an order does not say."""
-    told: list[tuple[str, str]] = []
+    told: list[Token] = []
     ordering = [False]  # for each bracket that is open
     before = ""
 
     def end() -> None:
         if ordering[-1]:
-            at = max(place for place, (kind, _) in enumerate(told) if kind != "space")
-            last = told[at][1].lower()
+            at = max(place for place, token in enumerate(told) if token.kind != "space")
+            last = told[at].lower
             if last not in ("first", "last"):
-                told.insert(at + 1, ("order", f" NULLS {'LAST' if last == 'desc' else 'FIRST'}"))
+                nulls = f" NULLS {'LAST' if last == 'desc' else 'FIRST'}"
+                told.insert(at + 1, Token("order", nulls, told[at].offset))
 
-    for kind, text in tokens:
-        word = text.lower() if kind == "word" else text
+    for token in tokens:
+        word = token.lower or token.text
         if word == "(":
             ordering.append(False)
         elif word == ")":
@@ -142,10 +124,10 @@ def _with_missing_first(tokens: list[tuple[str, str]]) -> list[tuple[str, str]]:
         elif word in _ENDS_ORDER:
             end()
             ordering[-1] = False
-        told.append((kind, text))
+        told.append(token)
         if word == "by" and before == "order":
             ordering[-1] = True
-        if kind != "space":
+        if token.kind != "space":
             before = word
     end()
     return told

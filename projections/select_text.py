@@ -6,47 +6,18 @@ speaks of relations and not of our tables, and where in the text a name stands.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-_TOKEN = re.compile(
-    r"""
-      (?P<space>\s+|--[^\n]*|/\*.*?\*/)
-    | (?P<text>'(?:[^']|'')*')
-    | (?P<quoted>"(?:[^"]|"")*")
-    | (?P<parameter>(?<!:):[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<number>\d+(?:\.\d+)?)
-    | (?P<sign>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+from projections.sql_tokens import Token, read_tokens
+
 _WRITES = ("insert", "update", "delete", "merge", "into", "create", "drop", "alter", "attach",
            "detach", "pragma", "vacuum", "reindex")  # fmt: skip
 """Words that stand in no SELECT, unless quoted: PostgreSQL lets some of them stand inside one."""
 
 _ENDS_FROM = ("where", "group", "order", "limit", "union", "except", "intersect", "having",
               "window")  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    kind: str
-    text: str
-    offset: int
-
-    @property
-    def lower(self) -> str:
-        return self.text.lower() if self.kind == "word" else ""
-
-    @property
-    def name(self) -> str | None:
-        """What it names, if it is a word or a quoted name; names compare in small letters."""
-        if self.kind == "quoted":
-            return self.text[1:-1].replace('""', '"')
-        return self.text.lower() if self.kind == "word" else None
 
 
 @dataclass(frozen=True)
@@ -64,11 +35,7 @@ class Select:
 
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
-        found = [
-            Token(str(match.lastgroup), match[0], match.start())
-            for match in _TOKEN.finditer(self.text)
-            if match.lastgroup != "space"
-        ]
+        found = [token for token in read_tokens(self.text) if token.kind != "space"]
         while found and found[-1].text == ";":
             found.pop()
         return tuple(found)

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.home import Home
 from app.http import answers, cases, commands, metrics, problems
-from app.http.feed import MOST, Feed, Wanted, describe
+from app.http.feed import MOST, Feed, Place, Wanted, describe
 from app.http.following import Head, Reading
 from app.http.keys import Caller, Keys
 from app.http.problems import Refusal
@@ -309,16 +309,15 @@ def _add_feed(app: FastAPI, served: Served) -> None:
         wanted = Wanted(frozenset(workflow), frozenset(type), frozenset(case))
         accepted = request.headers.get("Accept", "")
         if _STREAM in accepted:
-            if last_event_id is not None:
-                after, seen = _read_position(last_event_id), None
-            await served.feed.check(after, seen)
+            place = Place(after, seen) if last_event_id is None else _read_place(last_event_id)
+            await served.feed.check(place)
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             if "pmo.head" in request.scope:
                 return Response(media_type=_STREAM, headers=headers)
             request.scope["pmo.stream"] = True
-            stream = _counted(served, served.feed.stream(after, wanted))
+            stream = _counted(served, served.feed.stream(place, wanted))
             return StreamingResponse(stream, media_type=_STREAM, headers=headers)
-        await served.feed.check(after, seen)
+        await served.feed.check(Place(after, seen))
         page = await served.feed.page(after, limit, wanted, wait)
         headers = {"Pmo-Next-After": str(page.reached), "Cache-Control": "no-store"}
         if _BATCH in accepted:
@@ -336,10 +335,11 @@ async def _counted(served: Served, stream: AsyncIterator[bytes]) -> AsyncIterato
         served.measured.streams -= 1
 
 
-def _read_position(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,15}", text):
-        raise Refusal(400, "malformed", "Last-Event-ID is a position, as the stream gave it")
-    return int(text)
+def _read_place(text: str) -> Place:
+    """As the stream gave it, or a position alone."""
+    if not (found := re.fullmatch(r"([0-9]{1,15})(?::([!-~]{1,200}))?", text)):
+        raise Refusal(400, "malformed", "Last-Event-ID is an id, as the stream gave it")
+    return Place(int(found[1]), found[2])
 
 
 def _add_standing(app: FastAPI, served: Served) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.http.following import Head, Reading
 from app.http.problems import Refusal
 from consumers import cloud_events
-from consumers.work import tail_works
+from consumers.work import Work, tail_works
 from engine.store.log import Log
 from engine.upcasts import Body
 
@@ -53,13 +53,24 @@ class Wanted:
         )
 
 
+class Place(NamedTuple):
+    """``seen`` is the id of the event at that position, where it was read: together they say also
+    whether a log is still the one that it was read in."""
+
+    position: int
+    seen: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.position}:{self.seen}" if self.seen else str(self.position)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Positions and CloudEvents as JSON. ``reached``: everything up to there is in ``events``, or
-    was not asked for."""
+    """CloudEvents as JSON, each with its place. ``reached``: everything up to there is in
+    ``events``, or was not asked for."""
 
-    events: list[tuple[int, bytes]]
-    reached: int
+    events: list[tuple[Place, bytes]]
+    reached: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +83,26 @@ class Encoded:
     head: int
 
 
-def read_page(log: Log, after: int, limit: int, wanted: Wanted, source: str) -> Page:
-    """The next events after a position. Raises ``LogDamaged`` rather than pass over one."""
-    events: list[tuple[int, bytes]] = []
-    last = min(log.head(), after + MOST_SCANNED)
+def read_page(log: Log, after: Place, limit: int, wanted: Wanted, source: str) -> Page:
+    """The next events after a place. Raises ``LogDamaged`` rather than pass over one, and
+    ``LogDiverged`` where another event stands at that place."""
+    events: list[tuple[Place, bytes]] = []
+    last = min(log.head(), after.position + MOST_SCANNED)
     batch = min(limit, _AT_ONCE) if wanted == Wanted() else _AT_ONCE
-    for works in tail_works(log, after, batch=batch, until=last):
+    for works in tail_works(log, after.position, batch=batch, until=last, seen=after.seen):
         for work in works:
-            position, body = work.position, work.body
-            if wanted.takes(body):
-                told = cloud_events.structured(position, body, source, work.stored)
-                events.append((position, told))
+            if wanted.takes(work.body):
+                after = _place(work)
+                told = cloud_events.structured(after.position, work.body, source, work.stored)
+                events.append((after, told))
                 if len(events) == limit:
-                    return Page(events, position)
-        after = works[-1].position
+                    return Page(events, after)
+        after = _place(works[-1])
     return Page(events, after)
+
+
+def _place(work: Work) -> Place:
+    return Place(work.position, work.body["event_id"])
 
 
 def describe(position: int, body: Body, source: str) -> CloudEvent:
@@ -108,13 +124,13 @@ class Feed:
         is wanted. To be checked before."""
         give_up = monotonic() + wait
         while True:
-            page = await self._reading.run(self._encoded, after, limit, wanted)
+            page = await self._reading.run(self._encoded, Place(after), limit, wanted)
             left = give_up - monotonic()
             if page.count or left <= 0 or not await self._head.beyond(page.reached, left):
                 return page
             after = page.reached
 
-    async def check(self, after: int, seen: str | None = None) -> None:
+    async def check(self, place: Place) -> None:
         """Raises ``Refusal`` for a reader that has come further than the log, or whose event at
         that position (``seen`` is its id) is not the one that stands there.
 
@@ -122,6 +138,7 @@ class Feed:
         over that lacked its end, or it is another. To go on would pass over what is recorded
         instead.
         """
+        after, seen = place
         if after > self._head.position and after > (
             head := await self._reading.run(self._log.head)
         ):
@@ -140,35 +157,35 @@ class Feed:
                 )
                 raise Refusal(409, "log-diverged", told)
 
-    async def stream(self, after: int, wanted: Wanted) -> AsyncIterator[bytes]:
-        """Server-sent events: ``id`` is the position, so that ``Last-Event-ID`` goes on after it.
+    async def stream(self, after: Place, wanted: Wanted) -> AsyncIterator[bytes]:
+        """Server-sent events: ``id`` is the place, so that ``Last-Event-ID`` goes on after it, and
+        is refused where another event stands there by then.
 
         Ends when the service stops; a reader that comes back goes on where it was.
         """
         yield b"retry: 1000\n\n"
         while not self._head.stopping:
-            chunk, reached = await self._reading.run(self._chunk, after, wanted)
+            chunk, after = await self._reading.run(self._chunk, after, wanted)
             if chunk:
                 yield chunk
-            after = reached
-            waiting = after >= self._head.position
-            if waiting and not await self._head.beyond(after, HEARTBEAT):
+            waiting = after.position >= self._head.position
+            if waiting and not await self._head.beyond(after.position, HEARTBEAT):
                 yield b": still here\n\n"
 
-    def _encoded(self, after: int, limit: int, wanted: Wanted) -> Encoded:
+    def _encoded(self, after: Place, limit: int, wanted: Wanted) -> Encoded:
         page = read_page(self._log, after, limit, wanted, self._source)
         events = b"[" + b",".join(event for _, event in page.events) + b"]"
-        head = max(page.reached, self._head.position)
-        return Encoded(events, len(page.events), page.reached, head)
+        reached = page.reached.position
+        return Encoded(events, len(page.events), reached, max(reached, self._head.position))
 
-    def _chunk(self, after: int, wanted: Wanted) -> tuple[bytes, int]:
+    def _chunk(self, after: Place, wanted: Wanted) -> tuple[bytes, Place]:
         """The next events of a stream, and how far it has come, which is told also where none of
         them is wanted: a reader that comes back need not have them looked at again."""
         page = read_page(self._log, after, STREAMED, wanted, self._source)
         told = after
         lines = []
         for told, event in page.events:
-            lines.append(b"id: %d\ndata: %b\n\n" % (told, event))
-        if told < page.reached:
-            lines.append(b"id: %d\n\n" % page.reached)
+            lines.append(b"id: %b\ndata: %b\n\n" % (str(told).encode(), event))
+        if told.position < page.reached.position:
+            lines.append(b"id: %b\n\n" % str(page.reached).encode())
         return b"".join(lines), page.reached

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import conninfo, errors
-from psycopg.rows import Row
+from psycopg.rows import Row, tuple_row
 
 CONNECT_SECONDS = 10
 """For each host of the address."""
@@ -32,7 +32,19 @@ _DEFAULTS = {
     "tcp_user_timeout": "30000",
 }
 
+# Every promotion begins a new timeline. Of a standby it does not matter: it takes no writes.
+_TIMELINE = """
+SELECT CASE WHEN pg_is_in_recovery() THEN 0
+       ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END
+"""
+_LOOK_SECONDS = 2
+"""To see whether another host of the address takes writes, too; once in a process."""
+
+_newest: dict[tuple[tuple[str, str], ...], int] = {}
+"""The highest timeline that this process has seen among these hosts."""
+
 _T = TypeVar("_T")
+_C = TypeVar("_C", bound="PatientConnection[Any]")
 
 
 def parameters(address: str, name: str) -> str:
@@ -51,15 +63,64 @@ def plain_address(address: str) -> str:
     """The address as it may be shown: without a password."""
     parts: dict[str, Any] = conninfo.conninfo_to_dict(address)
     user = f"{parts['user']}@" if "user" in parts else ""
-    hosts = str(parts.get("host", "")).split(",")
-    ports = str(parts["port"]).split(",") if "port" in parts else []
-    if len(ports) == 1:
-        ports *= len(hosts)
     places = [
         f"{host}:{port}" if port else host  # without one it is libpq's usual
-        for host, port in zip(hosts, ports or [""] * len(hosts), strict=True)
+        for host, port in _hosts(parts)
     ]
     return f"postgresql://{user}{','.join(places)}/{parts.get('dbname', '')}"
+
+
+def _hosts(parts: dict[str, Any]) -> list[tuple[str, str]]:
+    """With their ports, as far as they are said."""
+    hosts = str(parts.get("host") or parts.get("hostaddr") or "").split(",")
+    ports = str(parts.get("port", "")).split(",")
+    return [*zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True)]
+
+
+def connect(kind: type[_C], address: str, name: str, **how: Any) -> _C:
+    """A connection in autocommit mode. Raises ``psycopg.Error``, also for a server that was
+    replaced: another one of the address has been promoted since, and both take writes."""
+    connection = kind.connect(parameters(address, name), autocommit=True, **how)
+    try:
+        _refuse_the_replaced(connection, conninfo.conninfo_to_dict(address))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _refuse_the_replaced(connection: PatientConnection[Any], parts: dict[str, Any]) -> None:
+    hosts = tuple(_hosts(parts))
+    if len(hosts) == 1 or not (timeline := _timeline(connection)):
+        return
+    if hosts not in _newest:
+        _newest[hosts] = max((_timeline_at(*host, parts) for host in hosts), default=0)
+    newest = _newest[hosts] = max(timeline, _newest[hosts])
+    if timeline < newest:
+        info = connection.info
+        raise psycopg.OperationalError(
+            f"the server at {info.host}:{info.port} takes writes, but was replaced: it is on"
+            f" timeline {timeline}, and another one on {newest}. Stop it, and make it a standby"
+        )
+
+
+def _timeline_at(host: str, port: str, parts: dict[str, Any]) -> int:
+    """0, too, of one that cannot be asked."""
+    at = {"host": host, "hostaddr": None, "port": port or None, "target_session_attrs": "any"}
+    told = conninfo.make_conninfo("", **(parts | at | {"connect_timeout": _LOOK_SECONDS}))
+    try:
+        with PatientConnection.connect(told, autocommit=True) as connection:
+            return _timeline(connection)
+    except psycopg.OperationalError:
+        return 0
+
+
+def _timeline(connection: PatientConnection[Any]) -> int:
+    try:
+        (found,) = connection.cursor(row_factory=tuple_row).execute(_TIMELINE).fetchone() or (0,)
+    except (errors.FeatureNotSupported, errors.InsufficientPrivilege):
+        return 0  # a service in the cloud that does not tell
+    return int(found)
 
 
 class PatientConnection(psycopg.Connection[Row]):

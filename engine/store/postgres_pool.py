@@ -20,7 +20,8 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 
 from engine.errors import StoreFailed
-from engine.store.postgres_connection import PatientConnection, parameters, plain_address
+from engine.store import postgres_connection
+from engine.store.postgres_connection import PatientConnection, plain_address
 
 MOST = 10
 """Connections of one log. A group is written on one, so the others serve readers; ten logs fit
@@ -52,9 +53,7 @@ class Connection(PatientConnection[DictRow]):
 
 def connect(address: str) -> Connection:
     """A connection in autocommit mode, whose commits are durable. Raises ``psycopg.Error``."""
-    connection = Connection.connect(
-        parameters(address, "pmo"), autocommit=True, row_factory=dict_row
-    )
+    connection = postgres_connection.connect(Connection, address, "pmo", row_factory=dict_row)
     try:
         (row,) = connection.execute(_PREPARE, prepare=False)
         connection.session = (row["pid"], row["backend_start"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 from eventsourcing.persistence import StoredEvent
 
-from app.http.feed import Wanted, read_page
+from app.http.feed import Place, Wanted, read_page
 from consumers import cloud_events
 from consumers.work import as_work, tail_works
 from engine import canonical
@@ -50,7 +50,7 @@ def test_the_feed_tells_an_older_form_as_todays(tmp_path: Path) -> None:
     house.log._recorder.insert_events(
         [StoredEvent(old["stream"], old["version"], old["type"], state)]
     )
-    page = read_page(house.log, 0, 10, Wanted(cases=frozenset([old["stream"]])), "/x")
+    page = read_page(house.log, Place(0), 10, Wanted(cases=frozenset([old["stream"]])), "/x")
     ((_, event),) = page.events
     assert json.loads(event)["data"]["type"] == "pmo.case.observed.v2"
     house.log.close()

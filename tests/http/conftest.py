@@ -143,8 +143,16 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def read_stream(
     service: Running, count: int, headers: dict[str, str] | None = None, **asked: Any
 ) -> list[tuple[int, str]]:
-    """The first so many ids of an event stream, with their data ("" where there is none)."""
-    found: list[tuple[int, str]] = []
+    """The first so many positions of an event stream, with their data ("" where there is none)."""
+    found = read_ids(service, count, headers, **asked)
+    return [(int(told.split(":")[0]), data) for told, data in found]
+
+
+def read_ids(
+    service: Running, count: int, headers: dict[str, str] | None = None, **asked: Any
+) -> list[tuple[str, str]]:
+    """As ``read_stream``, with the ids as a browser keeps them."""
+    found: list[tuple[str, str]] = []
     told = {"Accept": "text/event-stream", **(headers or {})}
     with service.client.stream("GET", "/v1/events", params=asked, headers=told) as answer:
         assert answer.status_code == 200, answer.read()
@@ -152,7 +160,7 @@ def read_stream(
         at, data = None, ""
         for line in answer.iter_lines():
             if line.startswith("id: "):
-                at = int(line[4:])
+                at = line[4:]
             elif line.startswith("data: "):
                 data = line[6:]
             elif not line and at is not None:

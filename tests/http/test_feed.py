@@ -13,7 +13,7 @@ from engine import canonical
 from engine.commands import PublishDefinition, Requester
 from engine.events import to_bytes
 from engine.loading import load_definition
-from tests.http.conftest import Running, read_stream
+from tests.http.conftest import Running, read_ids, read_stream
 
 
 def read_all(service: Running, after: int = 0, **asked) -> list[dict]:
@@ -168,10 +168,29 @@ def test_a_stream_resumes_after_the_last_event_id(service):
     assert [at for at, _ in found] == [8, 9]
 
 
+def test_a_stream_that_is_asked_to_go_on_in_another_log_is_refused_by_its_last_event_id(service):
+    """As a browser asks, which sends the id as it came, and nothing else."""
+    service.write_directly("note", 10)
+    ids = [told for told, _ in read_ids(service, 12)]
+    events = read_all(service)
+    assert ids == [f"{int(event['sequence'])}:{event['id']}" for event in events]
+    found = read_ids(service, 2, {"Last-Event-ID": ids[9]})
+    assert [told for told, _ in found] == ids[10:]
+    another = f"10:{events[8]['id']}"
+    stream = {"Accept": "text/event-stream", "Last-Event-ID": another}
+    answer = service.client.get("/v1/events", headers=stream)
+    assert (answer.status_code, answer.json()["code"]) == (409, "log-diverged")
+    for odd in ("10:", ":x", "10:\u00fc".encode(), "10:x y"):
+        answer = service.client.get("/v1/events", headers=stream | {"Last-Event-ID": odd})
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
 def test_a_stream_with_a_filter_tells_how_far_it_has_come(service):
     service.write_directly("note", 20)
-    found = read_stream(service, 1, workflow="memo", after=2)
-    assert found == [(22, "")]
+    ((told, data),) = read_ids(service, 1, workflow="memo", after=2)
+    assert (told, data) == (f"22:{read_all(service)[-1]['id']}", "")
+    stream = {"Accept": "text/event-stream", "Last-Event-ID": told}
+    assert service.client.head("/v1/events", headers=stream).status_code == 200
 
 
 def test_a_stream_says_that_it_is_still_there(service, monkeypatch):

@@ -171,7 +171,7 @@ def test_a_stream_of_which_nothing_is_taken_is_cut_off(service, monkeypatch):
     with service.connect() as slow:
         slow.sendall(asked)
         got, last = 0, service.home.log.head()
-        while b"id: %d\n" % last not in (chunk := slow.recv(50_000)):
+        while b"id: %d:" % last not in (chunk := slow.recv(50_000)):
             got += len(chunk)
             assert chunk, "whoever takes what comes is not let go"
     assert got > 119 * 100_000

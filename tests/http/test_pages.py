@@ -57,7 +57,7 @@ def test_every_line_of_curl_works_as_the_page_goes_on(shipped):
     assert done.returncode == 0, done.stderr
     for told in (
         '"stream":"DEC-0001"', '"code":"refused"', '"views_position":', '"next_after":2',
-        "pmo-next-after: 41", "id: 41\ndata: {", '{"status":"ready"}', "\npmo_log_position ",
+        "pmo-next-after: 41", "\nid: 41:", '{"status":"ready"}', "\npmo_log_position ",
         '"openapi":"3.1.0"', '"names":["EvidenceAttached"]', '"names":["RatingChanged"]',
     ):  # fmt: skip
         assert told in done.stdout, (told, done.stdout[:3000])

@@ -12,12 +12,14 @@ from contextlib import closing
 
 import pytest
 
+from consumers.postgres import PostgresMemories
 from engine.errors import LogDiverged, StoreFailed
-from engine.store import postgres
+from engine.store import postgres, postgres_connection
 from engine.store.log import Appended, Marked
 from engine.store.postgres import PostgresLog
 from engine.store.postgres_connection import PatientConnection
 from engine.store.tail import tail
+from projections.postgres import PostgresPlace
 from tests.log.conftest import append
 
 
@@ -151,6 +153,44 @@ def test_a_primary_that_was_stopped_and_comes_back_acknowledges_nothing(pair, mo
         stale.append([append("A", 4, count=2)])
     assert stale.head() == 3
     stale.close()
+
+
+def test_a_primary_that_was_replaced_and_is_back_is_refused_by_whoever_sees_both(pair):
+    """It comes first in the address, and would take writes that nobody else ever sees."""
+    pair.replicate(synchronous=False)
+    with closing(PostgresLog(pair.address)) as log:
+        written(log, "A", 3)
+        pair.leave_behind()
+        pair.primary.stop()
+        pair.standby.promote()
+        until(lambda: can_append(log, "B"))
+        pair.primary.start()
+        told = rf"the server at 127\.0\.0\.1:{pair.primary.port} takes writes, but was replaced"
+        assert can_append(log, "B"), "over the connection that it has"
+        while idle := log._datastore.pool._idle:
+            idle.pop().close()
+        for _ in range(2):
+            with pytest.raises(StoreFailed, match=told):
+                log.append([append("A", 4)])
+        postgres_connection._newest.clear()  # as in a process that has only just started
+        for open_another in (
+            lambda: PostgresLog(pair.address),
+            lambda: PostgresPlace(pair.address).open_for_writing(),
+            lambda: PostgresMemories(pair.address).open(reading=False),
+        ):
+            with pytest.raises(StoreFailed, match=told):
+                open_another()
+        pair.primary.stop()
+        until(lambda: can_append(log, "B"))
+        with closing(PostgresLog(pair.address)) as fresh:
+            assert fresh.check() == fresh.head() == 6
+
+
+def can_append(log, stream):
+    try:
+        return written(log, stream, 1) is None
+    except StoreFailed:
+        return False
 
 
 def test_who_has_seen_what_an_asynchronous_standby_lacked_says_so_and_stops(pair):

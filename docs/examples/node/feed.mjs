@@ -16,14 +16,16 @@ const key = process.env.PMO_KEY;
 const asking = key ? { authorization: `Bearer ${key}` } : {};
 
 let after = 0;
+let lastId = "0"; // as the stream gave it: with it the service sees whether its log is still the same
 const cases = new Map();
 
-const keep = open(path, ({ next, told }) => {
+const keep = open(path, ({ next, id, told }) => {
   for (const { name, state } of told) {
     const known = cases.get(name) ?? { events: 0, state: null };
     cases.set(name, { events: known.events + 1, state: state ?? known.state });
   }
   after = next;
+  lastId = id ?? String(next);
 });
 
 /** What is kept of an event: here is what your service makes of it. */
@@ -36,7 +38,7 @@ async function ask(headers, signal, query = "") {
   const answer = await fetch(address, { headers: { ...asking, ...headers }, signal });
   if (answer.ok) return answer;
   const problem = `${answer.status}: ${await answer.text()}`;
-  if (answer.status < 500) stop(problem); // position-ahead, unauthorized, ...: a person has to look
+  if (answer.status < 500) stop(problem); // log-diverged, unauthorized, ...: a person has to look
   throw new Error(problem);
 }
 
@@ -53,30 +55,31 @@ async function readStream() {
   const silent = new AbortController();
   const patience = setTimeout(() => silent.abort(new Error("nothing comes any more")), SILENCE);
   try {
-    const headers = { accept: "text/event-stream", "last-event-id": String(after) };
+    const headers = { accept: "text/event-stream", "last-event-id": lastId };
     const answer = await ask(headers, silent.signal);
     let text = "";
     for await (const chunk of answer.body.pipeThrough(new TextDecoderStream())) {
       patience.refresh();
       const messages = (text + chunk).split("\n\n");
       text = messages.pop(); // what has not ended yet
-      take(messages.map(parse).filter(({ id }) => id > after));
+      take(messages.map(parse).filter(({ position }) => position > after));
     }
   } finally {
     clearTimeout(patience);
   }
 }
 
-/** Lines like `id: 41` and `data: {...}`. Comments have neither, and a filtered feed ids alone. */
+/** Lines like `id: 41:01a2...` and `data: {...}`. Comments have neither, and a filtered feed ids alone. */
 function parse(message) {
   const fields = Object.fromEntries(message.split("\n").map((line) => line.split(/: (.*)/s, 2)));
-  return { id: Number(fields.id ?? 0), data: fields.data };
+  return { id: fields.id, position: Number.parseInt(fields.id ?? "0", 10), data: fields.data };
 }
 
 function take(messages) {
   if (messages.length === 0) return;
   const events = messages.filter(({ data }) => data).map(({ data }) => JSON.parse(data));
-  keep({ next: messages.at(-1).id, told: events.map(effect) });
+  const { position, id } = messages.at(-1);
+  keep({ next: position, id, told: events.map(effect) });
 }
 
 function stop(why) {
