@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
+from engine.clock import is_instant_or_date
 from engine.errors import BadInput, Problem
 from engine.source import Source
 from engine.steps import OneOrMore, Outcome, Part, Step
@@ -33,9 +34,11 @@ class Scenario(Part):
     refuses: tuple[Attempted, ...] = ()
 
     @model_validator(mode="after")
-    def _about_something(self) -> Scenario:
+    def _can_be_played(self) -> Scenario:
         if (self.when is None) != (self.then is None) or (self.when is None) == (not self.refuses):
             raise ValueError("needs either `when` and `then`, or `refuses`")
+        if not is_instant_or_date(self.today):
+            raise ValueError(f"today: {self.today!r} is not a date, write 2026-03-31")
         return self
 
 

@@ -170,6 +170,8 @@ class _Stage:
         return f"no reaction came to nothing for: {', '.join(missing)}" if missing else ""
 
     def _send(self, step: Step) -> Receipt:
+        self._must_go_on("/at", step.at)
+        self._must_go_on("/wait", step.wait)
         if step.at is not None:
             self._clock.at = max(self._clock.at, instant(to_datetime(step.at)))
         if step.case:
@@ -179,6 +181,16 @@ class _Stage:
         receipt = self._handle(self._command(step))
         self._case = receipt.stream
         return receipt
+
+    def _must_go_on(self, where: str, day: str | None) -> None:
+        """Else a scenario would be played on another day than it says."""
+        today = self._clock.at[:10]
+        if day is not None and day[:10] < today:
+            raise BadInput.one(
+                where,
+                f"{day} is past: it is {today} already, and the clock of a scenario only goes on",
+                f"write a later day, or let the scenario begin earlier: `today: {day[:10]}`",
+            )
 
     def _handle(self, command: Command) -> Receipt:
         receipt = self._ask(command)

@@ -145,15 +145,19 @@ def _number(field: Field, raw: Any, where: str) -> int | float:
     if not exact.is_finite() or abs(exact) >= 2**53:
         raise BadInput.one(where, f"{_quote(raw)} is too large", "numbers stay below 2**53")
     value = int(exact) if exact == exact.to_integral_value() else float(exact)
-    _require_bounds(field, value, str(value), where)
+    _require_bounds(field, value, where)
     return value
 
 
-def _require_bounds(field: Field, value: int | float | Decimal, said: str, where: str) -> None:
+def _require_bounds(field: Field, value: int | float | Decimal, where: str) -> None:
     if field.least is not None and value < field.least:
-        raise BadInput.one(where, f"{said} is below {field.least}")
+        raise BadInput.one(where, f"{_in_full(value)} is below {_in_full(field.least)}")
     if field.most is not None and value > field.most:
-        raise BadInput.one(where, f"{said} is above {field.most}")
+        raise BadInput.one(where, f"{_in_full(value)} is above {_in_full(field.most)}")
+
+
+def _in_full(number: int | float | Decimal) -> str:
+    return f"{Decimal(str(number)).normalize():,f}"
 
 
 def _money(field: Field, raw: Any, where: str) -> dict[str, str]:
@@ -166,7 +170,7 @@ def _money(field: Field, raw: Any, where: str) -> dict[str, str]:
     else:
         raise BadInput.one(where, f"{_kind(raw)} where money is needed", mend)
     if _PLAIN.fullmatch(text) and currency == field.currency:
-        _require_bounds(field, Decimal(text), text, where)
+        _require_bounds(field, Decimal(text), where)
         return {"amount": text, "currency": currency}
     match = _MONEY.fullmatch(text.strip())
     if not match:
@@ -178,7 +182,7 @@ def _money(field: Field, raw: Any, where: str) -> dict[str, str]:
             raise BadInput.one(where, f"{said} where {field.currency} is needed", mend)
     if len(amount.as_tuple().digits) > 15 or abs(amount) >= 10**15:
         raise BadInput.one(where, f"{_quote(text)} has more than 15 digits", mend)
-    _require_bounds(field, amount, f"{amount:f}", where)
+    _require_bounds(field, amount, where)
     return {"amount": f"{amount:f}", "currency": str(field.currency)}
 
 

@@ -249,3 +249,12 @@ def test_unknown_fields_do_not_hide_what_else_is_wrong(decision):
     assert answer.code == 2
     assert "nofield: there is no such field" in answer.err
     assert "amount: " in answer.err
+
+
+def test_a_document_is_a_file_named_by_its_sign(pmo, paper):
+    answer = pmo("start", "decision", "title=A", f"paper={paper}")
+    assert answer.code == 2
+    assert f"name a file: paper=@{paper}" in answer.err
+    pmo.done("start", "decision", "title=A", f"paper=@{paper}")
+    data = pmo.done("show", "DEC-0001", "--json").json()["data"]
+    assert data["paper"]["name"] == paper.name

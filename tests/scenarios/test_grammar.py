@@ -102,6 +102,27 @@ scenarios:
     assert one.failure.startswith("background, step 1: objective cannot start")
 
 
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        ("{do: activate, at: 2026-01-05}", "/at: 2026-01-05 is past: it is 2026-01-15 already"),
+        ("{wait: 2026-01-14}", "/wait: 2026-01-14 is past: it is 2026-01-15 already"),
+    ],
+)
+def test_a_day_that_is_past_is_told_and_not_taken_for_today(step: str, told: str) -> None:
+    text = """{scenarios: [{scenario: It begins, given: [{start: objective, as: sam:sponsor,
+      data: {title: A}}], when: STEP, then: {state: active}}]}""".replace("STEP", step)
+    simple = Published([(load_definition(SIMPLE, "simple.yaml"), SIMPLE)])
+    (result,) = run(*load_scenarios(text, "x.yaml"), simple)
+    assert told in result.failure
+
+
+def test_a_scenario_begins_on_a_day() -> None:
+    text = "scenarios: [{scenario: A, today: soon, when: {do: b}, then: {state: c}}]"
+    with pytest.raises(BadInput, match="x.yaml:1:13.*today: 'soon' is not a date"):
+        load_scenarios(text, "x.yaml")
+
+
 def test_the_scenarios_in_the_guide_hold() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     (text,) = [block for block in blocks if "\nworkflow: waiver\n" in block and "\nkey: " in block]
