@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -59,6 +59,15 @@ class Attempt:
     @property
     def recused(self) -> tuple[str, ...]:
         return self.case.recused if self.case else ()
+
+    def acted(self, roles: Iterable[str]) -> tuple[str, ...]:
+        """Who has acted in one of the roles in this case, or is the person in a field so called."""
+        known = self.case.acted if self.case else {}
+        named = [self.data.get(role) for role in roles if role in self.definition.data]
+        return (
+            *[person for role in roles for person in known.get(role, ())],
+            *[person for person in named if isinstance(person, str)],
+        )
 
     def named(self, name: str) -> str:
         """What a definition names: a word, or the text in a field (``data.unit``), else nothing."""

@@ -159,11 +159,13 @@ class ByPerson(Grammar):
 
 
 class AuthorityOf(Grammar):
-    """What kind of matter it is, what it is worth, and where."""
+    """What kind of matter it is, what it is worth, and where; and below which level of the ladder
+    nobody may, though the matter be small."""
 
     category: Named
     value: DataPath | None = None
     unit: Named
+    least: DataPath | None = None
     answer: Verdicted = "for"
     without: Listed[Name] = []
 

@@ -17,7 +17,7 @@ from engine.definition import (
     VoteRule,
 )
 from engine.events import Basis, Verdict
-from engine.standing import authority_of, body_of, standing_of
+from engine.standing import authorities, authority_of, body_of, standing_of
 from engine.values import show
 from engine.votes import Tally, tally
 
@@ -27,9 +27,9 @@ def governance_of(said: Guards, step: Step, definition: Definition) -> Iterator[
     if said is not step.should and (step.agreed_by or _bodies(step)):
         yield Guard(None, _without_conflict)
     for role in said.agreed_by:
-        yield Guard("agreed_by", _agreed(role))
+        yield Guard("agreed_by", _agreed(role, step))
     if said.quorum:
-        yield Guard("quorum", _quorum(said.quorum))
+        yield Guard("quorum", _quorum(said.quorum, step))
     if said is not step.should:
         for who in step.by:
             if isinstance(who, ByAuthority):
@@ -49,9 +49,14 @@ def signable(step: Step, attempt: Attempt) -> Iterator[tuple[str, bool]]:
             yield name, True
     for who in step.by:
         if isinstance(who, ByAuthority):
-            rule, _ = authority_of(who, attempt)
-            if rule and rule.by_body:
-                yield rule.holder, True
+            yield from [(rule.holder, True) for rule in authorities(who, attempt) if rule.by_body]
+
+
+def barred(step: Step, attempt: Attempt) -> tuple[str, ...]:
+    """Who may not take the step, and so has no vote and no say in it either. Whoever signs acts in
+    that role by it: to take the step they are barred, to have signed they are not."""
+    signing = [*step.agreed_by, *(step.quorum.veto if step.quorum else ())]
+    return attempt.acted([role for role in step.not_by if role not in signing])
 
 
 def basis_of(step: Step) -> Callable[[Attempt], Basis | None] | None:
@@ -61,13 +66,13 @@ def basis_of(step: Step) -> Callable[[Attempt], Basis | None] | None:
     kinds = frozenset(need.kind for said in said_by for need in said.evidence)
     roles = frozenset(role for said in said_by for role in said.agreed_by)
     quorums = [said.quorum for said in said_by if said.quorum]
-    authorities = [who for who in step.by if isinstance(who, ByAuthority)]
-    if not (kinds or roles or quorums or authorities):
+    deciding = [who for who in step.by if isinstance(who, ByAuthority)]
+    if not (kinds or roles or quorums or deciding):
         return None
 
     def basis(attempt: Attempt) -> Basis | None:
-        tallies = [_tally(quorum, attempt)[0] for quorum in quorums]
-        tallies += [_authorised(who, step.quorum, attempt)[0] for who in authorities]
+        tallies = [_tally(quorum, step, attempt)[0] for quorum in quorums]
+        tallies += [_authorised(who, step, attempt)[0] for who in deciding]
         votes = tuple([counted.vote for counted in tallies if counted])
         if not (kinds or roles or votes):
             return None
@@ -94,16 +99,17 @@ def _without_conflict(attempt: Attempt) -> Verdict:
     return Verdict(rule="conflict", held=False, reason=reason)
 
 
-def _agreed(role: str) -> Judge:
+def _agreed(role: str, step: Step) -> Judge:
     rule = f"agreed_by {role}"
 
     def guard(attempt: Attempt) -> Verdict:
         if attempt.observed:
             return Verdict(rule=rule, held=None, reason="who agreed is not known")
+        out = (*attempt.recused, *barred(step, attempt))
         given = [
             s
             for s in (attempt.case.signatures if attempt.case else ())
-            if s.of == role and s.person not in attempt.recused and _still(role, s.person, attempt)
+            if s.of == role and s.person not in out and _still(role, s.person, attempt)
         ]
         against = [s.person for s in given if s.answer == "against"]
         if against:
@@ -125,11 +131,11 @@ def _still(role: str, person: str, attempt: Attempt) -> bool:
     return not registers.appointment(role, unit, person, attempt.context)
 
 
-def _quorum(wanted: Quorum) -> Judge:
+def _quorum(wanted: Quorum, step: Step) -> Judge:
     def guard(attempt: Attempt) -> Verdict:
         if attempt.observed:
             return Verdict(rule="quorum", held=None, reason="how it was voted is not known")
-        counted, why = _tally(wanted, attempt)
+        counted, why = _tally(wanted, step, attempt)
         if counted is None:
             return Verdict(rule="quorum", held=False, reason=why)
         held, reason = counted.says(wanted.answer)
@@ -149,7 +155,7 @@ def _authorised_vote(who: ByAuthority, step: Step, definition: Definition) -> Ju
         found = standing(attempt)
         if found.role and found.rule is None:
             return _AUTHORISED
-        counted, why = _authorised(who, step.quorum, attempt)
+        counted, why = _authorised(who, step, attempt)
         if counted is None:
             return Verdict(rule="authority", held=not why, reason=why)
         held, reason = counted.says(who.authority.answer)
@@ -160,29 +166,28 @@ def _authorised_vote(who: ByAuthority, step: Step, definition: Definition) -> Ju
     return guard
 
 
-def _authorised(
-    who: ByAuthority, said: Quorum | None, attempt: Attempt
-) -> tuple[Tally | None, str]:
+def _authorised(who: ByAuthority, step: Step, attempt: Attempt) -> tuple[Tally | None, str]:
     rule, why = authority_of(who, attempt)
     if rule is None:
         return None, why
     if not rule.by_body:
         return None, ""
+    said = step.quorum
     asked = _Asked(
         rule.majority,
         who.authority.without,
         said.veto if said else (),
         said.casting if said else True,
     )
-    return attempt.once("vote", who, lambda: _count(rule.holder, asked, attempt))
+    return attempt.once("vote", who, lambda: _count(rule.holder, asked, step, attempt))
 
 
-def _tally(wanted: Quorum, attempt: Attempt) -> tuple[Tally | None, str]:
+def _tally(wanted: Quorum, step: Step, attempt: Attempt) -> tuple[Tally | None, str]:
     name = attempt.named(wanted.body)
     if not name:
         return None, f"{wanted.body.removeprefix('data.')} is missing: which body votes?"
     asked = _Asked(wanted.rule, wanted.without, wanted.veto, wanted.casting)
-    return attempt.once("vote", wanted, lambda: _count(name, asked, attempt))
+    return attempt.once("vote", wanted, lambda: _count(name, asked, step, attempt))
 
 
 class _Asked(NamedTuple):
@@ -194,12 +199,13 @@ class _Asked(NamedTuple):
     casting: bool
 
 
-def _count(name: str, asked: _Asked, attempt: Attempt) -> tuple[Tally | None, str]:
+def _count(name: str, asked: _Asked, step: Step, attempt: Attempt) -> tuple[Tally | None, str]:
     body, why = body_of(name, attempt)
     if body is None:
         return None, why
     signatures = attempt.case.signatures if attempt.case else ()
-    out = [*attempt.recused, *[str(attempt.data.get(name)) for name in asked.without]]
+    out = [*attempt.recused, *barred(step, attempt)]
+    out += [str(attempt.data.get(name)) for name in asked.without]
     return tally(body, signatures, out, asked.rule, asked.veto, asked.casting), ""
 
 

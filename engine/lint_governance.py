@@ -14,6 +14,7 @@ from engine.guards import needed
 from engine.lint_data import asked, steps
 from engine.standing import BUILT_IN
 from engine.validation import suggest
+from engine.votes import TIED
 
 _NAMES = ("text", "choice")
 _UNITS = ("text", "choice", "ref")
@@ -37,6 +38,7 @@ def names_fields_that_fit(definition: Definition) -> Iterator[Problem]:
                 named.append((f"{here}/category", matter.category, _NAMES))
                 named.append((f"{here}/value", matter.value, ("money",)))
                 named.append((f"{here}/unit", matter.unit, _UNITS))
+                named.append((f"{here}/least", matter.least, ("number",)))
                 named += _persons(here, matter.without)
     for number, one in enumerate(definition.only_one):
         named += [
@@ -99,8 +101,8 @@ def asks_for_signatures_that_can_be_given(definition: Definition) -> Iterator[Pr
                 what = "before a case begins nobody can sign, and no case can name it as its parent"
                 yield Problem(f"{at}/{key}", what, "ask for it in the step after the start")
     for at, said in asked(definition):
-        if said.quorum and said.quorum.casting and said.quorum.rule == "unanimous":
-            what = "where all must agree there is no tie that the chair could break"
+        if said.quorum and said.quorum.casting and said.quorum.rule not in TIED:
+            what = f"where {said.quorum.rule} is asked there is no tie that the chair could break"
             yield Problem(f"{at}/quorum/casting", what, "leave it out, or choose another rule")
 
 

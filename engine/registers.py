@@ -85,6 +85,7 @@ class Rule(NamedTuple):
 
     key: str
     version: int
+    level: int
     limit: Mapping[str, str] | None
     holder: str
     by_body: bool
@@ -155,8 +156,11 @@ def delegation(
     return (giver, "") if not (why := appointment(role, unit, giver, context)) else ("", why)
 
 
-def authority(category: str, unit: str, value: Value, context: Context) -> tuple[Rule | None, str]:
-    """The rule in force for a matter of this value: the lowest whose limit covers it; or why none.
+def authority(
+    category: str, unit: str, value: Value, context: Context, least: float = 0
+) -> tuple[Rule | None, str]:
+    """The rule in force for a matter of this value: the lowest whose limit covers it, of those from
+    the level ``least`` on; or why none.
 
     A unit without rules of its own falls under those of the unit ``any``.
     """
@@ -166,20 +170,21 @@ def authority(category: str, unit: str, value: Value, context: Context) -> tuple
             continue
         below: Mapping[str, str] | None = None
         highest: Mapping[str, str] | None = None
-        for level in ladder:
-            limit = level.data.get("limit")
+        for level, step in enumerate(ladder, 1):
+            limit = step.data.get("limit")
             if values.is_withheld(limit):
-                return None, f"the limit of {level.key} is withheld"
+                return None, f"the limit of {step.key} is withheld"
             if below and limit and not _exceeds(limit, below):
-                return None, f"{level.key} overlaps the level below it"
+                return None, f"{step.key} overlaps the level below it"
             below = limit or below
-            if _not_in_force("authority", level, context):
+            if level < least or _not_in_force("authority", step, context):
                 continue
             if limit is None or _covers(limit, value):
-                return _rule(level, unit), ""
+                return _rule(step, level, unit), ""
             highest = limit
         reach = f"reaches up to {values.show(highest)}" if highest else "is in force today"
-        most = f"nobody's authority for {category} in {where} {reach}"
+        above = f" from level {least:g} on" if least else ""
+        most = f"nobody's authority for {category} in {where}{above} {reach}"
         return None, f"{most}; this is {values.show(value)}" if highest else most
     return None, f"no authority is granted for {category} in {unit}"
 
@@ -202,11 +207,12 @@ def _keys_of_levels(category: str, unit: str) -> tuple[str, ...]:
     return tuple(keys[: keys.index(None)] if None in keys else keys)  # type: ignore[arg-type]
 
 
-def _rule(case: Case, unit: str) -> Rule:
+def _rule(case: Case, level: int, unit: str) -> Rule:
     said: Mapping[str, Any] = case.data
     return Rule(
         key=case.key,
         version=case.version,
+        level=level,
         limit=said.get("limit"),
         holder=str(said.get("holder", "")),
         by_body=said.get("held_by") == "body",

@@ -79,6 +79,8 @@ ABOUT = {
     "AuthorityOf.category": "What kind of matter, or the field that says so.",
     "AuthorityOf.value": "The field that says what it is worth.",
     "AuthorityOf.unit": "Where, or the field that says so.",
+    "AuthorityOf.least": "The field with the lowest level that may, where a superior has called it "
+    "in; who changes it needs the higher of before and after.",
     "Override.by": "The roles that may go ahead all the same, with a reason.",
     "Override.of": "Which guards they may override.",
     "Step.agreed_by": "Roles that must have agreed, each by somebody's signature.",

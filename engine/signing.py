@@ -14,7 +14,7 @@ from engine.definition import Step
 from engine.envelope import envelope, occurred_at
 from engine.errors import Refused
 from engine.events import CaseSigned, ConflictDeclared, Verdict
-from engine.governance import signable
+from engine.governance import barred, signable
 from engine.machine import Workflow
 from engine.standing import in_role
 
@@ -60,6 +60,11 @@ def _may_sign(command: Sign, steps: Sequence[Step], attempt: Attempt) -> tuple[s
         return None, f"no step from here counts an answer of {command.of!r}; {offer}"
     if attempt.actor in attempt.recused:
         return None, f"{attempt.actor} has declared a conflict of interest"
+    counting = [step for step in steps if command.of in dict(signable(step, attempt))]
+    if all(attempt.actor in barred(step, attempt) for step in counting):
+        barring = dict.fromkeys(role for step in counting for role in step.not_by)
+        roles = ", ".join(role for role in barring if attempt.actor in attempt.acted([role]))
+        return None, f"{attempt.actor} has already acted as {roles}; somebody else must answer"
     if not counted[command.of]:
         found = in_role(command.of, attempt)
         roles = ", ".join(command.actor.roles) or "no role"

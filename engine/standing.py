@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from engine import registers
@@ -153,7 +153,16 @@ def authority_of(who: ByAuthority, attempt: Attempt) -> tuple[Rule | None, str]:
     return attempt.once("authority", who, lambda: _authority_of(who, attempt))
 
 
-def _authority_of(who: ByAuthority, attempt: Attempt) -> tuple[Rule | None, str]:
+def authorities(who: ByAuthority, attempt: Attempt) -> Iterator[Rule]:
+    """Whoever could answer for it: whom ``authority_of`` says, and where a step may be taken from
+    a higher level, those above, too."""
+    rule, _ = authority_of(who, attempt)
+    while rule:
+        yield rule
+        rule = _authority_of(who, attempt, rule.level + 1)[0] if who.authority.least else None
+
+
+def _authority_of(who: ByAuthority, attempt: Attempt, above: float = 0) -> tuple[Rule | None, str]:
     category = attempt.named(who.authority.category)
     unit = attempt.named(who.authority.unit)
     for name, said in ((who.authority.category, category), (who.authority.unit, unit)):
@@ -163,7 +172,18 @@ def _authority_of(who: ByAuthority, attempt: Attempt) -> tuple[Rule | None, str]
     if who.authority.value and (value is None or is_withheld(value)):
         lack = "is missing" if value is None else "is withheld"
         return None, f"{who.authority.value.removeprefix('data.')} {lack}"
-    return registers.authority(category, unit, value, attempt.context)
+    least = max(above, _least(who, attempt))
+    return registers.authority(category, unit, value, attempt.context, least)
+
+
+def _least(who: ByAuthority, attempt: Attempt) -> float:
+    """The level below which nobody may, as it was and as the step would have it: who changes it
+    needs the higher of the two."""
+    if not who.authority.least:
+        return 0
+    name = who.authority.least.removeprefix("data.")
+    said = [attempt.data.get(name), attempt.case.data.get(name) if attempt.case else None]
+    return max([level for level in said if isinstance(level, int | float)], default=0)
 
 
 def _value(who: ByAuthority, attempt: Attempt) -> object:

@@ -10,6 +10,8 @@ from engine.case import Case, Signature
 from engine.events import Vote
 
 _DEFAULT_QUORUM = 50
+TIED = ("simple", "weighted")
+"""Where as many for as against is a tie; where more is asked, it is short of that."""
 
 
 class Tally(NamedTuple):
@@ -97,7 +99,8 @@ def _count(
         case _:
             carried = in_favour > against
     chair = votes.get(str(body.data.get("chair")))
-    if not carried and casting and in_favour == against and chair == "for":
+    tied = in_favour == against and rule in TIED
+    if not carried and casting and tied and chair == "for":
         return Tally(True, "", vote)
     counted = f"{in_favour:g} for, {against:g} against"
     return Tally(carried, "" if carried else f"{vote.body} is not for it ({rule}): {counted}", vote)

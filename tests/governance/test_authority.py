@@ -10,6 +10,7 @@ from engine.errors import Refused
 from engine.events import CaseTransitioned
 from engine.service import Service
 from engine.store.log import Log
+from tests.deciding.conftest import publish
 from tests.governance.conftest import Office, paper
 
 
@@ -84,6 +85,76 @@ def test_the_lowest_level_whose_limit_covers_the_value_decides(
     other = "low" if decider == "high" else "high"
     assert f"{other} is not appointed" in refused(office, case, "approve", other)
     office.do(case, "approve", decider)
+
+
+CALLED_IN = """
+workflow: petition
+version: 1
+title: Petition
+key: PET
+roles: {clerk: }
+data:
+  unit: {type: text}
+  amount: {type: money, currency: GBP}
+  level: {type: number, least: 1}
+states: {open: {initial: true}, granted: , closed: {final: true}}
+start: {by: clerk}
+transitions:
+  - trigger: call-in
+    from: open
+    to: open
+    by: {authority: {category: funding, value: data.amount, unit: data.unit, least: data.level}}
+    needs: level
+  - trigger: grant
+    from: open
+    to: granted
+    by: {authority: {category: funding, value: data.amount, unit: data.unit, least: data.level}}
+  - {trigger: close, from: granted, to: closed, by: clerk}
+"""
+
+
+@pytest.fixture
+def petition(office: Office) -> str:
+    """A petition that the manager may grant; above are a director and a board."""
+    publish(office.service, CALLED_IN)
+    office.appoint("manager", "mia")
+    office.appoint("director", "dora")
+    office.body("board", ["ben", "bea"], quorum=60)
+    office.authorise(1, "manager", limit="100000")
+    office.authorise(2, "director", limit="200000")
+    office.authorise(3, "board", "body")
+    return office.start("petition", "clara:clerk", unit="transport", amount="5000")
+
+
+def test_a_superior_calls_a_matter_in_and_nobody_below_decides_it_then(
+    office: Office, petition: str
+) -> None:
+    told = refused(office, petition, "call-in", "mia", data={"level": 2})
+    assert "mia is not appointed director" in told
+    office.do(petition, "call-in", "dora", {"level": 2})
+    assert "mia is not appointed director" in refused(office, petition, "grant", "mia")
+    # Whoever would hand it back below needs the level that it has come to.
+    told = refused(office, petition, "call-in", "mia", data={"level": 1})
+    assert "mia is not appointed director" in told
+    office.do(petition, "grant", "dora")
+    event = taken(office, petition)
+    assert event.authority is not None
+    assert event.authority.rule == "AUTH-funding.transport.2"
+
+
+def test_a_body_calls_a_matter_in_by_its_vote(office: Office, petition: str) -> None:
+    assert "board has no quorum" in refused(office, petition, "call-in", "ben", data={"level": 3})
+    office.sign(petition, "ben", "board")
+    office.sign(petition, "bea", "board")
+    office.do(petition, "call-in", "ben", {"level": 3})
+    assert "dora is not a member of board" in refused(office, petition, "grant", "dora")
+    told = refused(office, petition, "grant", "ben")
+    assert "0 of 2 have voted" in told, "what was voted on was whose it is, not what it asks"
+
+
+def test_above_the_highest_level_there_is_nobody(office: Office, petition: str) -> None:
+    told = refused(office, petition, "call-in", "dora", data={"level": 4})
+    assert "nobody's authority for funding in transport from level 4 on" in told
 
 
 def test_a_matrix_with_a_gap_or_an_overlap_decides_nothing(office: Office) -> None:

@@ -27,7 +27,7 @@ transitions:
     from: open
     to: carried
     by: clerk
-    quorum: {body: data.board, rule: two thirds, veto: finance, casting: true}
+    quorum: {body: data.board, rule: two thirds, veto: finance}
   - {trigger: reopen, from: open, to: open, by: clerk}
   - {trigger: pause, from: open, to: again, by: clerk}
   - {trigger: resume, from: again, to: open, by: clerk}
@@ -190,6 +190,72 @@ def test_the_chair_breaks_a_tie(office: Office, chair: str, carried: bool) -> No
     body = office.service.case("BODY-board")
     assert tally(body, given, (), "simple", casting=True).carried is carried
     assert not tally(body, given, (), "simple").carried
+
+
+@pytest.mark.parametrize(
+    ("rule", "carried"),
+    [("simple", True), ("weighted", True), ("two thirds", False), ("unanimous", False)],
+)
+def test_no_casting_vote_makes_more_of_a_tie_than_a_majority(
+    office: Office, rule: str, carried: bool
+) -> None:
+    office.body("board", FIVE, chair="m1", quorum=40)
+    office.authorise(1, "board", "body", rule=rule)
+    case = office.ready()
+    office.sign(case, "m1", "board")
+    office.sign(case, "m2", "board", "against")
+    if carried:
+        office.do(case, "approve", "m1")
+    else:
+        told = refused(office, case, "approve", "m1")
+        assert told == f"board is not for it ({rule}): 1 for, 1 against"
+
+
+def test_who_may_not_decide_has_no_vote_either_and_the_quorum_is_one_of_fewer(
+    office: Office,
+) -> None:
+    """analyst asks, and sits on the board: what they may not approve they do not vote on."""
+    office.body("board", ["analyst", "m2", "m3"], quorum=60)
+    office.authorise(1, "board", "body")
+    case = office.ready()
+    with pytest.raises(Refused, match="analyst has already acted as requester"):
+        office.sign(case, "analyst", "board")
+    office.sign(case, "m2", "board")
+    assert "1 of 2 have voted, 2 must" in refused(office, case, "approve", "m2")
+    office.sign(case, "m3", "board")
+    office.do(case, "approve", "m2")
+    event = office.service.log.stream(case)[-1].event
+    assert isinstance(event, CaseTransitioned)
+    assert event.basis is not None
+    (vote,) = event.basis.votes
+    assert (vote.entitled, vote.recused, vote.needed) == (("m2", "m3"), ("analyst",), 2)
+
+
+AGREED = """
+workflow: motion
+version: 1
+title: Motion
+key: MOT
+roles: {clerk: , chief: , finance: {appointed_in: transport}}
+states: {open: {initial: true}, carried: {final: true}}
+start: {by: clerk}
+transitions:
+  - {trigger: carry, from: open, to: carried, by: chief, not_by: clerk, agreed_by: finance}
+  - {trigger: wave, from: open, to: carried, by: clerk, agreed_by: finance}
+"""
+
+
+def test_nobody_agrees_to_what_they_may_not_do_themselves(office: Office) -> None:
+    publish(office.service, AGREED)
+    office.appoint("finance", "fred")
+    office.appoint("finance", "faye")
+    case = office.start("motion", "fred:clerk")
+    office.sign(case, "fred", "finance")
+    assert refused(office, case, "carry", "carl:chief") == "finance has not agreed yet"
+    office.do(case, "wave", "fred:clerk")
+    other = office.start("motion", "fred:clerk")
+    office.sign(other, "faye", "finance")
+    office.do(other, "carry", "carl:chief")
 
 
 def test_where_the_authority_is_a_bodys_it_votes_by_the_majority_of_the_rule(
