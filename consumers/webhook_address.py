@@ -8,12 +8,14 @@ those: what the name means a moment later counts no more (DNS rebinding).
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from consumers.runner import MayPass
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
+_OF_A_CLOUD = (IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"))
+"""Where a cloud answers its own machines (Oracle's, Azure's) though `ipaddress` calls it global."""
 
 Address = IPv4Address | IPv6Address
 
@@ -46,7 +48,8 @@ def is_public(text: str) -> bool:
         return all(map(is_public, inside))  # these are nothing but another way to write those
     unfit = address.is_multicast or address.is_reserved or address.is_unspecified
     local = isinstance(address, IPv6Address) and address.is_site_local
-    return address.is_global and not unfit and not local and all(map(is_public, inside))
+    unfit = unfit or local or any(address in network for network in _OF_A_CLOUD)
+    return address.is_global and not unfit and all(map(is_public, inside))
 
 
 def _inside(address: Address) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -101,6 +102,8 @@ class Pmo(click.Group):
     def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> NoReturn:
         """Run, and exit. Whatever is raised becomes words and an exit code; never a traceback."""
         words = list(sys.argv[1:] if args is None else args)
+        # Whatever keeps services asks them to end by this, and means what Ctrl-C means.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")

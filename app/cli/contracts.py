@@ -123,20 +123,21 @@ def diff_command(places: tuple[Address, ...], home: Address, as_json: bool) -> N
         Home.open(home).close()  # or say that there is none
     before, after = read_definitions(old), read_definitions(new)
     compared = [*compare(after, [one.definition for one in before])]
-    gone = sorted({o.definition.workflow for o in before} - {a.definition.workflow for a in after})
+    had, has = ({one.definition.workflow for one in side} for side in (before, after))
+    added, gone = sorted(has - had), sorted(had - has)
     # What a home has and a folder has not is still in force: only two of a kind are held together.
     gone = gone if len(places) == 2 and (is_database(new) or Path(new).is_dir()) else []
     if as_json:
-        print_json({"compared": [_as_data(one) for one in compared], "gone": gone})
+        print_json({"compared": [_as_data(o) for o in compared], "new": added, "gone": gone})
     else:
-        _tell(compared, gone)
+        _tell(compared, added, gone)
         for problem in (problem for one in compared for problem in one.problems):
             click.echo(f"error: {problem}", err=True)
     if any(one.problems for one in compared):
         raise CheckFailed
 
 
-def _tell(compared: list[Compared], gone: list[str]) -> None:
+def _tell(compared: list[Compared], added: list[str], gone: list[str]) -> None:
     for one in compared:
         click.echo(f"{one.new.workflow} {one.old.version} -> {one.new.version}")
         for change in one.changes:
@@ -144,9 +145,11 @@ def _tell(compared: list[Compared], gone: list[str]) -> None:
             click.echo(f"  {mark}  {change}{dim(f'  ({change.reason})') if change.reason else ''}")
         if not one.changes:
             click.echo("  nothing that a subscriber can see")
+    for workflow in added:
+        click.echo(f"{workflow}: a new workflow, which breaks nobody")
     for workflow in gone:
         click.echo(f"{workflow}: not there any more; what is published stays")
-    if not compared:
+    if not (compared or added or gone):
         click.echo("nothing has changed")
 
 

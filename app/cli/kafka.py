@@ -139,7 +139,8 @@ def dead_letters_command(replay: bool, dismiss: bool, home: Address, as_json: bo
 @options.home_option
 @options.json_option
 def intake_command(once: bool, instance: str | None, home: Address, as_json: bool) -> None:
-    """Take commands from the topics of the intake, and answer them. Ctrl-C ends it.
+    """Take commands from the topics of the intake, and answer them. Ctrl-C or SIGTERM
+    ends it.
 
     Any number of these may run, here and elsewhere: every command has one effect.
     """

@@ -31,7 +31,7 @@ _SECONDS = 1.0
 @options.json_option
 def work_command(once: bool, home: Address, as_json: bool) -> None:
     """Do what is due: pull the triggers of deadlines, record reminders, react to events, and tell
-    Kafka of them where settings.yaml says so. Ctrl-C ends it.
+    Kafka of them where settings.yaml says so. Ctrl-C or SIGTERM ends it.
 
     Any number of these may run at once, here or elsewhere: everything is done once, by one of them;
     the others stand by and take over within seconds when that one ends. What is due and the rules

@@ -111,9 +111,19 @@ UNION ALL
 SELECT relname || ' would be empty after a crash of the server: it is UNLOGGED' FROM pg_class
 WHERE oid IN {_TABLES} AND relpersistence <> 'p'
 UNION ALL
-SELECT pg_get_userbyid(grantee) || ' may ' || privilege_type || ' ' || relname
-FROM pg_class, aclexplode(relacl)
-WHERE oid IN {_TABLES} AND grantee <> relowner AND privilege_type <> 'SELECT'
+SELECT coalesce(rolname, 'everybody') || ' may ' || privilege_type || ' ' || what
+FROM (
+    SELECT relname::text, relowner, relacl, 'SELECT' FROM pg_class
+    WHERE relnamespace = 'pmo_log'::regnamespace
+    UNION ALL
+    SELECT relname || '.' || attname, relowner, attacl, 'SELECT'
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE relnamespace = 'pmo_log'::regnamespace
+    UNION ALL
+    SELECT 'in ' || nspname, nspowner, nspacl, 'USAGE' FROM pg_namespace WHERE nspname = 'pmo_log'
+) AS thing (what, owner, rights, admitted), aclexplode(rights)
+LEFT JOIN pg_roles ON pg_roles.oid = grantee
+WHERE grantee <> owner AND privilege_type <> admitted
 UNION ALL
 SELECT 'everybody may call ' || proname
 FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))

@@ -235,8 +235,8 @@ class Program:
         self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """Our own programs end with their standard input, ``pmo`` at Ctrl-C."""
-        self.end(signal.SIGINT if self.words[0] == PMO else None)
+        """Our own programs end with their standard input, ``pmo`` when it is told to."""
+        self.end(signal.SIGTERM if self.words[0] == PMO else None)
 
     def end(self, how: signal.Signals | None) -> None:
         assert self.process

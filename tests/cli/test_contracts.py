@@ -122,6 +122,15 @@ def test_a_folder_that_holds_some_of_what_is_published_takes_nothing_away(
     assert pmo.done("contract", "diff", str(tmp_path)).out == "nothing has changed\n"
     told = pmo.done("contract", "diff", str(WORKFLOWS), str(tmp_path)).out
     assert "objective: not there any more" in told
+    assert "nothing has changed" not in told
+
+
+def test_a_workflow_that_nobody_has_read_yet_is_new(pmo: Pmo, tmp_path: Path) -> None:
+    file = tmp_path / "verdict.yaml"
+    file.write_text(DECISION.replace("workflow: decision", "workflow: verdict"), encoding="utf-8")
+    told = pmo.done("contract", "diff", str(file)).out
+    assert told == "verdict: a new workflow, which breaks nobody\n"
+    assert pmo.done("contract", "diff", str(file), "--json").json()["new"] == ["verdict"]
 
 
 def test_a_diff_of_what_is_not_there_is_told(nowhere: Pmo, renamed: str, tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from consumers.store import Store
 from tests.cli.conftest import ROOT, process_environment
+from tests.programs import wait_until
 
 # What takes long to import. A command that only looks something up does without.
 HEAVY = ("pydantic", "eventsourcing", "transitions", "cel", "ruamel", "rich", "kafka", "difflib")
@@ -95,6 +97,18 @@ def test_output_that_cannot_be_written_is_told(pmo):
     assert answer.returncode == 3
     assert answer.stderr.startswith("error: what was asked for could not be printed: No space")
     assert len(answer.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_work_that_is_told_to_end_leaves_what_it_leads_to_others_at_once(pmo, how):
+    leaders = Store(pmo.home / "consumers.db").leaders
+    with pmo.start("work") as process:
+        wait_until(lambda: {"scheduler", "reactions"} <= leaders().keys())
+        process.send_signal(how)
+        assert process.wait(timeout=30) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert leaders() == {}
 
 
 def test_following_the_log_shows_what_other_processes_record_and_skips_nothing(pmo):

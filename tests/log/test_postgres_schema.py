@@ -267,6 +267,10 @@ def test_a_check_from_a_position_trusts_what_comes_before(ledger, tamper):
             r"command_markers has lost its PRIMARY KEY \(marker\)",
         ),
         ("GRANT UPDATE ON pmo_log.events TO pg_monitor", "pg_monitor may UPDATE events"),
+        ("GRANT INSERT ON pmo_log.events TO PUBLIC", "everybody may INSERT events"),
+        ("GRANT UPDATE (state) ON pmo_log.events TO pg_monitor", r"may UPDATE events\.state"),
+        ("GRANT DELETE ON pmo_log.schema_version TO pg_monitor", "may DELETE schema_version"),
+        ("GRANT CREATE ON SCHEMA pmo_log TO pg_monitor", "pg_monitor may CREATE in pmo_log"),
         ("GRANT EXECUTE ON FUNCTION pmo_log.append TO PUBLIC", "everybody may call append"),
     ],
 )
