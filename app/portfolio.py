@@ -56,7 +56,7 @@ def try_import(
     strict: bool = False,
     progress: Progress | None = None,
 ) -> ImportResult:
-    """What ``import_portfolio`` would do: it is done to a copy of the log, which goes afterwards."""
+    """What ``import_portfolio`` would do: done to a copy of the log, which goes afterwards."""
     with TemporaryDirectory(prefix="pmo-trial-") as folder, Home.create(Path(folder)) as trial:
         copy_log(home.log, trial.log, lambda _done, _of: None)
         submit = trial.service.handle_many

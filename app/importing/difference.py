@@ -28,7 +28,7 @@ def difference(
     """The observations that bring ``known``, the cases as of the report's day, to what it says.
 
     One for each project with anything new, in the order of the report; then those that left. New
-    projects get the next free numbers. They are the mapping's, on behalf of the ``importer``. Raises
+    projects get the next free numbers. The ``importer`` is on whose behalf they are made. Raises
     ``BadInput`` when one project could be two cases.
     """
     pairs = _pair(mapping, known, report)
