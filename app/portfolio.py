@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from app.alongside import Alongside
 from app.home import Home
 from app.importing.mapping import Mapping, read_mapping
-from app.importing.reports import ImportResult, Progress, import_reports
+from app.importing.reports import ImportResult, Progress, Submit, import_reports
 from engine.commands import Observe
 from engine.cycles import uncollected
 from engine.definition import Definition
 from engine.errors import BadInput, PmoError
 from engine.service import Receipt
+from engine.store.copy import copy_log
 from engine.yaml_source import LARGEST_FILE
 
 LARGEST_REPORT = 200_000_000
@@ -25,6 +27,7 @@ def import_portfolio(
     mapping_file: Path,
     paths: Sequence[Path] = (),
     *,
+    importer: str | None = None,
     strict: bool = False,
     progress: Progress | None = None,
 ) -> ImportResult:
@@ -33,28 +36,56 @@ def import_portfolio(
     Reports are looked for under their names in the mapping: among ``paths`` (files and folders), or
     beside the mapping where none are given. Raises ``BadInput`` before anything is written.
     """
-
-    def newest(workflow: str) -> Definition:
-        return home.service.catalog.newest(workflow).workflow.definition
-
-    mapping = read_mapping(_read(mapping_file, LARGEST_FILE), str(mapping_file), newest)
     with Alongside(home) as views, uncollected():
 
         def submit(commands: list[Observe]) -> Sequence[Receipt | PmoError]:
             views.expect(len(commands))
             return home.service.handle_many(commands)
 
-        result = import_reports(
-            mapping,
-            newest(mapping.workflow),
-            _gather(mapping, paths or [mapping_file.parent]),
-            home.log,
-            submit,
-            strict=strict,
-            progress=progress,
-        )
+        result = _import(home, mapping_file, paths, submit, importer, strict, progress)
     home.catch_up()
     return result
+
+
+def try_import(
+    home: Home,
+    mapping_file: Path,
+    paths: Sequence[Path] = (),
+    *,
+    importer: str | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> ImportResult:
+    """What ``import_portfolio`` would do: done to a copy of the log, which goes afterwards."""
+    with TemporaryDirectory(prefix="pmo-trial-") as folder, Home.create(Path(folder)) as trial:
+        copy_log(home.log, trial.log, lambda _done, _of: None)
+        submit = trial.service.handle_many
+        return _import(trial, mapping_file, paths, submit, importer, strict, progress)
+
+
+def _import(
+    home: Home,
+    mapping_file: Path,
+    paths: Sequence[Path],
+    submit: Submit,
+    importer: str | None,
+    strict: bool,
+    progress: Progress | None,
+) -> ImportResult:
+    def newest(workflow: str) -> Definition:
+        return home.service.catalog.newest(workflow).workflow.definition
+
+    mapping = read_mapping(_read(mapping_file, LARGEST_FILE), str(mapping_file), newest)
+    return import_reports(
+        mapping,
+        newest(mapping.workflow),
+        _gather(mapping, paths or [mapping_file.parent]),
+        home.log,
+        submit,
+        importer=importer,
+        strict=strict,
+        progress=progress,
+    )
 
 
 def _gather(mapping: Mapping, paths: Sequence[Path]) -> dict[str, bytes]:

@@ -19,12 +19,17 @@ from engine.values import Value, is_withheld
 
 
 def difference(
-    mapping: Mapping, definition: Definition, known: Sequence[KnownCase], report: Report
+    mapping: Mapping,
+    definition: Definition,
+    known: Sequence[KnownCase],
+    report: Report,
+    importer: str | None = None,
 ) -> list[Observe]:
     """The observations that bring ``known``, the cases as of the report's day, to what it says.
 
     One for each project with anything new, in the order of the report; then those that left. New
-    projects get the next free numbers. Raises ``BadInput`` when one project could be two cases.
+    projects get the next free numbers. The ``importer`` is on whose behalf they are made. Raises
+    ``BadInput`` when one project could be two cases.
     """
     pairs = _pair(mapping, known, report)
     fresh = _free_keys(definition, known)
@@ -33,13 +38,13 @@ def difference(
         found = pairs.get(row.place)
         if facts := _facts(mapping.events, found.case if found else None, row):
             key, version = (found.key, found.version) if found else (next(fresh), 0)
-            commands.append(_observe(mapping, report, key, version, row.place, facts))
+            commands.append(_observe(mapping, report, importer, key, version, row.place, facts))
     present = {found.key for found in pairs.values()}
     left = mapping.events.left
     for each in known:
         if each.case and each.case.state == mapping.events.joined.state and each.key not in present:
             facts = (Fact(name=left.name, state=left.state),)
-            commands.append(_observe(mapping, report, each.key, each.version, "", facts))
+            commands.append(_observe(mapping, report, importer, each.key, each.version, "", facts))
     return commands
 
 
@@ -142,17 +147,21 @@ def _free_keys(definition: Definition, known: Iterable[KnownCase]) -> Iterator[s
 def _observe(
     mapping: Mapping,
     report: Report,
+    importer: str | None,
     key: str,
     version: int,
     place: str,
     facts: tuple[Fact, ...],
 ) -> Observe:
     # The version is part of the id: a correction that is itself taken back later says the same
-    # again, and must have its effect; the same difference computed twice must not.
+    # again, and must have its effect; the same difference computed twice must not. So is who
+    # imports: of two at once the second is told that the case has moved on.
     said = canonical.digest([fact.model_dump() for fact in facts])
+    parts = [mapping.mapping, report.name, key, str(version), said]
     return Observe(
-        command_id=ids.derived_id(mapping.mapping, report.name, key, str(version), said),
+        command_id=ids.derived_id(*parts, *filter(None, [importer])),
         actor=Requester(id=mapping.mapping, kind="import"),
+        on_behalf_of=importer,
         occurred_at=report.rule.as_of,
         correlation_id=ids.derived_id(mapping.mapping, report.name),
         workflow=mapping.workflow,

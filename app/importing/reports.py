@@ -26,10 +26,12 @@ Progress = Callable[[Report, int], None]
 
 @dataclass(slots=True)
 class ImportResult:
-    """``rows`` by report, ``events`` by domain name, and what an operator should look at."""
+    """``rows`` by report, ``events`` by domain name, the cases that ``begun`` with what the report
+    calls them, and what an operator should look at."""
 
     rows: dict[str, int] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
+    begun: dict[str, str] = field(default_factory=dict)
     findings: list[Problem] = field(default_factory=list)
 
 
@@ -40,10 +42,12 @@ def import_reports(
     log: Log,
     submit: Submit,
     *,
+    importer: str | None = None,
     strict: bool = False,
     progress: Progress | None = None,
 ) -> ImportResult:
-    """Record what the reports in ``files`` (bytes by file name) say, oldest first.
+    """Record what the reports in ``files`` (bytes by file name) say, oldest first, on behalf of the
+    ``importer``.
 
     Importing a report again records nothing, or what was corrected in it. Raises ``BadInput``,
     before anything is written, when any of them cannot be read; with ``strict``, also for findings.
@@ -57,7 +61,7 @@ def import_reports(
     for report in reports:
         portfolio.catch_up(log)
         day = report.rule.as_of
-        commands = difference(mapping, definition, portfolio.as_of(day), report)
+        commands = difference(mapping, definition, portfolio.as_of(day), report, importer)
         later = portfolio.observed_after(day) - covered
         if commands and later:
             what = f"what is known of {min(later)} and after was compared with an older past"
@@ -65,10 +69,14 @@ def import_reports(
             result.findings.append(Problem(report.name, what, mend))
         if progress:
             progress(report, len(commands))
-        for answer in submit(commands):
+        for command, answer in zip(commands, submit(commands), strict=True):
             if isinstance(answer, PmoError):
                 raise answer
             result.events.update(answer.names)
+            if not command.expected_version:
+                said = command.facts[0].data
+                called = [str(said[name]) for name in mapping.identify if said.get(name)]
+                result.begun[command.case] = ", ".join(called)
         result.rows[report.name] = len(report.rows)
     return result
 

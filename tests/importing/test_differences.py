@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.importing.known import Portfolio
+from app.importing.reports import import_reports
 from engine.commands import Fact, Observe, Requester, StartCase
-from engine.errors import BadInput, StoreFailed
+from engine.errors import BadInput, Refused, StoreFailed
 from engine.events import Source
 from tests.importing.conftest import Ledger
 from tests.importing.small import load_initiative, load_initiatives, table
@@ -323,6 +324,23 @@ def test_an_import_that_broke_off_is_finished_by_the_next(ledger, initiatives):
     ledger.service.handle_many = real
     ledger.take(initiatives, files)
     assert ledger.said() == whole.said()
+
+
+def test_of_two_who_import_at_once_the_second_is_refused_and_finds_the_rest_done(
+    ledger, initiatives
+):
+    files = {"2021.csv": table({"name": "One", "code": "1"}, {"name": "Two", "code": "2"})}
+    first = []
+
+    def overtaken(commands):
+        first.append(ledger.take(initiatives, files, importer="ben").events)
+        return ledger.service.handle_many(commands)
+
+    with pytest.raises(Refused, match="INI-0001 is at version 1, not 0"):
+        import_reports(initiatives, ledger.definition, files, ledger.log, overtaken, importer="ana")
+    assert first == [{"InitiativeJoined": 2}]
+    assert {event.on_behalf_of for event in ledger.events()} == {"ben"}
+    assert not ledger.take(initiatives, files, importer="ana").events
 
 
 def test_numbers_go_on_after_those_that_are_taken(ledger, initiatives):
