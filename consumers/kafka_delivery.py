@@ -157,6 +157,12 @@ class Delivery:
         what else keeps any of them from being acknowledged."""
         producer = self._open()
         counts = {topic: state.partitions for topic, state in self._topics.items()}
+        for topic in {messages[place].topic for place in places}:
+            if (now := len(producer.partitions_for(topic))) < counts[topic]:
+                raise MayPass(
+                    f"kafka: {topic} was made anew, with {now} partitions instead of"
+                    f" {counts[topic]}"
+                )
         futures = []
         for place in places:
             topic, key, value, headers = messages[place]

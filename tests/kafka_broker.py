@@ -26,13 +26,15 @@ from typing import Any
 
 import pytest
 
+from tests.network import Cable
+
 POM = Path(__file__).parent / "kafka" / "pom.xml"
 IN_CI = os.environ.get("CI") == "true"
 NAMED = os.environ.get("PMO_KAFKA_BOOTSTRAP", "")
 APACHE, LIKE_KAFKA, NONE = "Apache Kafka", "noida-db", "none"
 GET_IT = (
-    "no Kafka broker for this test: install Java 17 and Maven (Debian: default-jre-headless maven),"
-    " or let PMO_KAFKA_BOOTSTRAP name a broker"
+    "install Java 17 and Maven (Debian: default-jre-headless maven), or let PMO_KAFKA_BOOTSTRAP"
+    " name a broker"
 )
 USER, PASSWORD = "pmo", "correct-horse"
 """Who may come in where a password is asked for."""
@@ -56,22 +58,26 @@ class Broker:
 class OwnBroker(Broker):
     """A process of ours on a folder of its own, that is stopped, killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, network: Cable | None = None) -> None:
+        """With a network it runs behind it."""
         self.folder = folder
+        self._network = network
+        self.host = network.inside if network else "127.0.0.1"
         self.port, self._controller, self.behind, self.proxied = _free_ports(4)
-        super().__init__(f"127.0.0.1:{self.port}")
+        super().__init__(f"{self.host}:{self.port}")
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
         raise NotImplementedError
 
     def start(self) -> None:
+        words = self._network.run(*self.command()) if self._network else self.command()
         with (self.folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder
+                words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder
             )
         give_up = time.monotonic() + _PATIENCE
-        while not _answers(self.port):
+        while not _answers(self.host, self.port):
             if self._process.poll() is not None or time.monotonic() > give_up:
                 told = (self.folder / "broker.log").read_text(errors="replace")[-3000:]
                 raise RuntimeError(f"{self.kind} did not start:\n{told}")
@@ -117,8 +123,10 @@ class ApacheKafka(OwnBroker):
 
     kind = APACHE
 
-    def __init__(self, folder: Path, jars: Path, pem: Path | None = None) -> None:
-        super().__init__(folder)
+    def __init__(
+        self, folder: Path, jars: Path, pem: Path | None = None, network: Cable | None = None
+    ) -> None:
+        super().__init__(folder, network)
         self.secured, self.mutual = _free_ports(2)
         self.jars = jars
         self.data = folder / "data"
@@ -134,8 +142,11 @@ class ApacheKafka(OwnBroker):
             "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": ",".join(f"{name}://127.0.0.1:{at}" for name, at in listeners.items()),
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}"
+            "listeners": ",".join(
+                f"{name}://{self.host if at == self.port else '127.0.0.1'}:{at}"
+                for name, at in listeners.items()
+            ),
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}"
             f",PROXIED://127.0.0.1:{self.proxied}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
             ",PROXIED:PLAINTEXT,SECURED:SASL_SSL,MUTUAL:SSL",
@@ -210,7 +221,15 @@ def _security(pem: Path) -> dict[str, object]:
 
 
 class LikeKafka(OwnBroker):
-    """Speaks the protocol. It never expires a dead consumer, and compacts nothing."""
+    """Speaks the protocol, as far as most of these tests need it. What it does not do:
+
+    - take the partitions from a member of a group that is dead (``lets_go``);
+    - keep what was acknowledged within the last second before it is killed, topics included
+      (``need_durable``); one that is lost it makes itself when it is asked for it, with one
+      partition;
+    - compact a topic, change a topic's limits, ask who we are, run behind a proxy or a network;
+      nor do Apache's own programs read it (``apache_kafka``, ``need_apache``).
+    """
 
     kind = LIKE_KAFKA
 
@@ -281,8 +300,21 @@ def own_kafka(kafka: Broker) -> Iterator[OwnBroker]:
 @pytest.fixture
 def apache_kafka(own_kafka: OwnBroker) -> ApacheKafka:
     if not isinstance(own_kafka, ApacheKafka):
-        pytest.skip("only Apache Kafka does what this test needs")
+        pytest.skip(f"only Apache Kafka of our own does what this test needs: {GET_IT}")
     return own_kafka
+
+
+@pytest.fixture
+def lets_go(kafka: Broker) -> None:
+    """The partitions of a member of a group that is dead go to others."""
+    if isinstance(kafka, LikeKafka):
+        pytest.skip(f"{LIKE_KAFKA} never takes partitions from a dead reader: {GET_IT}")
+
+
+def need_durable(kafka: Broker) -> None:
+    """What it has acknowledged it has, when it is killed and started again."""
+    if isinstance(kafka, LikeKafka):
+        pytest.skip(f"{LIKE_KAFKA} loses its last second when it is killed: {GET_IT}")
 
 
 def collect_sockets() -> None:
@@ -296,16 +328,24 @@ def _open(folder: Path) -> Broker:
         return Broker(NAMED)
     kind = chosen()
     if kind == NONE:
-        (pytest.fail if IN_CI else pytest.skip)(GET_IT)
+        (pytest.fail if IN_CI else pytest.skip)(f"no Kafka broker for this test: {GET_IT}")
     broker: OwnBroker
     if kind == APACHE and (jars := find_jars()):
         broker = ApacheKafka(folder, jars)
     elif importlib.util.find_spec("noida_db") and not IN_CI:
         broker = LikeKafka(folder)
     else:
-        (pytest.fail if IN_CI else pytest.skip)(GET_IT)
+        (pytest.fail if IN_CI else pytest.skip)(f"no Kafka broker for this test: {GET_IT}")
     broker.start()
     return broker
+
+
+def need_apache(why: str) -> Path:
+    """The jars of Apache Kafka; where they cannot be had CI fails, and everybody else skips."""
+    jars = find_jars() if chosen() == APACHE else None
+    if jars is None:
+        (pytest.fail if IN_CI else pytest.skip)(f"{why}: {GET_IT}")
+    return jars
 
 
 def fetch_jars(pom: Path, how: str) -> Path:
@@ -366,9 +406,9 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _answers(port: int) -> bool:
+def _answers(host: str, port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
+        with socket.create_connection((host, port), timeout=1):
             return True
     except OSError:
         return False
@@ -394,5 +434,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"Kafka tests ran on: {kind}")
     if LIKE_KAFKA in _used:
         terminalreporter.write_line(
-            f"That is a fall-back, and what it cannot do was skipped. {GET_IT}", yellow=True
+            f"That is a fall-back, and what it cannot do was skipped; else {GET_IT}", yellow=True
         )

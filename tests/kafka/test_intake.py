@@ -24,7 +24,7 @@ from engine.errors import StoreFailed
 from tests.consumers.conftest import House
 from tests.kafka.conftest import intake_of, read_all, send_all, settings_at
 from tests.kafka.test_relay import wait_until
-from tests.kafka_broker import OwnBroker
+from tests.kafka_broker import OwnBroker, need_durable
 
 PAT = {"id": "pat", "roles": ["requester"]}
 
@@ -319,7 +319,7 @@ def test_a_store_that_fails_is_waited_for_and_the_group_comes_again(
     assert [reply["outcome"] for reply in replies(open_settings)] == ["done", "done"]
 
 
-def test_a_rebalance_in_mid_batch_harms_nothing(house, open_settings, taking):
+def test_a_rebalance_in_mid_batch_harms_nothing(house, open_settings, taking, lets_go):
     """A second intake joins while the first has a group in its hands; it commits late."""
     send_to_all_partitions(open_settings, 60)
     first, second = taking(group=10), taking(group=10)
@@ -382,6 +382,8 @@ def test_commits_for_partitions_that_moved_on_are_dropped(open_settings, taking,
 def test_a_broker_that_goes_down_under_the_intake_loses_no_command(
     house, open_settings, taking, own_kafka: OwnBroker, how
 ):
+    if how == "kill":
+        need_durable(own_kafka)
     send(open_settings, *(asking(f"a{number}") for number in range(30)))
     stop = threading.Event()
     intake = taking(group=5)

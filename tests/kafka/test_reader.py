@@ -158,7 +158,7 @@ read(note_and_die, sys.argv[1], sys.argv[2], sys.argv[4], connection, at_once=3)
 
 
 def test_a_reader_that_is_killed_in_mid_batch_again_and_again_hands_everything_over_once(
-    house, settings, relaying, mine, prefix, tmp_path
+    house, settings, relaying, mine, prefix, tmp_path, lets_go
 ):
     fill(house, 30)
     relaying(settings).catch_up()

@@ -247,6 +247,32 @@ def test_a_topic_that_was_deleted_is_told_anew(house, settings, relaying, kafka)
     check_told(house, read_all(settings.bootstrap, settings.topics.events), once=True)
 
 
+def test_a_topic_that_was_made_anew_with_fewer_partitions_is_told_anew_and_parks_nothing(
+    house, settings, relaying, kafka
+):
+    topic = settings.topics.events
+    fill(house, 5)
+    runner = relaying(settings)
+    runner.catch_up()
+    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
+    admin.delete_topics([topic])
+    admin.close()
+    wait_until(lambda: not read_topics(settings, [topic])[topic].partitions)
+    topics = settings.topics.model_copy(update={"partitions": 1})
+    make_topics(settings.model_copy(update={"topics": topics}), {topic: {}})
+    producer = runner.consumer._delivery._producer
+
+    def has_heard() -> bool:
+        producer._metadata.request_update()
+        return len(producer.partitions_for(topic)) == 1
+
+    wait_until(has_heard)
+    house.start("plan")
+    runner.catch_up()
+    assert house.store.incidents() == []
+    check_told(house, read_all(settings.bootstrap, topic), once=True)
+
+
 def test_a_topic_that_has_more_than_the_log_is_told_nothing_more(
     settings, relaying_from, tmp_path, kafka
 ):

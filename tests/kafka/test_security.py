@@ -14,15 +14,11 @@ import pytest
 from consumers.runner import MayPass
 from tests.kafka import conftest
 from tests.kafka_broker import (
-    APACHE,
-    GET_IT,
-    IN_CI,
     PASSWORD,
     USER,
     ApacheKafka,
-    chosen,
     collect_sockets,
-    find_jars,
+    need_apache,
 )
 
 VARIABLE = "PMO_TEST_KAFKA_PASSWORD"
@@ -30,8 +26,7 @@ VARIABLE = "PMO_TEST_KAFKA_PASSWORD"
 
 @pytest.fixture(scope="module")
 def secured() -> Iterator[ApacheKafka]:
-    if chosen() != APACHE or not (jars := find_jars()):
-        (pytest.fail if IN_CI else pytest.skip)(f"only Apache Kafka asks who we are. {GET_IT}")
+    jars = need_apache("only Apache Kafka asks who we are")
     if not shutil.which("openssl"):
         assert not os.environ.get("CI"), "openssl is missing"
         pytest.skip("openssl is missing (Debian: apt-get install openssl)")
