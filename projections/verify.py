@@ -94,7 +94,7 @@ def verify(
                 comparison = _Comparison()
                 if comparison.same_tables(expected, found):
                     comparison.compare_rows(expected, found)
-                    # Rows that differ are told by now, and may be such that no reader makes sense of.
+                    # Rows that differ are told by now; no reader may make sense of them.
                     sound = expected if comparison.differences else found
                     comparison.compare_cases(log, expected, sound, position, progress)
             finally:
