@@ -220,4 +220,7 @@ class Views:
 
 def reached(tables: Tables) -> int:
     """The position up to which the views have come: with it, a reader knows what it may miss."""
-    return int(tables.run(_SQL["checkpoint"])[0][0])
+    match tables.run(_SQL["checkpoint"]):
+        case [[int(position)]]:
+            return position
+    raise StoreFailed("the views do not say how far they have come; pmo rebuild makes them anew")

@@ -282,7 +282,8 @@ def _read_value(value: str, is_document: bool, name: str) -> Any:
         return value[1:]
     if not value.startswith("@"):
         if is_document:
-            raise BadInput.one(name, f"{value!r} is not a document", f"name a file: {name}=@{value}")
+            mend = f"name a file: {name}=@{value}"
+            raise BadInput.one(name, f"{value!r} is not a document", mend)
         return value
     file = Path(value[1:])
     if is_document:

@@ -68,8 +68,10 @@ def check_markers(spans: Iterable[tuple[int, int]], head: int) -> None:
     """
     position = 0
     for first, count in spans:
-        if first != position + 1:
+        if first > position + 1 and position < head:
             break
+        if first != position + 1:
+            raise LogDamaged(first, "a command is marked that did not write it")
         position += count
     if position > head:
         raise LogDamaged(head + 1, f"missing; a command wrote up to {position}")

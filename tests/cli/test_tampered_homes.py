@@ -165,3 +165,41 @@ def test_a_rebuild_sets_damaged_views_aside_and_builds_them_anew(decision, conte
     assert views.with_name("views.db.damaged").read_bytes() == content
     assert "DEC-0001" in decision.done("list", "decision").out
     assert "damaged" not in decision.done("rebuild").err
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE register_decision SET _state = 'approved'", "_state: expected 'draft', found"),
+        ("UPDATE register_decision SET _withheld = 'all'", "_withheld: expected None, found 'all'"),
+        ("UPDATE register_decision SET _known_from = 'x'", "DEC-0001 x"),
+        ("UPDATE register_decision SET _key = x'00'", "expected None, found 'a row'"),
+        ("UPDATE cases SET key = NULL WHERE key = 'DEC-0001'", "found None"),
+    ],
+)
+def test_views_that_somebody_has_written_in_are_told_to_the_column(decision, statement, told):
+    """Whatever stands there: also what no reader could make sense of."""
+    decision.done("list")
+    with closing(sqlite3.connect(decision.home / "views.db")) as views:
+        assert views.execute(statement).rowcount
+        views.commit()
+    answer = decision("verify")
+    assert answer.code == 1
+    assert told in answer.out
+    decision.done("rebuild")
+    decision.done("verify")
+
+
+@pytest.mark.parametrize("place", ["'far'", "gone"])
+def test_views_that_have_lost_their_place_are_told_and_built_anew(decision, place):
+    decision.done("list")
+    with closing(sqlite3.connect(decision.home / "views.db")) as views:
+        gone = "DELETE FROM checkpoint"
+        views.execute(gone if place == "gone" else f"UPDATE checkpoint SET position = {place}")
+        views.commit()
+    for verb in ("list", "verify"):
+        answer = decision(verb)
+        assert answer.code == 3
+        assert "do not say how far they have come; pmo rebuild" in answer.err
+    decision.done("rebuild")
+    decision.done("list")

@@ -108,6 +108,21 @@ def test_a_removed_marker_is_found(ledger, tamper):
     assert damaged_at(ledger) == 3
 
 
+@pytest.mark.parametrize(
+    ("statement", "position"),
+    [
+        ("UPDATE command_markers SET count = 3 WHERE first_position = 4", 5),
+        ("INSERT INTO command_markers VALUES (x'00', 5, 2, x'00')", 5),
+        ("INSERT INTO command_markers VALUES (x'00', 6, 1, x'00')", 6),
+        ("INSERT INTO command_markers VALUES (x'00', 99, 1, x'00')", 99),
+    ],
+)
+def test_a_marker_too_many_or_too_wide_is_found(ledger, tamper, statement, position):
+    """Else the command of that id would be answered, and never have its effect."""
+    tamper(statement)
+    assert damaged_at(ledger) == position
+
+
 def test_a_check_from_a_position_trusts_what_comes_before(ledger, tamper):
     tamper("UPDATE events SET topic = 'x' WHERE position = 2")
     assert ledger.check(after=2) == 4

@@ -119,7 +119,7 @@ def test_a_day_that_is_past_is_told_and_not_taken_for_today(step: str, told: str
 
 def test_a_scenario_begins_on_a_day() -> None:
     text = "scenarios: [{scenario: A, today: soon, when: {do: b}, then: {state: c}}]"
-    with pytest.raises(BadInput, match="x.yaml:1:13.*today: 'soon' is not a date"):
+    with pytest.raises(BadInput, match=r"x.yaml:1:13.*today: 'soon' is not a date"):
         load_scenarios(text, "x.yaml")
 
 
