@@ -25,6 +25,7 @@ def sign(command: Sign, case: Case, workflow: Workflow, context: Context) -> Dec
     attempt = _attempt(command, case, workflow, context)
     steps = workflow.definition.transitions_from(case.state)
     role, why = _may_sign(command, steps, attempt)
+    why = why or _barred(command.of, steps, attempt)
     if why:
         what = f"{case.key}: the signature is refused"
         return Decision((), case, Refused(what, (Verdict(rule="sign", held=False, reason=why),)))
@@ -60,11 +61,6 @@ def _may_sign(command: Sign, steps: Sequence[Step], attempt: Attempt) -> tuple[s
         return None, f"no step from here counts an answer of {command.of!r}; {offer}"
     if attempt.actor in attempt.recused:
         return None, f"{attempt.actor} has declared a conflict of interest"
-    counting = [step for step in steps if command.of in dict(signable(step, attempt))]
-    if all(attempt.actor in barred(step, attempt) for step in counting):
-        barring = dict.fromkeys(role for step in counting for role in step.not_by)
-        roles = ", ".join(role for role in barring if attempt.actor in attempt.acted([role]))
-        return None, f"{attempt.actor} has already acted as {roles}; somebody else must answer"
     if not counted[command.of]:
         found = in_role(command.of, attempt)
         roles = ", ".join(command.actor.roles) or "no role"
@@ -78,6 +74,16 @@ def _may_sign(command: Sign, steps: Sequence[Step], attempt: Attempt) -> tuple[s
         return None, f"{attempt.actor} is not a member of {command.of}"
     vetoes = [role for step in steps if step.quorum for role in step.quorum.veto]
     return next((role for role in vetoes if in_role(role, attempt).role), None), ""
+
+
+def _barred(of: str, steps: Sequence[Step], attempt: Attempt) -> str:
+    """Why the answer would count for none of the steps that count one of this body or role."""
+    counting = [step for step in steps if of in dict(signable(step, attempt))]
+    if not all(attempt.actor in barred(step, attempt) for step in counting):
+        return ""
+    barring = dict.fromkeys(role for step in counting for role in step.not_by)
+    roles = ", ".join(role for role in barring if attempt.actor in attempt.acted([role]))
+    return f"{attempt.actor} has already acted as {roles}; somebody else must answer"
 
 
 def _attempt(command: Sign, case: Case, workflow: Workflow, context: Context) -> Attempt:

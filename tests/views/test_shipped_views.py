@@ -357,6 +357,19 @@ def test_v6_growth_and_slip_count_from_the_first_baseline(told):
     assert (two["slip"], two["original_cost"]) == (None, None)
 
 
+def test_v6_a_forecast_that_is_withheld_is_not_the_promise(told):
+    told.fact("PRJ-1", "project", JAN, "active", baseline_end="2027-01-01", baseline_cost=gbp(100))
+    kept = {"withheld": "FOI s.43"}
+    told.fact("PRJ-1", "project", JUNE, forecast_end=kept, forecast_cost=kept)
+    (one,) = opened(told.views, "baselines")
+    assert (one["slip"], one["growth"]) == (kept, kept)
+    assert measured(told.views, "slip-against-original") == [Figure((), None)]
+    assert measured(told.views, "spend-per-objective") == []
+    told.fact("MS-1", "milestone", JAN, "open", baseline=JAN, forecast=MARCH)
+    told.fact("MS-2", "milestone", JAN, "reached", baseline=JAN, forecast=MARCH, actual=kept)
+    assert column(opened(told.views, "milestones"), "slip") == [59, kept]
+
+
 def test_v7_the_portfolio_is_what_was_known_on_the_day(told):
     told.fact("PRJ-1", "project", JAN, "active", title="Bridge", rating="green")
     told.fact("PRJ-1", "project", MARCH, rating="red", known=JUNE)
@@ -373,6 +386,16 @@ def test_v8_a_gate_that_was_not_rated_in_time_is_overdue(told):
     rated, due = opened(told.views, "gates")
     assert (rated["dca"], rated["late"], rated["days_to_go"]) == ("amber", None, None)
     assert (due["title"], due["late"], due["days_to_go"]) == ("Bridge", "overdue", -61)
+
+
+def test_v8_health_checks_are_in_the_same_plan(told):
+    told.fact("GATE-1", "gate", JAN, "scheduled", project="PRJ-1", gate="3", scheduled_on=APRIL)
+    told.fact("HC-1", "health-check", JAN, "missed", project="PRJ-1", scheduled_on=MARCH)
+    told.fact("HC-2", "health-check", JAN, "cancelled", project="PRJ-1", scheduled_on=MARCH)
+    assert [
+        (row["key"], row["gate"], row["late"])
+        for row in opened(told.views, "gates", {"project": "PRJ-1"})
+    ] == [("HC-1", "health check", "overdue"), ("GATE-1", "3", "overdue")]
 
 
 def test_v9_raid_leaves_out_what_is_closed(told):
@@ -424,6 +447,27 @@ def test_v11_a_standard_shows_its_review_and_who_departs_from_it(told):
         ("WAV-2", None),
         ("WAV-1", 46),
     ]
+
+
+def test_v11_a_standard_shows_how_many_checks_found_it_followed(told):
+    told.fact("STD-1", "standard", JAN, "effective", title="Gates")
+    for number, said in enumerate(["compliant", "waived", "not compliant"]):
+        told.fact(f"HC-{number}", "health-check", JAN, "rated", standard="STD-1", compliance=said)
+    told.fact("HC-4", "health-check", JAN, "scheduled", standard="STD-1")
+    (standard,) = opened(told.views, "standards")
+    assert (standard["checked"], standard["followed"]) == (3, 1)
+    told.fact("GATE-1", "gate", JAN, "rated", compliance="compliant")
+    told.fact("GATE-2", "gate", JAN, "scheduled")
+    assert measured(told.views, "compliance-rate") == [Figure((), 0.5)]
+
+
+def test_what_belongs_to_a_plan_in_five_steps_is_found_by_it(told):
+    told.fact("OBJ-1", "objective", JAN, "active", title="Calls", plan_five="PLAN5-1")
+    told.fact("OBJ-2", "objective", JAN, "active", title="Costs", plan="PLAN-1")
+    found = opened(told.views, "objectives", {"plan": "PLAN5-1"})
+    assert column(found, "key") == ["OBJ-1"]
+    told.fact("COM-1", "communication", JAN, "sent", subject="Plan", plan_five="PLAN5-1")
+    assert column(opened(told.views, "communication"), "about") == ["PLAN5-1"]
 
 
 def test_v12_the_tracker_counts_returns_freezes_and_restatements(told):
@@ -572,6 +616,62 @@ def test_growth_leaves_out_what_is_withheld_or_missing(told):
     told.fact("PRJ-2", "project", JUNE, forecast_cost={"withheld": "FOI s.43"})
     told.fact("PRJ-3", "project", JAN, "active")
     assert measured(told.views, "growth-against-original") == [Figure((), 0.5)]
+
+
+def test_what_standards_are_to_make_less(told):
+    decided(told)
+    told.fact("DEC-5", "decision", JAN, "ready", name="DecisionRequested")
+    told.fact("DEC-5", "decision", MARCH, "draft", name="DecisionReturned")
+    told.fact("RET-1", "return", JAN, "submitted", name="ReturnSubmitted")
+    sent_back = {one.group: one.value for one in measured(told.views, "rework")}
+    asked = len(opened(told.views, "audit", {"event": "DecisionRequested"}))
+    assert sent_back[("decision",)] == pytest.approx(1 / asked)
+    assert (sent_back[("return",)], sent_back[("standard",)]) == (0, None)
+    assert measured(told.views, "lead-time-spread") == [Figure(("2026",), 0)]
+
+
+def test_a_return_and_the_record_that_say_different_things_are_conflicting_sources(told):
+    kept = {"withheld": "FOI s.43"}
+    for number, (said, forecast) in enumerate([(APRIL, JUNE), (JUNE, JUNE), (kept, JUNE)]):
+        project = f"PRJ-{number}"
+        told.fact(project, "project", JAN, "active", forecast_end=forecast, rating="green")
+        told.fact(f"RET-{number}", "return", JAN, "validated", project=project, as_of=JAN,
+                  forecast_end=said, rating="green")  # fmt: skip
+    assert measured(told.views, "conflicting-sources") == [Figure((), 1)]
+
+
+def test_earned_value_is_told_of_those_who_report_it(told):
+    told.fact("PRJ-1", "project", JAN, "active", planned_value=gbp(100), earned_value=gbp(80),
+              actual_cost=gbp(160))  # fmt: skip
+    told.fact("PRJ-2", "project", JAN, "active", earned_value=gbp(80),
+              actual_cost={"withheld": "FOI s.43"})  # fmt: skip
+    told.fact("PRJ-3", "project", JAN, "active", earned_value=gbp(0), planned_value=gbp(0))
+    assert measured(told.views, "schedule-performance") == [
+        Figure(("PRJ-1",), 0.8),
+        Figure(("PRJ-3",), None),
+    ]
+    assert measured(told.views, "cost-performance") == [Figure(("PRJ-1",), 0.5)]
+
+
+def test_the_balance_of_the_portfolio_is_by_perspective(told):
+    told.fact("OBJ-1", "objective", JAN, "active", perspective="customer")
+    told.fact("PRJ-1", "project", JAN, "active", objective="OBJ-1", baseline_cost=gbp(300))
+    told.fact("PRJ-2", "project", JAN, "active", baseline_cost=gbp(100))
+    told.fact("PRJ-3", "project", JAN, "active", objective="OBJ-1", baseline_cost=gbp(100),
+              forecast_cost={"withheld": "FOI s.43"})  # fmt: skip
+    assert measured(told.views, "portfolio-balance") == [
+        Figure(("customer",), 0.75),
+        Figure(("none said",), 0.25),
+    ]
+
+
+def test_seniors_are_held_against_the_mix_that_is_wanted(told):
+    told.fact("STD-1", "standard", JAN, "effective", kind="skill profile", seniors=50)
+    for person in ("ada", "bo", "cy", "di"):
+        told.fact(f"SKL-{person}", "skill-assessment", JAN, "assessed", person=person,
+                  role="planner", profile="STD-1",
+                  experience="senior" if person == "ada" else "junior")  # fmt: skip
+    assert measured(told.views, "seniors-lacking") == [Figure(("planner",), -0.25)]
 
 
 def test_nothing_to_count_is_missing_and_not_zero(told):
