@@ -27,11 +27,11 @@ CREATE TABLE $audit (
 )
 
 -- name: indexes
-CREATE INDEX $audit_by_recorded_at ON $audit (recorded_at);
-CREATE INDEX $audit_by_stream ON $audit (stream);
-CREATE INDEX $audit_by_name ON $audit (name);
-CREATE INDEX $audit_by_actor ON $audit (actor);
-CREATE INDEX $audit_by_occurred_at ON $audit (occurred_at)
+CREATE INDEX IF NOT EXISTS $audit_by_recorded_at ON $audit (recorded_at);
+CREATE INDEX IF NOT EXISTS $audit_by_stream ON $audit (stream);
+CREATE INDEX IF NOT EXISTS $audit_by_name ON $audit (name);
+CREATE INDEX IF NOT EXISTS $audit_by_actor ON $audit (actor);
+CREATE INDEX IF NOT EXISTS $audit_by_occurred_at ON $audit (occurred_at)
 
 -- name: insert
 INSERT INTO $audit (

@@ -16,8 +16,8 @@ CREATE TABLE $cases (
 )
 
 -- name: indexes
-CREATE INDEX $cases_by_workflow ON $cases (workflow, state);
-CREATE INDEX $cases_by_position ON $cases (position)
+CREATE INDEX IF NOT EXISTS $cases_by_workflow ON $cases (workflow, state);
+CREATE INDEX IF NOT EXISTS $cases_by_position ON $cases (position)
 
 -- name: put
 INSERT INTO $cases (

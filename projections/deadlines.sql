@@ -20,7 +20,7 @@ CREATE TABLE $deadlines (
 CREATE INDEX $deadlines_open ON $deadlines (at, case_key, of, share) WHERE settled_at IS NULL
 
 -- name: indexes
-CREATE INDEX $deadlines_of_workflow ON $deadlines (workflow, at) WHERE settled_at IS NULL
+CREATE INDEX IF NOT EXISTS $deadlines_of_workflow ON $deadlines (workflow, at) WHERE settled_at IS NULL
 
 -- name: insert
 INSERT INTO $deadlines

@@ -8,8 +8,8 @@ CREATE TABLE $link (
 )
 
 -- name: indexes
-CREATE INDEX $link_by_parent ON $link (parent);
-CREATE INDEX $link_by_child ON $link (child)
+CREATE INDEX IF NOT EXISTS $link_by_parent ON $link (parent);
+CREATE INDEX IF NOT EXISTS $link_by_child ON $link (child)
 
 -- name: insert
 INSERT INTO $link (position, parent, child, workflow, linked_at) VALUES (?, ?, ?, ?, ?)

@@ -38,7 +38,7 @@ CREATE TABLE ${table} (
 CREATE INDEX ${table}_by_key ON ${table} (_key)
 
 -- name: index
-CREATE UNIQUE INDEX ${table}_now ON ${table} (_key) WHERE _next_known IS NULL AND _known_to IS NULL
+CREATE UNIQUE INDEX IF NOT EXISTS ${table}_now ON ${table} (_key) WHERE _next_known IS NULL AND _known_to IS NULL
 
 -- name: moment_index
 CREATE INDEX IF NOT EXISTS ${table}_at

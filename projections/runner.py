@@ -110,8 +110,8 @@ class Runner:
         return self._views.checkpoint()
 
     def _build(self, shadow: Views, to: int, progress: Progress | None) -> None:
-        here = tuple(p for p in self._projections if p in _HEAVY)
-        there = tuple(p for p in self._projections if p not in _HEAVY)
+        here = tuple(p for p in self._projections if p not in _HEAVY)
+        there = tuple(p for p in self._projections if p in _HEAVY)
         scratch = shadow.tables.scratch()
         if not (self._open_log and scratch and here and there and to >= _WORTH_TWO):
             self._project(shadow, BUILD_BATCH, to, progress)

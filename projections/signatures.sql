@@ -12,7 +12,7 @@ CREATE TABLE $signature (
 CREATE INDEX $signature_standing ON $signature (key) WHERE to_position IS NULL
 
 -- name: indexes
-CREATE INDEX $signature_by_person ON $signature (person)
+CREATE INDEX IF NOT EXISTS $signature_by_person ON $signature (person)
 
 -- name: sign
 INSERT INTO $signature (from_position, key, signed_for, person, answer, from_at)

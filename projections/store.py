@@ -118,7 +118,8 @@ class Scratch(Protocol):
     def open(self) -> Tables: ...
 
     def pour(self, into: Tables, but: Collection[str]) -> None:
-        """Add its rows to the tables of the same names, ``but`` some."""
+        """Add its rows to the tables of the same names, ``but`` some. Tables and indexes that are
+        not there are made."""
 
     def remove(self) -> None: ...
 

@@ -40,7 +40,8 @@ class Projection(Protocol):
         """Make the tables."""
 
     def index(self) -> None:
-        """Make the indexes that only queries need: cheaper once the rows are there."""
+        """Make the indexes that only queries need, as far as they are not there: cheaper once the
+        rows are."""
 
     def apply(self, batch: Batch) -> None:
         """Take these events in; rows that the next event may change can wait for ``write``.
@@ -153,8 +154,8 @@ class Views:
 
         The tables are empty here; the checkpoint is that of these views already.
         """
-        self.index()
         scratch.pour(self.tables, but=("checkpoint", "projection"))
+        self.index()  # those that only this place knows to be wanted (``Tables.foresee``)
 
     def retry_parked(self, position: int, name: str, body: Body) -> str | None:
         """Try a parked event again: ``None`` if it went well, else the reason why not."""

@@ -14,12 +14,15 @@ from engine.errors import StoreFailed
 from engine.store.sqlite import SQLiteLog
 from engine.store.tail import Followed
 from projections import runner as runners
+from projections import sqlite
 from projections.audit import Audit
 from projections.opening import open_for_reading
+from projections.register_pages import page
 from projections.runner import Runner
 from projections.shipped import PROJECTIONS
 from projections.verify import verify
 from projections.views import Batch, ProjectionClass
+from tests.programs import wait_until
 from tests.views.conftest import History, contents
 
 Build = Callable[..., Runner]
@@ -86,7 +89,18 @@ def test_views_that_two_processes_built_go_on_with_the_log(log, build, tmp_path)
     assert verify(log, tmp_path / "views.db").sound
 
 
-def test_what_the_second_process_parks_is_parked(build):
+def test_an_index_that_somebody_asked_for_is_made_again(build, tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite, "_LARGE", 1)
+    runner = build()
+    assert "register_plan_by_order" not in shape_of(tmp_path)
+    with closing(open_for_reading(tmp_path / "views.db")) as tables:
+        page(tables, "plan", sort="order")
+    runner.rebuild()
+    assert "register_plan_by_order" in shape_of(tmp_path)
+
+
+def test_what_the_second_process_parks_is_parked(build, monkeypatch):
+    monkeypatch.setattr(runners, "_HEAVY", (Fastidious,))
     runner = build(tuple(Fastidious if p is Audit else p for p in PROJECTIONS))
     assert runner.status().parked == 1
     assert runner._views.parked() == [(302, "audit", "B-1", "ValueError: not to my taste")]
@@ -135,6 +149,26 @@ def test_a_build_leaves_alone_what_another_one_is_building(log, tmp_path):
         assert told == [log.head()]
     assert verify(log, tmp_path / "views.db").sound
     assert not list(tmp_path.glob("views.db-b*"))
+
+
+def test_what_a_build_has_written_goes_into_the_file_beside_it(log, tmp_path, monkeypatch):
+    """So that no commit has to wait for the disk."""
+    monkeypatch.setattr(sqlite, "_EVERY", 0.01)
+    views = tmp_path / "views.db"
+    told: list[int] = []
+
+    def meanwhile(reached: int, goal: int) -> None:
+        wait_until(lambda: b"CREATE TABLE b1_audit" in views.read_bytes(), seconds=60)
+        told.append(reached)
+
+    with closing(Runner(log, views)) as runner:
+        runner.rebuild(progress=meanwhile)
+    assert told == [log.head()]
+
+
+def shape_of(folder: Path) -> str:
+    with closing(open_for_reading(folder / "views.db")) as tables:
+        return str(shape(tables._connection))
 
 
 def shape(connection: sqlite3.Connection) -> set[tuple[str, str]]:
