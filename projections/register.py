@@ -26,6 +26,7 @@ _COLUMN_TYPES = {"number": "REAL", "money": "REAL"}
 _INDEXES = ("index", "state_now_index", "moment_index", "state_index")
 _SORTED_BY = ("choice", "ref", "person", "date", "number", "money")
 _CALLED_BY = ("title", "name")
+_OF_THE_CASE = ("_version", "_position", "_definition", "_withheld")
 _TOGETHER = 50
 """Rows are written so many at a time, or a multiple of it: what a statement takes (``Tables``)."""
 _MOST_INDEXES = 12
@@ -38,9 +39,10 @@ def table_of(workflow: str) -> str:
     return "register_" + workflow.replace("-", "_")
 
 
-def is_sorted_by(field: str, kind: str) -> bool:
-    """Whether people sort or filter by a field, so that it is worth an index."""
-    return kind in _SORTED_BY or field in _CALLED_BY
+def is_sorted_by(column: str, kind: str | None) -> bool:
+    """Whether people sort or filter by a column, so that it is worth an index; ``kind`` is the type
+    of a field."""
+    return kind in _SORTED_BY or column in _CALLED_BY or column in _OF_THE_CASE
 
 
 def index_of(table: str, field: str) -> str:

@@ -83,8 +83,20 @@ ORDER BY _valid_from
 -- name: holding
 SELECT {columns} FROM ${table} WHERE {conditions} ORDER BY {order} LIMIT :limit OFFSET :offset
 
+-- name: keys
+SELECT _key FROM ${table} WHERE {conditions} {order} LIMIT :most
+
+-- name: page
+SELECT {columns} FROM ${table}
+WHERE {holds} AND _key IN (
+    SELECT _key FROM ${table} WHERE {conditions} ORDER BY {order} LIMIT :limit OFFSET :offset)
+ORDER BY {order}
+
+-- name: sample
+SELECT {met} FROM (SELECT * FROM ${table} WHERE {moment} {order} LIMIT 500) AS some
+
 -- name: count
-SELECT count({counted}) FROM ${table} WHERE {conditions}
+SELECT count(*) FROM ${table} WHERE {conditions}
 
 -- name: all
 SELECT {columns} FROM ${table} WHERE _key = ? ORDER BY _known_from, _valid_from

@@ -7,9 +7,10 @@ which rows hold there (``projections.timeline``): no event is replayed.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Literal
 
 from engine.errors import BadInput
@@ -19,6 +20,7 @@ from projections.register import index_of, is_sorted_by, table_of
 from projections.store import Tables, quote, read_sql
 from projections.timeline import SYSTEM
 
+Row = tuple[Any, ...]
 Comparison = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "missing", "withheld", "present"]
 
 _SQL = read_sql("register.sql")
@@ -35,6 +37,9 @@ _AS_OF = (
 
 _MANY = 20
 """So many times the rows of a page are many: the first of them are soon met on any way."""
+
+COUNTED = 10_000
+"""Cases are counted up to so many, or to the end of the page if it comes later."""
 
 _JSON_TYPES = ("list", "document")
 _WITHHELD = "(_withheld IS NOT NULL AND _withheld LIKE {pattern} ESCAPE '\\')"
@@ -84,8 +89,11 @@ class CaseRow:
 
 @dataclass(frozen=True, slots=True)
 class Page:
+    """``total``: how many cases there are in all, or ``None`` for more than are counted: to count
+    them takes longer than to find the first."""
+
     rows: list[CaseRow]
-    total: int
+    total: int | None
 
 
 def fields(tables: Tables, workflow: str) -> list[Field]:
@@ -110,26 +118,30 @@ def page(
     limit: int = 100,
     offset: int = 0,
 ) -> Page:
-    """Cases of a workflow, and how many there are in all, read in one moment.
+    """Cases of a workflow, read in one moment.
 
     ``as_of`` and ``known_at`` are instants or dates (a date covers its whole day); without them it
     is what is known now, of all time. What is missing sorts last. Raises ``BadInput`` for a
     workflow or column that there is not.
     """
-    _ask_for_indexes(tables, workflow, [sort, *[item.column for item in where]])
+    table = table_of(workflow)
     with tables.snapshot():
         columns = fields(tables, workflow)
-        moment = _moment(tables, as_of, known_at)
-        conditions, given = _conditions(columns, where)
-        given |= moment.given
-        parts = {
-            "{columns}": ", ".join([*SYSTEM, *(quote(field.name) for field in columns)]),
-            "{table}": table_of(workflow),
-        }
-        find = _Finder(tables, parts, [moment.condition], conditions, given)
-        total = find.count()
         by = _column(columns, sort)
-        rows = find.rows(by, descending, limit, offset, total)
+        conditions = _conditions(columns, where)
+        kinds = {field.name: field.type for field in columns}
+        named = dict.fromkeys([by, *(condition.column for condition in conditions)])
+        wanted = [name for name in named if is_sorted_by(name, kinds.get(name))]
+        there = [name for name in wanted if tables.is_indexed(table, name)]
+        find = _Finder(tables, table, columns, _moment(tables, as_of, known_at), conditions)
+        most = max(COUNTED, offset + limit)
+        keys = find.keys(most + 1, there)
+        if len(keys) <= COUNTED and len(keys) < _MANY * limit:
+            rows = find.among(keys, by, descending, limit, offset)
+        else:
+            rows = find.along(by, descending, limit, offset)
+    tables.ask_for(table, [index_of(table, name) for name in wanted if name not in there])
+    total = len(keys) if len(keys) <= most else None
     return Page([_case_row(columns, row) for row in rows], total)
 
 
@@ -144,8 +156,8 @@ def one(
         columns = fields(tables, known["workflow"])
         moment = _moment(tables, as_of, known_at)
         sql = {
-            "{columns}": ", ".join([*SYSTEM, *(quote(field.name) for field in columns)]),
-            "{conditions}": f"_key = :key AND {moment.condition}",
+            "{columns}": _selected(columns),
+            "{conditions}": f"_key = :key AND {moment.sql}",
             "{order}": "_key",
             "{table}": table_of(known["workflow"]),
         }
@@ -154,11 +166,23 @@ def one(
     return _case_row(columns, rows[0]) if rows else None
 
 
-def _ask_for_indexes(tables: Tables, workflow: str, columns: Sequence[str]) -> None:
-    table = table_of(workflow)
-    for field in fields(tables, workflow):
-        if field.name in columns and is_sorted_by(field.name, field.type):
-            tables.ask_for(table, field.name, index_of(table, field.name))
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """``given``: its parameters. ``found``: whether an index of the column tells its rows."""
+
+    column: str
+    sql: str
+    given: dict[str, Any]
+    found: bool
+
+    @property
+    def apart(self) -> str:
+        """The condition where no index serves it."""
+        return _apart(self.sql)
+
+
+def _apart(sql: str) -> str:
+    return f"CASE WHEN {sql} THEN 1 END = 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,90 +192,141 @@ class _Finder:
     Of many rows the first few are found by walking along the index of the column they are sorted
     by, and of few by looking for them and sorting; which it is depends on how many there are. A
     database cannot know that beforehand, so a condition that it must not look for is put into
-    ``CASE``, which no index serves.
+    ``CASE``, which no index serves. What is looked for and sorted is keys: whole rows are read for
+    the page alone.
     """
 
     tables: Tables
-    parts: dict[str, str]
-    moment: list[str]
-    conditions: list[str]
-    given: dict[str, Any]
+    table: str
+    columns: list[Field]
+    moment: _Moment
+    conditions: list[_Condition]
 
-    def count(self, *more: str) -> int:
-        sql = self._filled("count", [*self.moment, *self.conditions, *more], "")
-        return int(self.tables.run(sql, self.given)[0][0])
+    def keys(self, most: int, indexed: Collection[str]) -> list[str]:
+        """The keys of the cases there are, up to so many.
 
-    def rows(
-        self, by: str, descending: bool, limit: int, offset: int, total: int
-    ) -> list[tuple[Any, ...]]:
-        """Those ``by`` a column, what is missing last, then by key."""
-        direction = "DESC" if descending else "ASC"
-        if by == '"_key"':
-            return self._run(self.conditions, f"_key {direction}", limit, offset)
-        last = f"CASE WHEN {by} IS NULL THEN _key END, _key {direction}"
-        if total < _MANY * (limit + offset):
-            order = f"{by} IS NULL, {by} {direction}, {last}"
-            return self._run(self.conditions, order, limit, offset)
-        walked = [f"CASE WHEN {condition} THEN 1 END = 1" for condition in self.conditions]
-        there, missing = f"{by} IS NOT NULL", f"{by} IS NULL"
-        rows = self._run([*walked, there], f"{by} {direction}, _key {direction}", limit, offset)
+        Of the conditions that an index serves, the one that fewest rows meet leads to them.
+        Without one they are met soonest from the day backwards: what changed long before it has
+        mostly changed again.
+        """
+        served = [c for c in self.conditions if c.found and c.column in indexed]
+        first = self._rarest(served) if served else None
+        told = [c.apart if first and c is not first else c.sql for c in self.conditions]
+        moment = _apart(self.moment.sql) if first else self.moment.sql
+        latest = "" if first else self.moment.latest
+        parts = {"{conditions}": " AND ".join([moment, *told]), "{order}": latest}
+        return [key for (key,) in self._run("keys", parts, {"most": most})]
+
+    def _rarest(self, conditions: list[_Condition]) -> _Condition:
+        """The one that fewest of some rows meet."""
+        if len(conditions) == 1:
+            return conditions[0]
+        met = ", ".join(f"count(CASE WHEN {c.sql} THEN 1 END)" for c in conditions)
+        parts = {"{met}": met, "{moment}": self.moment.sql, "{order}": self.moment.latest}
+        (counts,) = self._run("sample", parts)
+        return conditions[counts.index(min(counts))]
+
+    def among(
+        self, keys: list[str], by: str, descending: bool, limit: int, offset: int
+    ) -> list[Row]:
+        """Rows of these cases ``by`` a column, what is missing last, then by key."""
+        given = {f"k{number}": key for number, key in enumerate(keys)}
+        chosen = f"_key IN ({', '.join(f':{name}' for name in given) or 'NULL'})"
+        column, direction = quote(by), "DESC" if descending else "ASC"
+        last = f"CASE WHEN {column} IS NULL THEN _key END, _key {direction}"
+        order = f"{column} IS NULL, {column} {direction}, {last}"
+        return self._rows([_apart(self.moment.sql), chosen], order, limit, offset, given)
+
+    def along(self, by: str, descending: bool, limit: int, offset: int) -> list[Row]:
+        """As ``among``, of all that meet the conditions."""
+        column, direction = quote(by), "DESC" if descending else "ASC"
+        walked = [self.moment.sql, *(condition.apart for condition in self.conditions)]
+        if by == "_key":
+            return self._rows(walked, f"_key {direction}", limit, offset)
+        there, missing = [*walked, f"{column} IS NOT NULL"], [*walked, f"{column} IS NULL"]
+        rows = self._rows(there, f"{column} {direction}, _key {direction}", limit, offset)
         if len(rows) < limit:
-            before = self.count(there) if offset else 0
-            skipped = max(0, offset - before)
-            rows += self._run([*walked, missing], "_key", limit - len(rows), skipped)
+            skipped = max(0, offset - self._count(there)) if offset else 0
+            rows += self._rows(missing, "_key", limit - len(rows), skipped)
         return rows
 
-    def _run(
-        self, conditions: list[str], order: str, limit: int, offset: int
-    ) -> list[tuple[Any, ...]]:
-        sql = self._filled("holding", [*self.moment, *conditions], order)
-        return self.tables.run(sql, self.given | {"limit": limit, "offset": offset})
+    def _count(self, conditions: list[str]) -> int:
+        ((count,),) = self._run("count", {"{conditions}": " AND ".join(conditions)})
+        return int(count)
 
-    def _filled(self, statement: str, conditions: list[str], order: str) -> str:
-        # Counting keys, the present is read from its own, smaller indexes, which hold the key.
-        counted = "_key" if NOW in self.moment else "*"
-        told = {"{conditions}": " AND ".join(conditions), "{order}": order, "{counted}": counted}
-        return _filled(statement, self.parts | told)
+    def _rows(
+        self,
+        conditions: list[str],
+        order: str,
+        limit: int,
+        offset: int,
+        given: Mapping[str, Any] = MappingProxyType({}),
+    ) -> list[Row]:
+        parts = {
+            "{columns}": _selected(self.columns),
+            "{holds}": _apart(self.moment.sql),
+            "{conditions}": " AND ".join(conditions),
+            "{order}": order,
+        }
+        return self._run("page", parts, {"limit": limit, "offset": offset, **given})
+
+    def _run(
+        self,
+        statement: str,
+        parts: dict[str, str],
+        given: Mapping[str, Any] = MappingProxyType({}),
+    ) -> list[Row]:
+        everything = dict(given) | self.moment.given
+        for condition in self.conditions:
+            everything |= condition.given
+        sql = _filled(statement, parts | {"{table}": self.table})
+        return self.tables.run(sql, everything)
 
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    condition: str
+    """``latest``: the order in which rows are looked at, where it matters."""
+
+    sql: str
     given: dict[str, Any]
+    latest: str = "ORDER BY _valid_from DESC"
 
 
 def _moment(tables: Tables, as_of: str | None, known_at: str | None) -> _Moment:
     if as_of is None and known_at is None:
-        return _Moment(NOW, {})
+        return _Moment(NOW, {}, "")
     if known_at is None:
         return _Moment(_AS_OF, {"as_of": occurred_by(as_of)})
     known = known_position(tables, known_at)
     return _Moment(THEN, {"known": known, "as_of": occurred_by(as_of)})
 
 
-def _conditions(columns: list[Field], where: Sequence[Where]) -> tuple[list[str], dict[str, Any]]:
-    conditions: list[str] = []
-    given: dict[str, Any] = {}
-    for number, item in enumerate(where):
-        column = _column(columns, item.column)
-        withheld = _WITHHELD.replace("{pattern}", f":w{number}")
-        named = f'%"{_literal(item.column)}":%'
-        match item.comparison:
-            case "withheld":
-                conditions.append(withheld)
-                given[f"w{number}"] = named
-            case "missing":
-                conditions.append(f"{column} IS NULL AND NOT {withheld}")
-                given[f"w{number}"] = named
-            case "present":
-                conditions.append(f"{column} IS NOT NULL")
-            case "contains":
-                conditions.append(f"{column} LIKE :v{number} ESCAPE '\\'")
-                given[f"v{number}"] = f"%{_literal(str(item.value))}%"
-            case comparison:
-                conditions.append(f"{column} {comparison} :v{number}")
-                given[f"v{number}"] = item.value
-    return conditions, given
+def _conditions(columns: list[Field], where: Sequence[Where]) -> list[_Condition]:
+    return [_condition(columns, item, str(number)) for number, item in enumerate(where)]
+
+
+def _condition(columns: list[Field], item: Where, number: str) -> _Condition:
+    name = _column(columns, item.column)
+    column, value, pattern = quote(name), f"v{number}", f"w{number}"
+    withheld = _WITHHELD.replace("{pattern}", f":{pattern}")
+    named = {pattern: f'%"{_literal(name)}":%'}
+    match item.comparison:
+        case "withheld":
+            return _Condition("_withheld", f"_withheld > '' AND {withheld}", named, True)
+        case "missing":
+            return _Condition(name, f"{column} IS NULL AND NOT {withheld}", named, True)
+        case "present":
+            return _Condition(name, f"{column} IS NOT NULL", {}, False)
+        case "contains":
+            part = {value: f"%{_literal(str(item.value))}%"}
+            return _Condition(name, f"{column} LIKE :{value} ESCAPE '\\'", part, False)
+        case sign:
+            given = {value: item.value}
+            return _Condition(name, f"{column} {sign} :{value}", given, sign != "!=")
+
+
+def _selected(columns: list[Field]) -> str:
+    return ", ".join([*SYSTEM, *(quote(field.name) for field in columns)])
 
 
 def _literal(text: str) -> str:
@@ -260,10 +335,11 @@ def _literal(text: str) -> str:
 
 
 def _column(columns: list[Field], name: str) -> str:
+    """The name of the column itself: a field goes before what the case has by the same name."""
     own = [field.name for field in columns]
     for candidate in (name, f"_{name}"):
         if candidate in own or candidate in SYSTEM:
-            return quote(candidate)
+            return candidate
     known = ", ".join([*own, "key", "state", "version", "definition"])
     raise BadInput.one("", f"no column {name!r}", f"the columns are: {known}")
 

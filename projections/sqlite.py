@@ -5,10 +5,11 @@ A set that is being built lies in the same file, its tables and indexes under a 
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -213,30 +214,27 @@ class SQLiteTables:
         finally:
             self.run(f"PRAGMA cache_size = -{_CACHE}")
 
+    def is_indexed(self, table: str, column: str) -> bool:
+        sql = (
+            "SELECT 1 FROM pragma_index_list(?) AS made, pragma_index_info(made.name) AS part"
+            " WHERE NOT made.partial AND part.seqno < 2"
+            " GROUP BY made.name HAVING group_concat(part.name) = ?"
+        )
+        return bool(self.run(sql, [self.prefix + table, f"{column},_key"]))
+
     def foresee(self, table: str, column: str, index: str) -> None:
         """Nobody may ever ask for it, and it costs as much as the row does: so only a set that is
         built beside one that has it gets it, too."""
-        if self.prefix and self._is_indexed(table, column):
+        if self.prefix and self._under("").is_indexed(table, column):
             self.run(index)
 
-    def ask_for(self, table: str, column: str, index: str) -> None:
-        """Through a connection of its own: this one may read a snapshot, and may not write.
+    def ask_for(self, table: str, indexes: Sequence[str]) -> None:
+        """In a process of its own, where a register is large and may be written."""
+        size = f"SELECT coalesce(max(rowid), 0) FROM {quote(self.prefix + table)}"
+        if indexes and self.run(size)[0][0] >= _LARGE and os.access(self.path, os.W_OK):
+            from projections.asked import make_apart  # it takes a tenth of a command to import
 
-        While somebody else writes, or where nothing may be written, the reader goes without: the
-        next one asks again.
-        """
-        size = self.run(f"SELECT max(rowid) FROM {quote(self.prefix + table)}")[0][0] or 0
-        if size < _LARGE or self._is_indexed(self.prefix + table, column):
-            return
-        with suppress(StoreFailed), closing(_open(self.path, "rw", timeout=0)) as writer:
-            writer._under(self.prefix).run(index)
-
-    def _is_indexed(self, table: str, column: str) -> bool:
-        sql = (
-            "SELECT 1 FROM pragma_index_list(?) AS made, pragma_index_info(made.name) AS part"
-            " WHERE part.seqno = 0 AND part.name = ? LIMIT 1"
-        )
-        return bool(self.run(sql, [table, column]))
+            make_apart(self.path, [self._prefixed(index) for index in indexes])
 
     def scratch(self) -> Scratch:
         return Scratch(self._file("part"), self.prefix)
@@ -385,6 +383,13 @@ def set_aside(path: Path) -> Path | None:
     return aside
 
 
+def make_indexes(path: Path, indexes: Iterable[str]) -> None:
+    """Make what is not there of these. Raises ``StoreFailed``."""
+    with closing(_open(path, "rw")) as tables:
+        for index in indexes:
+            tables.run(index)
+
+
 def open_for_reading(path: Path) -> SQLiteTables:
     """The views at ``path``; writing through these is refused.
 
@@ -401,8 +406,8 @@ def open_for_reading(path: Path) -> SQLiteTables:
     return tables
 
 
-def _open(path: Path, mode: str, timeout: float = 10) -> SQLiteTables:
-    return SQLiteTables(_connect(path, mode, timeout), path)
+def _open(path: Path, mode: str) -> SQLiteTables:
+    return SQLiteTables(_connect(path, mode, timeout=10), path)
 
 
 def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:

@@ -97,13 +97,16 @@ class Tables(Protocol):
     def sorting(self) -> AbstractContextManager[None]:
         """Indexes of large tables are made in here, in memory that does not grow with them."""
 
+    def is_indexed(self, table: str, column: str) -> bool:
+        """Whether all rows of a register can be found by a column, and by key for each value."""
+
     def foresee(self, table: str, column: str, index: str) -> None:
         """Make an index that somebody may ask for, as in ``ask_for``; nothing where it is made when
         somebody does, and nobody has before."""
 
-    def ask_for(self, table: str, column: str, index: str) -> None:
-        """Make an index that begins with a column, where a reader would wait for long without it
-        and it can be made now. Who reads a snapshot sees it in the next."""
+    def ask_for(self, table: str, indexes: Sequence[str]) -> None:
+        """Have these indexes made for the next reader, who would wait for long without them; this
+        one waits for nothing."""
 
     def scratch(self) -> Scratch | None:
         """A place where another process may build some of these tables; ``None`` where the

@@ -17,7 +17,7 @@ from engine.errors import BadInput
 from projections import cases as all_cases
 from projections import register_pages
 from projections.definitions import definition, published, workflows
-from projections.register_pages import Where
+from projections.register_pages import COUNTED, Where
 
 _SYSTEM = ("key", "state", "version", "definition", "position")
 """The columns that a case has whatever its workflow."""
@@ -105,8 +105,10 @@ def _list_all(home: Home, state: str | None, limit: int, as_json: bool) -> None:
     _print_rest(len(rows), total)
 
 
-def _print_rest(shown: int, total: int) -> None:
-    if shown < total:
+def _print_rest(shown: int, total: int | None) -> None:
+    if total is None:
+        click.echo(f"{shown} of more than {COUNTED:,} cases; --limit shows more", err=True)
+    elif shown < total:
         click.echo(f"{shown} of {total:,} cases; --limit shows more", err=True)
 
 
