@@ -42,10 +42,10 @@ _SURROUNDINGS = {
     sqlite3.SQLITE_NOMEM: "out of memory",
     sqlite3.SQLITE_READONLY: "the file or its folder may not be written",
     sqlite3.SQLITE_IOERR: "the disk could not be read or written",
-    sqlite3.SQLITE_CORRUPT: f"the file is damaged; {_MEND}",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged; pmo rebuild sets it aside and builds it again",
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
-    sqlite3.SQLITE_NOTADB: f"it is not a database; {_MEND}",
+    sqlite3.SQLITE_NOTADB: "it is not a database; pmo rebuild sets it aside and builds it again",
 }
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
