@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from app.home import Home
 from app.places import SETTINGS
 from engine import ids, loading
 from engine.commands import PublishDefinition, Requester
 from engine.definition import Definition
-from engine.errors import BadInput, NotFound, Problem
+from engine.errors import BadInput, NotFound, Problem, StoreFailed
 from engine.service import Receipt, Service
 from engine.yaml_source import LARGEST_FILE
 from projections.definitions import published as all_published
@@ -180,7 +182,17 @@ def publish(service: Service, loaded: Loaded, actor: Requester, reason: str | No
 def in_force(home: Home) -> list[Definition]:
     """The newest published definition of every workflow."""
     bodies = {row["name"]: row["body"] for row in all_published(home.views)}
-    return [Definition.from_body(body) for body in bodies.values()]
+    return [*map(from_views, bodies.values())]
+
+
+def from_views(body: dict[str, Any]) -> Definition:
+    """A definition as the views have it. Raises ``StoreFailed`` where that is none."""
+    try:
+        return Definition.from_body(body)
+    except ValidationError:
+        raise StoreFailed(
+            "the views hold a definition that is none; pmo rebuild builds them anew"
+        ) from None
 
 
 def newest(service: Service, workflow: str) -> Definition | None:

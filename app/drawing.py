@@ -146,13 +146,15 @@ def draw(
 
 
 def clean(text: str) -> str:
-    """The text on one line, without what XML cannot hold."""
+    """The text on one line, without what XML cannot hold, and what steers a terminal or turns the
+    order of letters."""
     return " ".join(_legal(text).split())
 
 
 def _legal(text: str) -> str:
     # https://www.w3.org/TR/xml/#charsets; ElementTree writes other characters without a word.
-    return re.sub(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+    text = re.sub(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+    return re.sub(r"[\x7f-\x84\x86-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", "\ufffd", text)
 
 
 def wrap(text: str, width: int, most: int = 3) -> list[str]:

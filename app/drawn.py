@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from app.definitions import from_views
 from app.diagram import Move, mermaid, svg
 from app.home import Home
 from app.trail import trail
-from engine.definition import Definition
+from engine.errors import StoreFailed
 from engine.upcasts import Body
 from projections.cases import case
 from projections.definitions import definition
@@ -14,14 +15,15 @@ from projections.definitions import definition
 def draw(home: Home, name: str, as_svg: bool) -> str | None:
     """SVG, or Mermaid text, of a published workflow or a case; ``None`` where there is neither."""
     if rules := definition(home.views, name):
-        newest = Definition.from_body(rules["body"])
+        newest = from_views(rules["body"])
         return svg(newest) if as_svg else mermaid(newest)
     about = case(home.views, name)
     if about is None:
         return None
     rules = definition(home.views, about["workflow"], about["definition_version"])
-    assert rules is not None  # a case is pinned to what was published before it
-    pinned = Definition.from_body(rules["body"])
+    if rules is None:  # a case is pinned to what was published before it
+        raise StoreFailed(f"the views lack the definition of {name}; pmo rebuild builds them anew")
+    pinned = from_views(rules["body"])
     if not as_svg:
         return mermaid(pinned, about["state"])
     events = home.stream(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 from engine.errors import BadInput, NotFound, Problem
 from projections.relations import Relations
-from projections.store import Tables, Unfit
+from projections.store import Tables, Unfit, from_json
 from projections.view_definitions import Column, Metric, Question
 
 _WITHHELD = "withheld"
@@ -108,7 +107,7 @@ def _answer(
     lists, currencies = _kinds(question, relations)
 
     def shown(row: tuple[Any, ...]) -> tuple[Any, ...]:
-        kept_back = json.loads((all_grounds is not None and row[all_grounds]) or "{}")
+        kept_back = from_json((all_grounds is not None and row[all_grounds]) or "{}")
         return tuple(value(row, place, kept_back) for place in places)
 
     def value(row: tuple[Any, ...], place: int, kept_back: Mapping[str, str]) -> Any:
@@ -119,7 +118,7 @@ def _answer(
         if isinstance(said, float) and said.is_integer():
             return int(said)
         if name in lists and isinstance(said, str) and said[:1] in "[{":
-            return json.loads(said)
+            return from_json(said)
         return said
 
     columns = []

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from engine.upcasts import Body
 from projections.moments import known_position, occurred_by
-from projections.store import Tables, read_sql, to_json
+from projections.store import Tables, from_json, read_sql, to_json
 from projections.views import Batch
 
 _SQL = read_sql("audit.sql")
@@ -114,9 +113,9 @@ def trail(
     sql = sql.replace("{order}", "position DESC" if newest_first else "position")
     rows = tables.fetch(sql, given)
     for row in rows:
-        row["rules"] = json.loads(row["rules"] or "[]")
-        row["verdicts"] = json.loads(row["verdicts"] or "[]")
-        row["basis"] = json.loads(row["basis"] or "null")
+        row["rules"] = from_json(row["rules"] or "[]")
+        row["verdicts"] = from_json(row["verdicts"] or "[]")
+        row["basis"] = from_json(row["basis"] or "null")
         row["fields"] = (row["fields"] or "").split()
     return rows
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from projections.store import Tables, read_sql, to_json
+from projections.store import Tables, from_json, read_sql, to_json
 from projections.views import Batch
 
 PUBLISHED = "pmo.definition.published.v1"
@@ -70,4 +69,4 @@ def workflows(tables: Tables) -> list[str]:
 
 
 def _whole(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"body": json.loads(row["body"])}
+    return row | {"body": from_json(row["body"])}

@@ -6,7 +6,6 @@ which rows hold there (``projections.timeline``): no event is replayed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +16,7 @@ from engine.errors import BadInput
 from projections.cases import case
 from projections.moments import known_position, occurred_by
 from projections.register import index_of, is_sorted_by, table_of
-from projections.store import Tables, quote, read_sql
+from projections.store import Tables, from_json, quote, read_sql
 from projections.timeline import SYSTEM
 
 Row = tuple[Any, ...]
@@ -353,7 +352,7 @@ def _filled(statement: str, parts: dict[str, str]) -> str:
 
 def _case_row(columns: list[Field], row: tuple[Any, ...]) -> CaseRow:
     system = dict(zip(SYSTEM, row, strict=False))
-    withheld = json.loads(system["_withheld"] or "{}")
+    withheld = from_json(system["_withheld"] or "{}")
     data = {}
     for field, value in zip(columns, row[len(SYSTEM) :], strict=True):
         if field.name in withheld:
@@ -373,7 +372,7 @@ def _case_row(columns: list[Field], row: tuple[Any, ...]) -> CaseRow:
 
 def _value(field: Field, value: Any) -> Any:
     if field.type in _JSON_TYPES:
-        return json.loads(value)
+        return from_json(value)
     if isinstance(value, float):
         exact = str(int(value)) if value.is_integer() else f"{Decimal(repr(value)):f}"
         if field.type == "money":

@@ -7,7 +7,6 @@ are made only where the view names them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,7 +17,7 @@ from projections.moments import known_position, occurred_by
 from projections.register import table_of
 from projections.register_pages import NOW, THEN, Field
 from projections.select_text import Select
-from projections.store import Tables, quote, read_sql
+from projections.store import Tables, from_json, quote, read_sql
 
 _SQL = read_sql("relations.sql")
 _HISTORY, _CHANGES = "_history", "_changes"
@@ -95,7 +94,7 @@ class Relations:
         found: dict[str, _Workflow] = {}
         for name, version, body in self._tables.run(_SQL["columns_of_definitions"]):
             workflow = found.setdefault(_relation_of(name), _Workflow(name, {}))
-            workflow.bodies[version] = json.loads(body)
+            workflow.bodies[version] = from_json(body)
         return found
 
     @property

@@ -9,9 +9,22 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
+
+from engine.errors import StoreFailed
 
 to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 """JSON as it stands in columns: the same value is the same text."""
+
+
+def from_json(text: str) -> Any:
+    """What a column says. Raises ``StoreFailed`` where that is not what was written."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise StoreFailed(
+            "the views hold what cannot be read; pmo rebuild builds them anew"
+        ) from None
 
 
 class Unfit(Exception):

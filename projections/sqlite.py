@@ -9,7 +9,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -43,6 +43,8 @@ _EVERY = 0.25
 # Kibibytes of pages kept in memory, and while indexes are made.
 _CACHE, _SORTING = 24_576, 4_096
 
+_MEND = "pmo rebuild builds the views anew"
+
 # What the machine did to us, as opposed to what an event did: never a reason to park an event.
 _SURROUNDINGS = {
     sqlite3.SQLITE_BUSY: "another process holds the views; try again when it is done",
@@ -72,18 +74,22 @@ class SQLiteTables:
         self.prefix = prefix
         self._mark: sqlite3.Connection | None = None  # locked while this set is being built
         self._checkpoints: Meanwhile | None = None  # while this set is being built
+        self._reads = False
 
     def _under(self, prefix: str) -> SQLiteTables:
         return SQLiteTables(self._connection, self.path, prefix)
 
     def run(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
-        return self._execute(sql, parameters).fetchall()
+        try:
+            return self._connection.execute(self._prefixed(sql), parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
 
     def run_many(self, sql: str, rows: Iterable[Parameters]) -> None:
         try:
             self._connection.executemany(self._prefixed(sql), rows)
         except sqlite3.Error as error:
-            raise _explained(error, self.path) from error
+            raise self._failure(error) from error
 
     def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Many rows a statement: a statement for each row costs half as much again.
@@ -96,7 +102,7 @@ class SQLiteTables:
             one = sql.replace("INSERT", "INSERT OR FAIL", 1)
             several = one + f", {sql[sql.rindex('(') :]}" * (_ROWS - 1)
             for start in range(0, whole, _ROWS):
-                self._execute(several, [*chain.from_iterable(rows[start : start + _ROWS])])
+                self.run(several, [*chain.from_iterable(rows[start : start + _ROWS])])
         if whole < len(rows):
             self.run_many(sql, rows[whole:])
 
@@ -105,9 +111,12 @@ class SQLiteTables:
             self.run(statement)
 
     def fetch(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
-        cursor = self._execute(sql, parameters)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+        try:
+            cursor = self._connection.execute(self._prefixed(sql), parameters)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
 
     def located(self, sql: str) -> str:
         return self._prefixed(sql)
@@ -119,10 +128,17 @@ class SQLiteTables:
             cursor = self._connection.execute(sql, parameters)
             return [column[0] for column in cursor.description], cursor.fetchmany(most)
         except sqlite3.Error as error:
+            if "no such table: main." in str(error):  # one of ours: a view names relations
+                raise self._failure(error) from error
             raise _explained(error, self.path) from error
 
     def each(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
-        yield from self._execute(sql, parameters)
+        try:
+            rows = self._connection.execute(self._prefixed(sql), parameters)
+            # Not from the cursor: who stops early closes it, and may have closed its database.
+            yield from (row for row in rows)
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -282,11 +298,12 @@ class SQLiteTables:
     def _prefixed(self, sql: str) -> str:
         return sql.replace("$", self.prefix)
 
-    def _execute(self, sql: str, parameters: Parameters) -> sqlite3.Cursor:
-        try:
-            return self._connection.execute(self._prefixed(sql), parameters)
-        except sqlite3.Error as error:
-            raise _explained(error, self.path) from error
+    def _failure(self, error: sqlite3.Error) -> Exception:
+        """In words. A reader asks for what is there: else the file is not what was built."""
+        failure = _explained(error, self.path)
+        if self._reads and isinstance(failure, Unfit):
+            return StoreFailed(f"{self.path}: it is not what was built; {_MEND} ({error})")
+        return failure
 
 
 _SHADOW = re.compile(r"b(\d+)_")
@@ -338,9 +355,8 @@ def open_for_writing(path: Path) -> SQLiteTables:
     projected again. Raises ``StoreFailed``.
     """
     tables = _open(path, "rwc")
-    form = tables.run("PRAGMA user_version")[0][0]
-    if form not in (0, _FORM):
-        raise StoreFailed(f"{path}: views of form {form}; delete the file, and it is built again")
+    if (form := _form(tables)) not in (0, _FORM):
+        raise _of_another_form(path, form)
     tables.run("PRAGMA journal_mode = WAL")
     tables.run("PRAGMA synchronous = NORMAL")
     tables.run(f"PRAGMA cache_size = -{_CACHE}")
@@ -358,21 +374,13 @@ def _checkpoint(path: Path) -> None:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Where the views at ``path`` were moved to, because no database can be read there; ``None``
-    where one can, or there is none.
+    """Where what is at ``path`` was moved to, because no views can be read there; ``None`` where
+    they can, or there are none.
 
     Raises ``StoreFailed``.
     """
-    if not path.exists():
+    if not path.exists() or (path.is_file() and _is_sound(path)):
         return None
-    try:
-        with closing(_connect(path, "rw", timeout=10)) as connection:
-            ((sound,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
-        if sound == "ok":
-            return None
-    except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
-            raise _explained(error, path) from error
     aside = path.with_name(f"{path.name}.damaged")
     try:
         path.replace(aside)
@@ -390,6 +398,18 @@ def make_indexes(path: Path, indexes: Iterable[str]) -> None:
             tables.run(index)
 
 
+def _is_sound(path: Path) -> bool:
+    try:
+        with closing(_connect(path, "rw", timeout=10)) as connection:
+            ((sound,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+            ((form,),) = connection.execute("PRAGMA user_version").fetchall()
+        return (sound, form) == ("ok", _FORM)
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
+            raise _explained(error, path) from error
+        return False
+
+
 def open_for_reading(path: Path) -> SQLiteTables:
     """The views at ``path``; writing through these is refused.
 
@@ -397,17 +417,28 @@ def open_for_reading(path: Path) -> SQLiteTables:
     """
     if not path.exists():
         raise StoreFailed(f"{path}: no views yet; build them from the log (pmo rebuild)")
+    if path.is_dir():
+        raise StoreFailed(f"{path}: it is a folder; {_MEND}")
     tables = _open(path, "rw")
-    form = tables.run("PRAGMA user_version")[0][0]
-    if form != _FORM:
-        raise StoreFailed(f"{path}: views of form {form}; delete the file, and it is built again")
+    if (form := _form(tables)) != _FORM:
+        raise _of_another_form(path, form)
     tables.run("PRAGMA query_only = ON")
     tables.provide_functions()
+    tables._reads = True
     return tables
 
 
-def _open(path: Path, mode: str) -> SQLiteTables:
-    return SQLiteTables(_connect(path, mode, timeout=10), path)
+def _form(tables: SQLiteTables) -> int:
+    return int(tables.run("PRAGMA user_version")[0][0])
+
+
+def _of_another_form(path: Path, form: int) -> StoreFailed:
+    what = f"its views are of form {form}, which is not known here" if form else "it holds no views"
+    return StoreFailed(f"{path}: {what}; {_MEND}")
+
+
+def _open(path: Path, mode: str, timeout: float = 10) -> SQLiteTables:
+    return SQLiteTables(_connect(path, mode, timeout), path)
 
 
 def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
@@ -425,6 +456,8 @@ def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
 
 def _explained(error: sqlite3.Error, path: Path) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if "Could not decode to UTF-8" in str(error):  # which has no code
+        code = sqlite3.SQLITE_CORRUPT
     if code in _SURROUNDINGS:
         return StoreFailed(f"{path}: {_SURROUNDINGS[code]} ({error})")
     return Unfit(f"{error}")

@@ -13,13 +13,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from projections.sql import Unfit, quote, read_sql, sql_beside, to_json
+from projections.sql import Unfit, from_json, quote, read_sql, sql_beside, to_json
 
 __all__ = [
     "Place",
     "Scratch",
     "Tables",
     "Unfit",
+    "from_json",
     "quote",
     "read_sql",
     "sql_beside",

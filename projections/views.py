@@ -14,7 +14,7 @@ from typing import Protocol
 from engine.errors import StoreFailed
 from engine.store.tail import Followed, tail
 from engine.upcasts import Body
-from projections.store import Scratch, Tables, read_sql
+from projections.store import Scratch, Tables, Unfit, read_sql
 
 Batch = list[tuple[int, Body]]
 """Events in order: position, and body as plain JSON (``engine.store.log.Log.bodies``)."""
@@ -220,8 +220,14 @@ class Views:
 
 
 def reached(tables: Tables) -> int:
-    """The position up to which the views have come: with it, a reader knows what it may miss."""
-    match tables.run(_SQL["checkpoint"]):
-        case [[int(position)]]:
-            return position
-    raise StoreFailed("the views do not say how far they have come; pmo rebuild makes them anew")
+    """The position up to which the views have come: with it, a reader knows what it may miss.
+
+    Raises ``StoreFailed`` where they do not say it.
+    """
+    try:
+        ((position,),) = tables.run(_SQL["checkpoint"])
+        return int(position)
+    except (Unfit, ValueError):
+        raise StoreFailed(
+            "the views do not say how far they have come; pmo rebuild builds them anew"
+        ) from None

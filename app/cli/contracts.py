@@ -11,7 +11,8 @@ import click
 
 from app.cli import options
 from app.cli.failures import CheckFailed
-from app.cli.tables import MISSING, dim, print_json, print_rows
+from app.cli.tables import MISSING, print_json, print_rows
+from app.cli.terminal import dim, echo, echo_json
 from app.home import Home
 from app.places import Address, is_database, read_address
 from engine.errors import BadInput
@@ -132,25 +133,25 @@ def diff_command(places: tuple[Address, ...], home: Address, as_json: bool) -> N
     else:
         _tell(compared, added, gone)
         for problem in (problem for one in compared for problem in one.problems):
-            click.echo(f"error: {problem}", err=True)
+            echo(f"error: {problem}", err=True)
     if any(one.problems for one in compared):
         raise CheckFailed
 
 
 def _tell(compared: list[Compared], added: list[str], gone: list[str]) -> None:
     for one in compared:
-        click.echo(f"{one.new.workflow} {one.old.version} -> {one.new.version}")
+        echo(f"{one.new.workflow} {one.old.version} -> {one.new.version}")
         for change in one.changes:
             mark = "breaks" if change.breaking else "adds  "
-            click.echo(f"  {mark}  {change}{dim(f'  ({change.reason})') if change.reason else ''}")
+            echo(f"  {mark}  {change}{dim(f'  ({change.reason})') if change.reason else ''}")
         if not one.changes:
-            click.echo("  nothing that a subscriber can see")
+            echo("  nothing that a subscriber can see")
     for workflow in added:
-        click.echo(f"{workflow}: a new workflow, which breaks nobody")
+        echo(f"{workflow}: a new workflow, which breaks nobody")
     for workflow in gone:
-        click.echo(f"{workflow}: not there any more; what is published stays")
+        echo(f"{workflow}: not there any more; what is published stays")
     if not (compared or added or gone):
-        click.echo("nothing has changed")
+        echo("nothing has changed")
 
 
 def _as_data(one: Compared) -> dict[str, Any]:
@@ -166,10 +167,10 @@ def _as_data(one: Compared) -> dict[str, Any]:
 def _write(document: dict[str, Any], output: Path | None) -> None:
     text = json.dumps(document, ensure_ascii=False, indent=2)
     if output is None:
-        click.echo(text)
+        echo_json(text)
         return
     try:
         output.write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
         raise BadInput.one(str(output), f"cannot be written: {error.strerror}") from None
-    click.echo(f"{output} is written", err=True)
+    echo(f"{output} is written", err=True)

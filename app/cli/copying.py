@@ -9,6 +9,7 @@ import click
 from app.cli import options
 from app.cli.progress import bar
 from app.cli.tables import print_json
+from app.cli.terminal import echo
 from app.places import Address, read_address
 
 
@@ -46,11 +47,11 @@ def copy_command(source: Address, target: Address, as_json: bool) -> None:
     if as_json:
         print_json(asdict(copied))
         return
-    click.echo(f"{copied.target}: {copied.events:,} events, and the chain of their hashes is whole")
+    echo(f"{copied.target}: {copied.events:,} events, and the chain of their hashes is whole")
     if copied.events:
-        click.echo(f"{copied.events}:{copied.chain}")
+        echo(f"{copied.events}:{copied.chain}")
     if copied.later:
-        click.echo(
+        echo(
             f"{copied.source} was given {copied.later:,} events meanwhile, which the copy lacks:"
             " stop who writes there, and copy it into another empty home",
             err=True,

@@ -12,7 +12,8 @@ import click
 from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.keys import neither
-from app.cli.tables import bold, dim, print_json, print_rows, show_moment
+from app.cli.tables import print_json, print_rows, show_moment
+from app.cli.terminal import bold, dim, echo
 from app.home import Home
 from app.places import Address, place_of, read_address
 from engine.errors import BadInput
@@ -76,9 +77,9 @@ def check_command(
         print_json(report.as_data())
     else:
         for line in report.lines():
-            click.echo(line)
+            echo(line)
         for problem in report.problems:
-            click.echo(f"error: {problem}", err=True)
+            echo(f"error: {problem}", err=True)
     if not report.sound:
         raise CheckFailed
 
@@ -109,9 +110,9 @@ def publish_command(
         opened.catch_up()
         lacking = sorted({key for one in loaded for key in _calendars(one.definition, opened)})
     for problem in broken:
-        click.echo(f"warning: {problem}", err=True)
+        echo(f"warning: {problem}", err=True)
     for key in lacking:
-        click.echo(
+        echo(
             f"hint: there is no calendar {key} yet; no case can start before there is"
             " (pmo holidays --help shows how)",
             err=True,
@@ -133,7 +134,7 @@ def publish_command(
     for outcome in outcomes:
         named = f"{outcome.definition.workflow} version {outcome.definition.version}"
         told = "is published" if outcome.new else "was published already"
-        click.echo(f"{bold(named)} {told}  {dim(f'(position {outcome.receipt.position})')}")
+        echo(f"{bold(named)} {told}  {dim(f'(position {outcome.receipt.position})')}")
 
 
 def _calendars(definition: Definition, home: Home) -> Iterator[str]:
@@ -195,7 +196,7 @@ def diagram_command(name: str, form: str, output: Path | None, home: Address) ->
         click.echo(picture, nl=not picture.endswith("\n"))
         return
     _write(output, picture)
-    click.echo(f"{output} is written", err=True)
+    echo(f"{output} is written", err=True)
 
 
 def _write(file: Path, text: str) -> None:

@@ -15,7 +15,8 @@ from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.history import print_entry
 from app.cli.progress import bar
-from app.cli.tables import bold, clean, dim, print_aligned, show_value
+from app.cli.tables import print_aligned, show_value
+from app.cli.terminal import bold, clean, dim, echo
 from app.places import Address, read_address
 from engine.errors import BadInput
 
@@ -63,9 +64,9 @@ def demo_command(home: Address, picture: Path | None) -> None:
             _draw(opened, picture)
         return
     with opened:
-        click.echo(bold("The UK Government Major Projects Portfolio, as reported 2014 to 2021"))
+        echo(bold("The UK Government Major Projects Portfolio, as reported 2014 to 2021"))
         told = f"{recorded:,} events recorded" if recorded else "nothing new, it was all there"
-        click.echo(
+        echo(
             f"{told} in {opened}. A re-enactment: each report is\n"
             "recorded as if on the day it was published.\n"
             + dim("Contains public sector information licensed under the OGL v3.0.")
@@ -74,7 +75,7 @@ def demo_command(home: Address, picture: Path | None) -> None:
         _print_rebaselined(opened)
         _print_trail(opened)
         _print_before(opened)
-        click.echo()
+        echo()
         print_year(tell(opened, demo.ENDS_ON))
         sound = _print_verification(opened)
         _print_next(opened)
@@ -91,7 +92,7 @@ def _draw(home: Home, file: Path) -> None:
         file.write_text(drawn, encoding="utf-8")
     except OSError as error:
         raise BadInput.one(str(file), f"cannot be written: {error.strerror}") from None
-    click.echo(f"the year is in {file}")
+    echo(f"the year is in {file}")
 
 
 def _print_now(home: Home) -> None:
@@ -100,10 +101,10 @@ def _print_now(home: Home) -> None:
     projects = present(home.views)
     _head(f"The portfolio now: {len(projects)} projects")
     _print_shares("rating", by_rating(projects))
-    click.echo()
+    echo()
     departments = by_department(projects)
     _print_shares("department", departments[:8])
-    click.echo(dim(f"and {len(departments) - 8} departments more"))
+    echo(dim(f"and {len(departments) - 8} departments more"))
 
 
 def _print_shares(what: str, shares: Iterable[Share]) -> None:
@@ -165,7 +166,7 @@ def _print_before(home: Home) -> None:
     now = find_project(home.views, PROJECT)
     then = one(home.views, now.key, known_at=_BEFORE) if now else None
     if now and then:
-        click.echo()
+        echo()
         fields = ("end", "whole_life_cost", "rating")
         print_aligned(
             [PROJECT, "as known then", "as known now"],
@@ -180,7 +181,7 @@ def _print_verification(home: Home) -> bool:
     with bar("comparing") as progress:
         verified = verify_home(home, progress)
     for line in verified.lines():
-        click.echo(line)
+        echo(clean(line))
     return verified.sound
 
 
@@ -190,9 +191,9 @@ def _print_next(home: Home) -> None:
     project = find_project(home.views, PROJECT)
     key = project.key if project else "GMPP-0001"
     _head("Try next")
-    click.echo(f"  export PMO_HOME={home}")
+    echo(f"  export PMO_HOME={home}")
     if which("pmo") is None:  # as after `make run`, which has it in .venv/bin
-        click.echo(f'  export PATH="{Path(sys.argv[0]).parent}:$PATH"')
+        echo(f'  export PATH="{Path(sys.argv[0]).parent}:$PATH"')
     for command in (
         f"pmo history {key}",
         f"pmo show {key} --known-at {_BEFORE}",
@@ -206,11 +207,11 @@ def _print_next(home: Home) -> None:
         "pmo metrics V1 --as-of 2022-12-31",
         "pmo demo --picture year.svg",
     ):
-        click.echo(f"  {command}")
+        echo(f"  {command}")
 
 
 def _head(title: str) -> None:
-    click.echo(f"\n{bold(title)}")
+    echo(f"\n{bold(title)}")
 
 
 def _billions(pounds: Decimal) -> str:

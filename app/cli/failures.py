@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any
 
 import click
 
+from app.cli.terminal import clean, echo, echo_json
 from app.places import LEDGER, is_database
 from engine.errors import BadInput, Contended, Faulty, PmoError, Problem, Refused, StoreFailed
 
@@ -89,13 +89,14 @@ def _code_of(error: PmoError) -> int:
 
 def _tell_known(error: PmoError, as_json: bool) -> None:
     if as_json:
-        _say(json.dumps(_described(error), ensure_ascii=False))
+        with suppress(BrokenPipeError):
+            echo_json(json.dumps(_described(error), ensure_ascii=False), err=True)
         return
     match error:
         case Refused():
             _say(f"refused: {error.what}")
             for reason in error.reasons:
-                _say(f"  - {reason}")
+                _say(f"  - {clean(reason)}")
         case BadInput():
             for problem in error.problems:
                 _say(f"error: {_spell(problem)}")
@@ -169,4 +170,4 @@ def _stop_writing() -> None:
 
 def _say(line: str) -> None:
     with suppress(BrokenPipeError):
-        print(line, file=sys.stderr)
+        echo(line, err=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from app.cli import options
-from app.cli.tables import bold, dim, show_moment
+from app.cli.tables import show_moment
+from app.cli.terminal import bold, clean, dim, echo, echo_json
 from app.home import Home
 from app.places import Address
 from engine.upcasts import Body
@@ -28,25 +29,25 @@ def log_command(after: int, limit: int | None, follow: bool, home: Address, as_j
         last = None if follow else opened.log.head()
         if limit is not None:
             last = after + limit if last is None else min(last, after + limit)
-        show = _as_json if as_json else _as_text
+        show = _print_json if as_json else _print_text
         try:
             for batch in tail(opened.log, after, until=last):
                 for position, body in batch:
-                    click.echo(show(position, body))
+                    show(position, body)
         except KeyboardInterrupt:
             if not follow:
                 raise
 
 
-def _as_json(position: int, body: Body) -> str:
+def _print_json(position: int, body: Body) -> None:
     from engine import canonical
 
     # The position is no part of the event: it is known only once the event stands in the log.
-    return f'{{"position":{position},{canonical.encode(body).decode()[1:]}'
+    echo_json(f'{{"position":{position},{canonical.encode(body).decode()[1:]}')
 
 
-def _as_text(position: int, body: Body) -> str:
+def _print_text(position: int, body: Body) -> None:
     who, role, state = body["actor"]["id"], body.get("role"), body.get("state")
     told = f"{body['name']} → {state}" if state else body["name"]
     when = dim(f"{position:>6}  {show_moment(body['recorded_at'])}")
-    return f"{when}  {bold(body['stream'])}  {told}  {who}{f' as {role}' if role else ''}"
+    echo(f"{when}  {bold(body['stream'])}  {told}  {clean(who)}{f' as {role}' if role else ''}")

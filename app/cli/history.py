@@ -9,16 +9,8 @@ import click
 
 from app.cli import options
 from app.cli.keys import no_case, nothing_yet
-from app.cli.tables import (
-    MISSING,
-    bold,
-    clean,
-    dim,
-    print_json,
-    show_moment,
-    show_paper,
-    show_value,
-)
+from app.cli.tables import MISSING, print_json, show_moment, show_paper, show_value
+from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
 from app.places import Address
 from app.trail import Entry, select, trail
@@ -52,27 +44,27 @@ def print_entry(entry: Entry) -> None:
     """One event of a trail, on a few lines."""
     moved = entry.state if entry.state != entry.state_before else None
     arrow = f"  {entry.state_before or MISSING} → {moved}" if moved else ""
-    click.echo(f"{show_moment(entry.occurred_at)}  {bold(entry.name)}{arrow}")
+    echo(f"{show_moment(entry.occurred_at)}  {bold(entry.name)}{arrow}")
     who = entry.actor + (f" as {entry.role}" if entry.role else "")
     who += f" for {entry.on_behalf_of}" if entry.on_behalf_of else ""
     who += f" ({entry.actor_kind})" if entry.actor_kind != "human" else ""
     said = [f"{entry.position}", f"recorded {show_moment(entry.recorded_at)}", who, entry.source]
-    click.echo(dim(f"    {'  '.join(filter(None, said))}"))
+    echo(dim(f"    {clean('  '.join(filter(None, said)))}"))
     for change in entry.changes:
         late = "  (late: what was so after it stays)" if change.late else ""
         before, after = show_value(change.before), show_value(change.after)
-        click.echo(f"    {change.field}: {before} → {after}{late}")
+        echo(f"    {change.field}: {before} → {after}{late}")
     for paper in entry.evidence:
-        click.echo(f"    evidence: {show_paper(paper)}")
+        echo(f"    evidence: {show_paper(paper)}")
     for line in _governance(entry):
-        click.echo(f"    {clean(line)}")
+        echo(f"    {clean(line)}")
     for reason in entry.refused:
-        click.echo(f"    refused: {clean(reason)}")
+        echo(f"    refused: {clean(reason)}")
     if entry.reason:
-        click.echo(f"    because: {clean(entry.reason)}")
+        echo(f"    because: {clean(entry.reason)}")
     if entry.conformance and entry.conformance["verdict"] != "conforms":
         verdict = entry.conformance["verdict"].replace("_", " ")
-        click.echo(f"    {verdict}: {'; '.join(entry.conformance['rules'])}")
+        echo(f"    {verdict}: {clean('; '.join(entry.conformance['rules']))}")
 
 
 def _governance(entry: Entry) -> Iterator[str]:

@@ -9,7 +9,8 @@ import click
 from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.progress import bar
-from app.cli.tables import MISSING, bold, print_json, print_pairs, print_rows, show_moment
+from app.cli.tables import MISSING, print_json, print_pairs, print_rows, show_moment
+from app.cli.terminal import bold, clean, echo
 from app.cli.work import tell_waiting
 from app.home import Home
 from app.places import Address
@@ -42,13 +43,11 @@ def init_command(bare: bool, actor: str | None, home: Address, as_json: bool) ->
     if as_json:
         print_json({"home": str(opened), "new": new, "published": published})
         return
-    click.echo(
-        f"{opened}: {'a new home' if new else 'is a home already, nothing in it is changed'}"
-    )
+    echo(f"{opened}: {'a new home' if new else 'is a home already, nothing in it is changed'}")
     for workflow, version in published.items():
-        click.echo(f"  {workflow} version {version} is published")
+        echo(f"  {workflow} version {version} is published")
     if published:
-        click.echo("next: pmo start decision title=... --as NAME:requester")
+        echo("next: pmo start decision title=... --as NAME:requester")
 
 
 @click.command("status")
@@ -63,7 +62,7 @@ def status_command(home: Address, as_json: bool) -> None:
     if as_json:
         print_json(asdict(state))
         return
-    click.echo(bold(str(opened)))
+    echo(bold(str(opened)))
     print_pairs(
         {
             "log": f"{state.head:,} events, the last recorded {show_moment(state.last_recorded_at)}"
@@ -78,10 +77,10 @@ def status_command(home: Address, as_json: bool) -> None:
         }
     )
     for position, projection, stream, reason in state.parked:
-        click.echo(f"    position {position}, {stream}, in {projection}: {reason}")
+        echo(f"    position {position}, {stream}, in {projection}: {clean(reason)}")
     tell_waiting(state.refused)
     if state.consumers:
-        click.echo()
+        echo()
         print_rows(
             ["consumer", "behind", "incidents", "at work in"],
             [
@@ -91,9 +90,9 @@ def status_command(home: Address, as_json: bool) -> None:
             right=["behind", "incidents"],
         )
     if any(consumer.incidents for consumer in state.consumers):
-        click.echo("pmo incidents tells what could not be done, and why")
+        echo("pmo incidents tells what could not be done, and why")
     if state.definitions:
-        click.echo()
+        echo()
         print_rows(
             ["workflow", "version", "title", "published"],
             [
@@ -103,7 +102,7 @@ def status_command(home: Address, as_json: bool) -> None:
             right=["version"],
         )
     if state.cases:
-        click.echo()
+        echo()
         print_rows(
             ["workflow", "state", "cases"],
             [[c["workflow"], c["state"], f"{c['cases']:,}"] for c in state.cases],
@@ -128,7 +127,7 @@ def rebuild_command(parked: bool, home: Address, as_json: bool) -> None:
             words = f"{mended} parked events are mended, {left} still wait"
         else:
             if aside := opened.set_aside_views():
-                click.echo(f"the views were damaged: that file is {aside} now", err=True)
+                echo(f"the views were damaged: that file is {aside} now", err=True)
             with bar("rebuilding") as progress:
                 reached = opened.runner.rebuild(progress=progress)
             told = {"position": reached}
@@ -136,7 +135,7 @@ def rebuild_command(parked: bool, home: Address, as_json: bool) -> None:
     if as_json:
         print_json(told)
     else:
-        click.echo(words)
+        echo(words)
 
 
 @click.command("verify")
@@ -162,6 +161,6 @@ def verify_command(expect: str | None, home: Address, as_json: bool) -> None:
         print_json(asdict(verified))
     else:
         for line in verified.lines():
-            click.echo(line)
+            echo(clean(line))
     if not verified.sound:
         raise CheckFailed

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli import options
-from app.cli.tables import clean, print_json, print_rows
+from app.cli.tables import print_json, print_rows
+from app.cli.terminal import clean, echo
 from app.home import Home
 from app.places import Address
 
@@ -76,7 +77,7 @@ def import_command(
 
 def _print_events(result: ImportResult, title: str) -> None:
     if not result.events:
-        click.echo("nothing new: all of it is recorded already")
+        echo("nothing new: all of it is recorded already")
         return
     counts = result.events.most_common()
     print_rows([title, "events"], [[n, f"{c:,}"] for n, c in counts], right=["events"])
@@ -85,22 +86,22 @@ def _print_events(result: ImportResult, title: str) -> None:
 def _print_begun(begun: Mapping[str, str]) -> None:
     told = list(begun.items())
     if told:
-        click.echo()
+        echo()
         print_rows(["would begin", "called"], [[k, clean(name)] for k, name in told[:_MOST_CASES]])
     if len(told) > _MOST_CASES:
-        click.echo(f"and {len(told) - _MOST_CASES} cases more; --json lists all", err=True)
+        echo(f"and {len(told) - _MOST_CASES} cases more; --json lists all", err=True)
 
 
 def _print_findings(findings: Iterable[Problem]) -> None:
     told = list(findings)
     for finding in told[:_MOST_FINDINGS]:
-        click.echo(f"finding: {finding}", err=True)
+        echo(f"finding: {finding}", err=True)
     if len(told) > _MOST_FINDINGS:
-        click.echo(f"and {len(told) - _MOST_FINDINGS} findings more; --json lists all", err=True)
+        echo(f"and {len(told) - _MOST_FINDINGS} findings more; --json lists all", err=True)
 
 
 def _tell(report: Report, differing: int) -> None:
     day = report.rule.as_of
-    click.echo(
+    echo(
         f"{report.name} (as of {day}): {len(report.rows)} projects, {differing} with news", err=True
     )

@@ -10,7 +10,8 @@ import click
 
 from app.cli import options
 from app.cli.failures import CheckFailed
-from app.cli.tables import bold, clean, dim, print_json, show_moment
+from app.cli.tables import print_json, show_moment
+from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
 from app.places import Address
 
@@ -70,7 +71,7 @@ def incidents_command(
     if as_json:
         print_json(told)
     else:
-        click.echo(words if not left else f"{words}: pmo incidents says why")
+        echo(words if not left else f"{words}: pmo incidents says why")
     if left:
         raise CheckFailed
 
@@ -92,18 +93,18 @@ def _list(incidents: list[Incident], as_json: bool) -> None:
         print_json([{**asdict(one), "age": _age(one.parked_at, now)} for one in incidents])
         return
     if not incidents:
-        click.echo("there are no incidents")
+        echo("there are no incidents")
     for one in incidents:
-        click.echo(f"{bold(f'{one.number}')}  {one.consumer}: {one.what or 'all of it'}")
-        click.echo(
+        echo(f"{bold(f'{one.number}')}  {one.consumer}: {clean(one.what or 'all of it')}")
+        echo(
             dim(f"    because of {one.stream}, position {one.position};")
             + dim(f" {_age(one.parked_at, now)} ago, tried {_times(one.tries)}")
         )
         for line in one.reason.splitlines():
-            click.echo(f"    {clean(line)}")
+            echo(f"    {clean(line)}")
         if one.closed_at:
             said = f"{one.closed_for}, by {one.closed_by}, {show_moment(one.closed_at)}"
-            click.echo(f"    closed: {clean(said)}")
+            echo(f"    closed: {clean(said)}")
 
 
 def _times(count: int) -> str:

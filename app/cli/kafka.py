@@ -9,7 +9,8 @@ import click
 
 from app.cli import options
 from app.cli.failures import CheckFailed
-from app.cli.tables import clean, dim, print_json, print_rows, show_moment
+from app.cli.tables import print_json, print_rows, show_moment
+from app.cli.terminal import clean, dim, echo
 from app.home import Home
 from app.places import Address
 from engine.errors import BadInput
@@ -61,7 +62,7 @@ def check_command(home: Address, as_json: bool) -> None:
             right=["partitions", "replicas", "largest"],
         )
         for line in found.lines():
-            click.echo(line)
+            echo(line)
     if not found.sound:
         raise CheckFailed
 
@@ -90,7 +91,7 @@ def replay_command(first: int | None, states: bool, home: Address, as_json: bool
     if as_json:
         print_json({what: count})
     else:
-        click.echo(f"{count:,} {what} told again")
+        echo(f"{count:,} {what} told again")
 
 
 @kafka_command.command("dead-letters")
@@ -118,9 +119,9 @@ def dead_letters_command(replay: bool, dismiss: bool, home: Address, as_json: bo
     if as_json:
         print_json({what: count, "not_sent": [_described(one) for one in stuck]})
     else:
-        click.echo(f"{count:,} {what}")
+        echo(f"{count:,} {what}")
         for one in stuck:
-            click.echo(
+            echo(
                 f"not sent, and not listed any more: {one.number}, from {one.topic} {one.place},"
                 f" {'of which only the beginning is kept' if one.cut_from else 'no intake topic'}"
             )
@@ -154,7 +155,7 @@ def intake_command(once: bool, instance: str | None, home: Address, as_json: boo
     def tell(error: PmoError, seconds: float) -> None:
         if str(error) not in told:
             told.add(str(error))
-            click.echo(f"warning: it waits and tries again: {error}", err=True)
+            echo(f"warning: it waits and tries again: {error}", err=True)
         del seconds
 
     stop = threading.Event()
@@ -170,7 +171,7 @@ def intake_command(once: bool, instance: str | None, home: Address, as_json: boo
     if as_json:
         print_json(said)
     else:
-        click.echo(f"{intake.handled:,} commands answered, {intake.dead:,} dead letters")
+        echo(f"{intake.handled:,} commands answered, {intake.dead:,} dead letters")
 
 
 _IDLE = 3.0
@@ -183,13 +184,13 @@ def _list(letters: Iterator[Any], as_json: bool) -> None:
         return
     one = None
     for one in letters:
-        click.echo(f"{one.number}  {one.topic} {one.place}")
-        click.echo(dim(f"    put aside {show_moment(one.put_aside_at)}"))
+        echo(f"{one.number}  {one.topic} {one.place}")
+        echo(dim(f"    put aside {show_moment(one.put_aside_at)}"))
         for line in one.reason.splitlines():
-            click.echo(f"    {clean(line)}")
-        click.echo(f"    {clean(one.value[:200].decode(errors='backslashreplace'))}")
+            echo(f"    {clean(line)}")
+        echo(f"    {clean(one.value[:200].decode(errors='backslashreplace'))}")
     if one is None:
-        click.echo("there are no dead letters")
+        echo("there are no dead letters")
 
 
 def _described(letter: Any) -> dict[str, Any]:

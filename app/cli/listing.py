@@ -11,6 +11,7 @@ from app.cli import options
 from app.cli.conditions import read_condition
 from app.cli.keys import no_workflow
 from app.cli.tables import MISSING, print_json, print_rows, show_moment, show_value
+from app.cli.terminal import echo
 from app.home import Home
 from app.places import Address
 from engine.errors import BadInput
@@ -107,9 +108,9 @@ def _list_all(home: Home, state: str | None, limit: int, as_json: bool) -> None:
 
 def _print_rest(shown: int, total: int | None) -> None:
     if total is None:
-        click.echo(f"{shown} of more than {COUNTED:,} cases; --limit shows more", err=True)
+        echo(f"{shown} of more than {COUNTED:,} cases; --limit shows more", err=True)
     elif shown < total:
-        click.echo(f"{shown} of {total:,} cases; --limit shows more", err=True)
+        echo(f"{shown} of {total:,} cases; --limit shows more", err=True)
 
 
 def _require_state(home: Home, workflow: str, state: str) -> None:

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import click
-
-from app.cli.tables import clean, dim
+from app.cli.terminal import clean, dim, echo
 from app.home import Home
 from app.offers import Offer
 
@@ -32,12 +30,12 @@ def with_hurdles(home: Home, case: Case | str, offered: list[Offer]) -> list[Off
 
 def print_next(offered: Iterable[Offer]) -> None:
     for offer in offered:
-        click.echo(f"  can {offer}")
+        echo(f"  can {offer}")
         for who in offer.decided_by:
-            click.echo(f"      decided by {clean(who)}")
+            echo(f"      decided by {clean(who)}")
         for reason in offer.missing:
-            click.echo(f"      still missing: {clean(reason)}")
+            echo(f"      still missing: {clean(reason)}")
         for reason in offer.warned:
-            click.echo(f"      would be warned of: {clean(reason)}")
+            echo(f"      would be warned of: {clean(reason)}")
         if offer.overridable:
-            click.echo(dim(f"      can be overridden: {offer.overridable}"))
+            echo(dim(f"      can be overridden: {offer.overridable}"))

@@ -6,6 +6,7 @@ import click
 
 from app.cli import options
 from app.cli.tables import print_json
+from app.cli.terminal import echo
 from app.home import Home
 from app.places import Address
 
@@ -36,7 +37,7 @@ def serve_command(host: str | None, port: int | None, home: Address, as_json: bo
         if as_json:
             print_json({"home": str(opened), "serving": address})
         else:
-            click.echo(f"serving {opened} at {address}")
+            echo(f"serving {opened} at {address}")
         sys.stdout.flush()
 
     with Home.open(home) as opened:

@@ -13,17 +13,8 @@ from app.cases import describe
 from app.cli import options
 from app.cli.keys import no_case, nothing_yet
 from app.cli.next_steps import print_next, with_hurdles
-from app.cli.tables import (
-    MISSING,
-    bold,
-    clean,
-    dim,
-    print_json,
-    print_pairs,
-    show_moment,
-    show_paper,
-    show_value,
-)
+from app.cli.tables import MISSING, print_json, print_pairs, show_moment, show_paper, show_value
+from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
 from app.offers import Offer, offers
 from app.places import Address
@@ -70,38 +61,38 @@ def _print_case(
 ) -> None:
     data = case["data"]
     title = f"  {show_value(case['title'])}" if case["title"] else ""
-    click.echo(f"{bold(case['key'])}  {case['state']}{title}")
+    echo(f"{bold(case['key'])}  {case['state']}{title}")
     rules = f"{case['workflow']} {case['definition_version']}, version {case['version']}"
     clocks = f"so since {show_moment(case['occurred_at'])}"
-    click.echo(dim(f"{rules}, {clocks}, recorded {show_moment(case['recorded_at'])}"))
+    echo(dim(f"{rules}, {clocks}, recorded {show_moment(case['recorded_at'])}"))
     if case["as_of"] or case["known_at"]:
         moments = [
             f"as of {show_moment(case['as_of'])}" if case["as_of"] else "",
             f"as known at {show_moment(case['known_at'])}" if case["known_at"] else "",
         ]
-        click.echo(", ".join(filter(None, moments)))
-    click.echo()
+        echo(", ".join(filter(None, moments)))
+    echo()
     print_pairs({field.title or field.name: show_value(data.get(field.name)) for field in fields})
     if case["evidence"]:
-        click.echo("\nevidence")
+        echo("\nevidence")
         for paper in case["evidence"]:
-            click.echo(f"  {show_paper(paper)}")
+            echo(f"  {show_paper(paper)}")
     if case["acted"]:
-        click.echo("\nacted")
+        echo("\nacted")
         print_pairs({role: ", ".join(who) for role, who in case["acted"].items()})
     if case["signed"]:
-        click.echo("\nsigned")
+        echo("\nsigned")
         print_pairs(_answers(case["signed"]))
     if case["recused"]:
-        click.echo("\nrecused")
-        click.echo(f"  {', '.join(map(clean, case['recused']))}")
+        echo("\nrecused")
+        echo(f"  {', '.join(map(clean, case['recused']))}")
     if case["children"]:
-        click.echo("\nchildren")
+        echo("\nchildren")
         print_pairs(
             {c["key"]: f"{c['workflow']}  {c['state'] or MISSING}" for c in case["children"]}
         )
     if offered:
-        click.echo("\nnext")
+        echo("\nnext")
         print_next(offered)
 
 

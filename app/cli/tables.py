@@ -7,14 +7,13 @@ different to the eye as everywhere: missing is a dash, withheld says on which gr
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import click
+from app.cli.terminal import bold, clean, echo, echo_json
 
 MISSING = "\N{EN DASH}"
 
@@ -29,11 +28,11 @@ def show_value(value: Any) -> str:
         case None:
             return MISSING
         case {"withheld": ground}:
-            return f"withheld ({ground})"
+            return f"withheld ({clean(ground)})"
         case {"amount": amount, "currency": currency}:
             return f"{currency} {show_amount(Decimal(amount))}"
         case {"sha256": sha256}:
-            return f"{value.get('name') or 'document'} (sha256 {sha256[:12]})"
+            return f"{clean(value.get('name') or 'document')} (sha256 {sha256[:12]})"
         case list():
             return ", ".join(map(show_value, value)) or MISSING
         case _:
@@ -76,13 +75,6 @@ def show_moment(moment: str) -> str:
     return moment if len(moment) == 10 else f"{moment[:10]} {moment[11:19]}"
 
 
-def clean(text: str) -> str:
-    """On one line, and without what would steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
-
-
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """RFC 4180. Missing is an empty cell, withheld its ground, zero is 0.
 
@@ -108,7 +100,7 @@ def _cell(value: Any) -> int | float | str:
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    echo_json(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def print_rows(
@@ -126,7 +118,7 @@ def print_aligned(
     columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
 ) -> None:
     """A table in plain columns, also on a terminal: for a screen that is laid out to its width."""
-    cells = list(rows)
+    cells = [[*map(clean, row)] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     for number, row in enumerate([columns, *cells]):
         padded = [
@@ -134,21 +126,13 @@ def print_aligned(
             for cell, width, name in zip(row, widths, columns, strict=True)
         ]
         line = "  ".join(padded).rstrip()
-        click.echo(line if number else bold(line))
+        echo(line if number else bold(line))
 
 
 def print_pairs(pairs: Mapping[str, str]) -> None:
-    width = max(map(len, pairs), default=0)
+    width = max((len(clean(name)) for name in pairs), default=0)
     for name, value in pairs.items():
-        click.echo(f"  {name.ljust(width)}  {value}")
-
-
-def bold(text: str) -> str:
-    return text if "NO_COLOR" in os.environ else click.style(text, bold=True)
-
-
-def dim(text: str) -> str:
-    return text if "NO_COLOR" in os.environ else click.style(text, dim=True)
+        echo(f"  {clean(name).ljust(width)}  {clean(value)}")
 
 
 def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
@@ -159,7 +143,7 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        table.add_column(clean(name), justify="right" if name in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(clean(cell)) for cell in row))
     Console(highlight=False).print(table)

@@ -10,7 +10,8 @@ import click
 
 from app.cli import options
 from app.cli.failures import CheckFailed
-from app.cli.tables import MISSING, bold, dim, print_csv, print_json, print_rows, show_in
+from app.cli.tables import MISSING, print_csv, print_json, print_rows, show_in
+from app.cli.terminal import bold, dim, echo
 from app.home import Home
 from app.places import Address
 from engine.errors import BadInput, Problem
@@ -79,7 +80,7 @@ def view_command(
     else:
         _print(view, answer, as_of, known_at)
     if answer.more:
-        click.echo(f"these are the first {limit:,} rows; --limit shows more", err=True)
+        echo(f"these are the first {limit:,} rows; --limit shows more", err=True)
 
 
 @click.command("metrics")
@@ -119,7 +120,7 @@ def metrics_command(
         print_rows(["metric", "version", "of", "value", "unit"], rows, right=["version", "value"])
         if name is not None:
             for one in measured:
-                click.echo(f"\n{bold(one.metric.title)}: {one.metric.about}")
+                echo(f"\n{bold(one.metric.title)}: {one.metric.about}")
     _tell(catalogue.problems)
 
 
@@ -155,7 +156,7 @@ def _tell(problems: Iterable[Problem]) -> None:
     """Views that cannot be read are left out, and said to be."""
     told = list(problems)
     for problem in told:
-        click.echo(f"error: {problem}", err=True)
+        echo(f"error: {problem}", err=True)
     if told:
         raise CheckFailed
 
@@ -181,14 +182,14 @@ def _described(
 
 
 def _print(view: View, answer: Answer, as_of: str | None, known_at: str | None) -> None:
-    click.echo(f"{bold(f'{view.id}  {view.title}')}")
-    click.echo(dim(view.about))
+    echo(f"{bold(f'{view.id}  {view.title}')}")
+    echo(dim(view.about))
     clocks = [f"as of {as_of}" if as_of else "", f"as known at {known_at}" if known_at else ""]
     if as_of or known_at:
-        click.echo(", ".join(filter(None, clocks)))
-    click.echo()
+        echo(", ".join(filter(None, clocks)))
+    echo()
     if not answer.rows:
-        click.echo("nothing")
+        echo("nothing")
         return
     numbers = {
         column.title

@@ -8,7 +8,8 @@ import click
 
 from app.cli import options
 from app.cli.failures import CheckFailed
-from app.cli.tables import MISSING, clean, print_json, print_rows
+from app.cli.tables import MISSING, print_json, print_rows
+from app.cli.terminal import clean, echo
 from app.home import Home
 from app.places import Address
 
@@ -39,7 +40,7 @@ def webhooks_command(
     if action == "secret":
         from consumers.webhook_settings import new_secret
 
-        click.echo(new_secret())
+        echo(new_secret())
         return
     with Home.open(home) as opened:
         if action is None or name is None:
@@ -58,7 +59,7 @@ def _list(home: Home, as_json: bool) -> None:
         print_json([asdict(hook) for hook in hooks])
         return
     if not hooks:
-        click.echo("no webhooks: the settings name none (section webhooks:)")
+        echo("no webhooks: the settings name none (section webhooks:)")
         return
     print_rows(
         ["webhook", "url", "position", "behind", "incidents"],
@@ -78,9 +79,9 @@ def _test(home: Home, name: str, as_json: bool) -> None:
     if as_json:
         print_json(asdict(tried))
     elif tried.refused:
-        click.echo(f"{name} did not take it: {clean(tried.refused)}")
+        echo(f"{name} did not take it: {clean(tried.refused)}")
     else:
-        click.echo(f"{name} took {tried.event_id} within {tried.milliseconds:,.0f} ms")
+        echo(f"{name} took {tried.event_id} within {tried.milliseconds:,.0f} ms")
     if tried.refused:
         raise CheckFailed
 
@@ -92,8 +93,8 @@ def _replay(home: Home, name: str, first: int, as_json: bool) -> None:
     if as_json:
         print_json(asdict(replayed))
     else:
-        click.echo(f"{replayed.posted:,} events posted again, up to position {replayed.reached:,}")
+        echo(f"{replayed.posted:,} events posted again, up to position {replayed.reached:,}")
         if replayed.stopped_at:
-            click.echo(f"position {replayed.stopped_at:,} was refused: {clean(replayed.refused)}")
+            echo(f"position {replayed.stopped_at:,} was refused: {clean(replayed.refused)}")
     if replayed.stopped_at:
         raise CheckFailed

@@ -10,7 +10,8 @@ import click
 
 from app.cli import options
 from app.cli.keys import no_case, no_workflow
-from app.cli.tables import MISSING, clean, print_json, print_rows, show_moment
+from app.cli.tables import MISSING, print_json, print_rows, show_moment
+from app.cli.terminal import clean, echo
 from app.home import Home
 from app.places import Address
 from engine.errors import Contended, LogDamaged, StoreFailed
@@ -87,7 +88,7 @@ def _work_on(home: Home, as_json: bool) -> None:
 
 
 def _warn(words: str) -> None:
-    click.echo(f"warning: {words}", err=True)
+    echo(f"warning: {words}", err=True)
 
 
 def _work(home: Home) -> Report | None:
@@ -124,10 +125,10 @@ def _tell(
         print_json({**said, "incidents": incidents, **({"reacted": reacted} if once else {})})
         return
     also = f", {reacted:,} reactions" if reacted is not None else ""
-    click.echo(f"{report.fired:,} triggers pulled, {report.reminded:,} reminders recorded{also}")
+    echo(f"{report.fired:,} triggers pulled, {report.reminded:,} reminders recorded{also}")
     tell_waiting(news)
     if incidents:
-        click.echo(f"incidents: {incidents:,} (pmo incidents tells why)")
+        echo(f"incidents: {incidents:,} (pmo incidents tells why)")
 
 
 def _do_what_is_due(home: Home) -> Report:
@@ -146,13 +147,13 @@ def _tell_others(home: Home, told: dict[str, str]) -> dict[str, str]:
     others = {name: who for name, who in leaders.items() if who != home.leases.holder}
     for name, who in others.items():
         if told.get(name) != who:
-            click.echo(f"standing by: {name} is at work in {who}", err=True)
+            echo(f"standing by: {name} is at work in {who}", err=True)
     return others
 
 
 def tell_waiting(waiting: Sequence[Waiting]) -> None:
     for one in waiting:
-        click.echo(
+        echo(
             f"  {one.case_key}: {one.what} was due {show_moment(one.at)} and is refused: "
             f"{clean(one.reason)}; tried again {show_moment(one.next_try_at)}"
         )
@@ -212,4 +213,4 @@ def deadlines_command(
         ],
     )
     if len(rows) < total:
-        click.echo(f"{len(rows)} of {total:,} deadlines; --limit shows more", err=True)
+        echo(f"{len(rows)} of {total:,} deadlines; --limit shows more", err=True)

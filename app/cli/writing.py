@@ -10,7 +10,8 @@ import click
 
 from app.cli import options
 from app.cli.next_steps import print_next, with_hurdles
-from app.cli.tables import bold, clean, dim, print_json
+from app.cli.tables import print_json
+from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
 from app.offers import Offer, offers
 from app.places import Address
@@ -242,7 +243,7 @@ def send(home: Home, command: Command, as_json: bool) -> None:
     except Refused as refusal:
         _catch_up(home)  # a refusal may have been recorded
         if not command.actor.roles and any(v.rule == "by" and not v.held for v in refusal.verdicts):
-            click.echo(f"hint: you asked as {command.actor.id}, in no role; see --as", err=True)
+            echo(f"hint: you asked as {command.actor.id}, in no role; see --as", err=True)
         raise
     _catch_up(home)
     event = home.log.stream(receipt.stream, receipt.version - 1)[0].event
@@ -253,9 +254,9 @@ def send(home: Home, command: Command, as_json: bool) -> None:
     before, after = getattr(event, "source", None), receipt.state
     moved = f"{before} → {after}" if before and after else after or case.state
     position = dim(f"(position {receipt.position})")
-    click.echo(f"{bold(receipt.stream)}  {moved}  {', '.join(receipt.names)}  {position}")
+    echo(f"{bold(receipt.stream)}  {moved}  {', '.join(receipt.names)}  {position}")
     for warning in receipt.warnings:
-        click.echo(f"  warning: {clean(warning)}")
+        echo(f"  warning: {clean(warning)}")
     _print_next(_offers(home, case))
 
 
@@ -264,7 +265,7 @@ def _catch_up(home: Home) -> None:
     try:
         home.catch_up()
     except StoreFailed as error:
-        click.echo(f"warning: it is recorded, but the views are behind: {error}", err=True)
+        echo(f"warning: it is recorded, but the views are behind: {error}", err=True)
 
 
 def _offers(home: Home, case: Case) -> list[Offer]:
@@ -276,11 +277,11 @@ def _print_offers(case: Case, offered: list[Offer], as_json: bool) -> None:
     if as_json:
         print_json([asdict(offer) for offer in offered])
         return
-    click.echo(f"{bold(case.key)}  {case.state}")
+    echo(f"{bold(case.key)}  {case.state}")
     _print_next(offered)
 
 
 def _print_next(offered: list[Offer]) -> None:
     print_next(offered)
     if not offered:
-        click.echo("  nothing leaves this state")
+        echo("  nothing leaves this state")

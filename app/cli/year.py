@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from app.cli.tables import MISSING, bold, clean, dim, print_aligned, show_in, show_value
+from app.cli.tables import MISSING, print_aligned, show_in, show_value
+from app.cli.terminal import bold, clean, dim, echo
 
 if TYPE_CHECKING:
     from app.trail import Entry
@@ -20,8 +19,8 @@ _WIDTH = 79
 
 def print_year(tale: Tale) -> None:
     year = tale.day[:4]
-    click.echo(bold(f"A year of one PMO, {year}, played day by day through real commands"))
-    click.echo(
+    echo(bold(f"A year of one PMO, {year}, played day by day through real commands"))
+    echo(
         f"{tale.total('events'):,} events, all made up: units are called “example”, people go by\n"
         "their offices. What falls due is done by the scheduler, and reactions answer."
     )
@@ -100,12 +99,12 @@ def _print_trail(tale: Tale) -> None:
         mark = "refused" if entry.refused else entry.state if _moves(entry) else entry.answer
         who = entry.actor + (f" ({entry.role})" if entry.role and entry.role != "timer" else "")
         name = "attempt" if entry.refused else entry.name
-        click.echo(
+        echo(
             f"  {entry.occurred_at[5:10]}  {name:<21} {_short(who, 31):<31}  {mark or ''}".rstrip()
         )
         for line in _said(entry):
             for part in _wrapped(clean(line)):
-                click.echo(dim(f"         {part}"))
+                echo(dim(f"         {part}"))
 
 
 def _said(entry: Entry) -> Iterator[str]:
@@ -128,10 +127,10 @@ def _print_plan(tale: Tale) -> None:
     _head("The plan: what version 2 changed; version 1 stays in the record")
     for row in tale.changes:
         field = row["field"].replace("_", " ")
-        click.echo(f"  {row['changed_at'][5:10]}  {field} ({row['event']})")
+        echo(f"  {row['changed_at'][5:10]}  {field} ({row['event']})")
         for sign, value in (("-", row["before"]), ("+", row["after"])):
             for number, part in enumerate(_wrapped(_plain(value))):
-                click.echo(f"         {sign if not number else ' '} {part}")
+                echo(f"         {sign if not number else ' '} {part}")
 
 
 def _print_results(tale: Tale) -> None:
@@ -151,10 +150,10 @@ def _print_results(tale: Tale) -> None:
         ],
         right=["from", "target", "now", "realised"],
     )
-    click.echo()
+    echo()
     for pack in tale.packs:
         again = f", restated {pack['restatements']} time" if pack["restatements"] else ""
-        click.echo(
+        echo(
             f"  pack {pack['period']}  frozen at position {pack['frozen_at_position']:,.0f}{again}"
         )
 
@@ -213,4 +212,4 @@ def _wrapped(text: str) -> Sequence[str]:
 
 
 def _head(title: str) -> None:
-    click.echo(f"\n{bold(title)}")
+    echo(f"\n{bold(title)}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from app.contracts.forms import Form, forms, observed
+from app.definitions import from_views
 from app.home import Home
 from engine.definition import Definition
 from engine.errors import BadInput, NotFound
@@ -27,7 +28,7 @@ class Contracts:
         bodies = {(row["name"], row["version"]): row["body"] for row in published(home.views)}
         last = dict(bodies.keys())
         wanted = [
-            Definition.from_body(body)
+            from_views(body)
             for (name, version), body in bodies.items()
             if not newest or version == last[name]
         ]

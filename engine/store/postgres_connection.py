@@ -48,15 +48,25 @@ _C = TypeVar("_C", bound="PatientConnection[Any]")
 
 
 def parameters(address: str, name: str) -> str:
-    """What libpq is told; ``name`` is how the server lists us.
+    """What libpq is told; ``name`` is how the server lists us. Raises ``psycopg.OperationalError``.
 
     Of several hosts the one is meant that takes writes: a primary and its standbys, say.
     """
     said = conninfo.conninfo_to_dict(address)
+    for host in str(said.get("host") or "").split(","):
+        _require_name(host)
     chosen = _DEFAULTS | {"application_name": name}
     if "," in str(said.get("host") or said.get("hostaddr") or ""):
         chosen["target_session_attrs"] = "read-write"
     return conninfo.make_conninfo("", **(chosen | said))
+
+
+def _require_name(host: str) -> None:
+    """Where hosts are looked up nobody expects what cannot be encoded; sockets are paths."""
+    try:
+        host.encode("idna" if host[:1] not in ("/", "@") else "utf-8")
+    except UnicodeError:
+        raise psycopg.OperationalError(f"no host can be called {host[:80]!r}") from None
 
 
 def plain_address(address: str) -> str:

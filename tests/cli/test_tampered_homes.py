@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import shutil
 import sqlite3
 from contextlib import closing
 
 import pytest
 
 from engine.store import sqlite_file
+from tests.cli.conftest import WORKFLOWS, Pmo
 
 
 def change(decision, *statements):
@@ -203,3 +206,90 @@ def test_views_that_have_lost_their_place_are_told_and_built_anew(decision, plac
         assert "do not say how far they have come; pmo rebuild" in answer.err
     decision.done("rebuild")
     decision.done("list")
+
+
+def rewritten(*statements):
+    def damage(views):
+        with closing(sqlite3.connect(views, isolation_level=None)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    return damage
+
+
+def overwritten(start, end, seed):
+    """A part of the file, in shares of its length, with what means nothing."""
+
+    def damage(views):
+        content = bytearray(views.read_bytes())
+        part = slice(int(len(content) * start), int(len(content) * end))
+        content[part] = random.Random(seed).randbytes(part.stop - part.start)
+        views.write_bytes(content)
+
+    return damage
+
+
+def cut(share):
+    return lambda views: views.write_bytes(views.read_bytes()[: int(views.stat().st_size * share)])
+
+
+def as_a_folder(views):
+    views.unlink()
+    views.mkdir()
+
+
+DAMAGE = {
+    "empty": cut(0),
+    "cut in half": cut(0.5),
+    "cut within the first page": cut(0.005),
+    "garbage in the middle": overwritten(0.2, 0.7, 1),
+    "garbage at the end": overwritten(0.6, 1, 2),
+    "another form": rewritten("PRAGMA user_version = 99"),
+    "no table": rewritten("DROP TABLE audit", "DROP TABLE cases"),
+    "no checkpoint": rewritten("DELETE FROM checkpoint"),
+    "a checkpoint that is none": rewritten("UPDATE checkpoint SET position = 'soon'"),
+    "a definition that is no JSON": rewritten("UPDATE definitions SET body = '{'"),
+    "a definition that is none": rewritten(
+        'UPDATE definitions SET body = replace(body, \'"initial":true\', \'"initial":"so"\')'
+    ),
+    "text that is no UTF-8": rewritten("UPDATE definitions SET body = CAST(x'ff' AS TEXT)"),
+    "a folder": as_a_folder,
+}
+LOOKING = [
+    ["status"],
+    ["list"],
+    ["list", "decision"],
+    ["show", "DEC-0001"],
+    ["view", "audit"],
+    ["metrics", "V1"],
+    ["deadlines"],
+    ["workflows"],
+    ["contract", "list"],
+    ["diagram", "DEC-0001"],
+    ["check", str(WORKFLOWS)],
+    ["publish", str(WORKFLOWS / "decision.yaml")],
+    ["do", "DEC-0001", "withdraw"],
+    ["work", "--once"],
+    ["verify"],
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_whatever_is_wrong_with_the_views_is_told_with_its_mend_and_mended(
+    decision, tmp_path, damage
+):
+    views = decision.home / "views.db"
+    decision.done("list")
+    damage(views)
+    told = 0
+    for number, words in enumerate(LOOKING):
+        home = tmp_path / f"{number}"
+        shutil.copytree(decision.home, home)
+        answer = Pmo(home)(*words)
+        assert answer.code in (0, 1, 3), (words, answer)
+        assert answer.code != 3 or "pmo rebuild" in answer.err, (words, answer)
+        told += answer.code == 3
+    assert told
+    decision.done("rebuild")
+    assert "the views: " in decision.done("verify").out
+    assert "DEC-0001" in decision.done("list").out

@@ -1,0 +1,194 @@
+"""What somebody wrote steers no terminal: whatever verb prints it, it is shown and not obeyed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from app.cli import main
+from tests.cli.conftest import ROOT, WORKFLOWS, Pmo, process_environment
+
+EVIL = "a\x1b[31mb\rc\x07d\u202ee\x9b2Jf"
+SHOWN = r"a\x1b[31mb\rc\x07d\u202ee\x9b2Jf"
+ACTOR = "eve\u202e\x9b2J"
+"""An actor's id holds no C0 controls, but any other."""
+
+STEERS = re.compile("[^\\S \n]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+VIEW = """id: E1
+title: "E\u202evil"
+about: "What is\u202e evil?"
+sql: |
+  SELECT t.key, t.actor, t.role, t.on_behalf_of, t.reason FROM trail AS t
+"""
+
+
+@pytest.fixture(scope="module")
+def evil(made_home, tmp_path_factory) -> Pmo:
+    """A home in a folder of such a name, in which such text stands wherever it can."""
+    folder = tmp_path_factory.mktemp("evil")
+    home = folder / f"home{EVIL}"
+    shutil.copytree(made_home, home)
+    pmo = Pmo(home)
+    (home / "views").mkdir()
+    (home / "views" / "evil.yaml").write_text(VIEW, encoding="utf-8")
+    paper = folder / f"paper{EVIL}"
+    paper.write_text("why", encoding="utf-8")
+    by = ["--as", f"{ACTOR}:sponsor,requester", "--reason", EVIL]
+    pmo.done("start", "objective", f"title={EVIL}", "due=2099-12-31", *by)
+    pmo.done("do", "OBJ-0001", "activate", *by)
+    pmo.done("start", "decision", f"title={EVIL}", "objective=OBJ-0001", "amount=1", *by)
+    pmo.done("attach", "DEC-0001", str(paper), "--kind", "minutes", *by)
+    observed = ["observe", "PRJ-0001", "Told", "--workflow", "project", "--on-behalf-of", EVIL]
+    pmo.done(*observed, f"name={EVIL}", "--source", EVIL, "--record", EVIL, *by)
+    pmo.done(*observed, "--withhold", f"cost={EVIL}", "--source", EVIL, *by)
+    return pmo
+
+
+VERBS = [
+    ["status"],
+    ["verify"],
+    ["rebuild"],
+    ["init", "--bare"],
+    ["workflows"],
+    ["list"],
+    ["list", "objective"],
+    ["list", "project", "--columns", "all"],
+    ["list", "objective", "--where", f"title={EVIL}"],
+    ["list", "objective", "--where", f"title!{EVIL}"],
+    ["list", EVIL],
+    ["show", "OBJ-0001"],
+    ["show", "DEC-0001"],
+    ["show", "PRJ-0001"],
+    ["show", EVIL],
+    ["history", "DEC-0001"],
+    ["history", "PRJ-0001"],
+    ["history", EVIL],
+    ["log"],
+    ["view"],
+    ["view", "evil"],
+    ["view", "audit"],
+    ["view", "audit", f"actor={ACTOR}"],
+    ["view", "audit", f"{EVIL}=1"],
+    ["view", "audit", EVIL],
+    ["view", EVIL],
+    ["metrics"],
+    ["metrics", EVIL],
+    ["deadlines"],
+    ["deadlines", EVIL],
+    ["work", "--once"],
+    ["incidents"],
+    ["incidents", "retry", EVIL],
+    ["contract", "list"],
+    ["contract", "schema", "decision", EVIL],
+    ["contract", "diff", EVIL],
+    ["diagram", "OBJ-0001"],
+    ["diagram", "OBJ-0001", "--format", "mermaid"],
+    ["diagram", EVIL],
+    ["do", "DEC-0001"],
+    ["do", "DEC-0001", EVIL],
+    ["do", "DEC-0001", "submit", "--as", f"{ACTOR}:{EVIL}"],
+    ["do", "DEC-0001", "withdraw", "--as", ACTOR],
+    ["do", "DEC-0001", "submit", f"{EVIL}=1"],
+    ["do", "DEC-0001", "submit", f"amount={EVIL}"],
+    ["do", "DEC-0001", "submit", "-e", f"{EVIL}={EVIL}"],
+    ["start", EVIL],
+    ["start", "decision", f"title={EVIL}", f"objective={EVIL}"],
+    ["start", "decision", f"title={EVIL}", "--as", f"{ACTOR}:{EVIL}"],
+    ["start", "decision", f"title={EVIL}", "--id", EVIL, "--as", ACTOR],
+    ["start", "decision", "--data-json", EVIL],
+    ["attach", "DEC-0001", f"/no/{EVIL}", "--kind", "a"],
+    ["observe", EVIL, "Told", "--source", "s", "--workflow", "project"],
+    ["observe", "PRJ-0001", EVIL, "--source", "s"],
+    ["observe", "PRJ-0001", "Told", "--state", EVIL, "--source", "s"],
+    ["sign", "DEC-0001", "for", "--of", EVIL],
+    ["sign", "DEC-0001", EVIL, "--of", "a"],
+    ["declare-conflict", EVIL],
+    ["import", f"/no/{EVIL}"],
+    ["check", f"/no/{EVIL}"],
+    ["check", str(WORKFLOWS), "--against", f"/no/{EVIL}"],
+    ["publish", f"/no/{EVIL}"],
+    ["copy", "--from", f"/no/{EVIL}", "--to", f"/no/{EVIL}"],
+    ["holidays", EVIL],
+    ["kafka", "check"],
+    ["webhooks"],
+    ["webhooks", "test", EVIL],
+    ["show", "OBJ-0001", "--as-of", EVIL],
+    ["status", "--home", f"/no/{EVIL}"],
+    ["status", "--home", f"postgresql://{EVIL}"],
+    ["log", "--after", EVIL],
+    [EVIL],
+    ["status", f"--{EVIL}"],
+]
+
+
+@pytest.mark.parametrize("words", VERBS, ids=lambda words: " ".join(words).replace(EVIL, "EVIL"))
+def test_what_was_written_is_shown_and_not_obeyed(evil, tmp_path, words):
+    home = tmp_path / f"home{EVIL}"
+    shutil.copytree(evil.home, home)
+    answer = on_a_terminal(home, *words)
+    assert not STEERS.search(answer.output), STEERS.search(answer.output)
+    assert answer.exit_code in (0, 1, 2, 3)
+
+
+def on_a_terminal(home, *words):
+    """As a terminal gets it: click takes escapes out of what goes anywhere else."""
+    env = {"PMO_HOME": str(home), "PMO_AS": "pat:requester", "NO_COLOR": "1"}
+    return CliRunner(env=env).invoke(main, list(words), color=True)
+
+
+@pytest.mark.parametrize("words", [["show", "OBJ-0001"], ["list"], ["view", "audit"], ["log"]])
+def test_it_is_shown_so_that_it_can_be_read(evil, words):
+    told = on_a_terminal(evil.home, *words).output
+    assert (SHOWN if words != ["log"] else r"eve\u202e\x9b2J") in told
+
+
+def test_json_stays_json(evil):
+    told = on_a_terminal(evil.home, "show", "OBJ-0001", "--json").output
+    assert json.loads(told)["data"]["title"] == EVIL
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["list"], ["show", "PRJ-0001"], ["history", "DEC-0001"], ["view", "audit"], ["show", EVIL]],
+)
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_real_terminal_gets_our_styles_and_no_other_escapes(evil, words, form):
+    ours, theirs = pty.openpty()
+    program = [sys.executable, "-c", "from app.cli import main; main()", *words, *form]
+    environment = process_environment(evil.home) | {"COLUMNS": "400"}
+    with subprocess.Popen(program, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        told = "".join(iter(lambda: _read(ours), ""))
+        process.wait(60)
+    os.close(ours)
+    told = re.sub(r"\x1b\[[012]m", "", told.replace("\r\n", "\n"))
+    assert "\\u202e" in told
+    assert not STEERS.search(told), STEERS.search(told)
+    if form:
+        json.loads(told)
+
+
+def _read(terminal):
+    try:
+        return os.read(terminal, 65_536).decode()
+    except OSError:  # nobody holds its other end any more
+        return ""
+
+
+def test_every_verb_prints_through_what_shows_it():
+    documents = {"app/cli/terminal.py", "app/cli/definitions.py"}
+    loose = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "app" / "cli").glob("*.py")
+        if re.search(r"click\.s?echo\(|(?<![\w.])print\(", file.read_text(encoding="utf-8"))
+    }
+    assert loose == documents
