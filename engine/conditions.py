@@ -54,6 +54,16 @@ class Condition:
         return False, f"not so: {self._shown}{self._facts(view)}"
 
     @property
+    def never_holds(self) -> bool:
+        """Whether it looks at nothing that could ever make it true."""
+        if self._looks:
+            return False
+        try:
+            return self._program.execute({}) is not True
+        except Exception:  # noqa: BLE001 - as in ``evaluate``
+            return True
+
+    @property
     def _shown(self) -> str:
         return shorten(" ".join(self.source.split()), 200)
 

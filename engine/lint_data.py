@@ -188,11 +188,11 @@ def has_conditions_that_can_hold(definition: Definition) -> Iterator[Problem]:
         for i, check in enumerate(said.when):
             pointer = f"{at}/when/{i}/check"
             try:
-                compile_condition(check.check, definition, pointer)
+                condition = compile_condition(check.check, definition, pointer)
             except BadInput as error:
                 yield from (Problem(pointer, p.what, p.mend) for p in error.problems)
                 continue
-            if check.check.strip() == "false":
+            if condition.never_holds:
                 yield Problem(pointer, "this never holds", "leave out what nobody may ever do")
 
 

@@ -61,7 +61,7 @@ def read_yaml(text: str | bytes, file: str) -> Source:
 def _decode(text: str | bytes, file: str) -> str:
     if len(text) > LARGEST_FILE:
         unit = "bytes" if isinstance(text, bytes) else "characters"
-        what = f"has {len(text):,} {unit}, at most {LARGEST_FILE:,} are read"
+        what = f"has more than {LARGEST_FILE:,} {unit}"
         raise BadInput.one(f"{file}:1:1", what, "split it")
     if isinstance(text, bytes):
         try:

@@ -25,7 +25,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 VERBS = {
     "init": ("homes", "Make a home: a ledger, its views, the shipped workflows."),
-    "demo": ("demo", "Eight years of a real portfolio on the screen."),
+    "demo": ("demo", "Eight years of a real portfolio, and a year of one PMO."),
     "status": ("homes", "How far the log and its views are, and what they hold."),
     "verify": ("homes", "Check the log's chain, and every view against the log."),
     "rebuild": ("homes", "Build the views anew from the log."),

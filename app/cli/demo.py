@@ -148,10 +148,9 @@ def _print_trail(home: Home) -> None:
     project = find_project(home.views, PROJECT)
     if project is None:
         return
-    _head(f"{PROJECT} ({project.key}): how its end was moved")
+    _head(f"{PROJECT} ({project.key}): all that was reported of it")
     for entry in trail(home.stream(project.key)):
-        if any(change.field == "end" for change in entry.changes):
-            print_entry(entry)
+        print_entry(entry)
 
 
 def _print_before(home: Home) -> None:

@@ -26,10 +26,12 @@ def test_it_shows_the_portfolio_now_and_three_years_before(demo):
     assert "as it was known on 2018-07-31, three years before: 133 projects" in answer.out
 
 
-def test_it_shows_the_trail_of_one_project_and_what_was_believed_of_it(demo):
-    _, answer = demo
-    assert "end: 2020-04-30 → 2022-06-30" in answer.out
-    assert "recorded 2017-07-31" in answer.out
+def test_it_shows_the_whole_trail_of_one_project_and_what_was_believed_of_it(demo):
+    pmo, answer = demo
+    trail = pmo.done("history", "GMPP-0289").out
+    assert "end: 2020-04-30 → 2022-06-30" in trail
+    assert "recorded 2017-07-31" in trail
+    assert f"(GMPP-0289): all that was reported of it\n{trail}\n" in answer.out
 
 
 @pytest.mark.parametrize(

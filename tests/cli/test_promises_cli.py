@@ -161,6 +161,9 @@ def test_promise_11_configuration_only(nowhere, tmp_path):
     assert "30 days" in pmo.done("diagram", "site-visit").out
     assert "current" in pmo.done("diagram", "VIS-0001", "--format", "mermaid").out
     assert '"name":"VisitMade"' in pmo.done("log", "--json").out
+    (due,) = pmo.done("deadlines", "--json").json()["deadlines"]
+    assert (due["case_key"], due["pulls"]) == ("VIS-0002", "cancel")
+    assert "VisitCancelled" in pmo.done("contract", "list", "site-visit").out
     pmo.done("verify")
 
 
