@@ -65,6 +65,10 @@ class Place(Protocol):
     def make(self) -> None:
         """Make it ready for a ledger. Raises ``BadInput``, ``StoreFailed``."""
 
+    def admit(self, role: str) -> None:
+        """Let a role of the database work with the home that is there, and not rewrite its log.
+        Raises ``BadInput`` where there are no roles."""
+
     def open_log(self) -> Log: ...
 
     def head(self) -> int:
@@ -147,6 +151,9 @@ class Folder:
         except OSError as error:
             raise StoreFailed(f"{path}: a home cannot be made here: {error.strerror}") from None
 
+    def admit(self, role: str) -> None:
+        raise BadInput.one("--admit", f"{self} is a folder, and {role} a role of a database")
+
     def open_log(self) -> Log:
         from engine.store.opening import open_log
 
@@ -206,6 +213,12 @@ class Database:
 
         # Whether it sorts as it must is found out before there is a ledger in it.
         PostgresPlace(self._address).open_for_writing().close()
+
+    def admit(self, role: str) -> None:
+        from projections.postgres import PostgresPlace
+
+        self._glance.admit(role)
+        PostgresPlace(self._address).hand_over(role)
 
     def open_log(self) -> Log:
         from engine.store.opening import open_log

@@ -100,6 +100,14 @@ class PostgresPlace:
         finally:
             session.close()
 
+    def hand_over(self, role: str) -> None:
+        """From now on that role keeps them, and what consumers remember. Raises ``StoreFailed``."""
+        session = _Session(self._address, reading=False)
+        try:
+            session.ask("SELECT pmo_views.hand_over(%s)", [role])
+        finally:
+            session.close()
+
     def _is_built(self, session: _Session) -> bool:
         return bool(session.ask(_SQL["is_made"])[0][0] and session.ask(_SQL["standing"])[0][0])
 

@@ -18,10 +18,18 @@ from app.places import Address
 
 @click.command("init")
 @click.option("--bare", is_flag=True, help="Publish no workflows.")
+@click.option(
+    "--admit",
+    metavar="ROLE",
+    help="Let this role of the database work with the home: it can read and append, and keeps the"
+    " views. As the owner of the log.",
+)
 @options.actor_option
 @options.home_option
 @options.json_option
-def init_command(bare: bool, actor: str | None, home: Address, as_json: bool) -> None:
+def init_command(
+    bare: bool, admit: str | None, actor: str | None, home: Address, as_json: bool
+) -> None:
     """Make a home and publish the shipped workflows. Doing it again changes nothing."""
     from app.consuming import switch_on
     from app.definitions import load_definitions, newest, publish
@@ -40,12 +48,16 @@ def init_command(bare: bool, actor: str | None, home: Address, as_json: bool) ->
         if new:
             switch_on(opened)
         opened.catch_up()
+        if admit:
+            opened.place.admit(admit)
     if as_json:
-        print_json({"home": str(opened), "new": new, "published": published})
+        print_json({"home": str(opened), "new": new, "published": published, "admitted": admit})
         return
     echo(f"{opened}: {'a new home' if new else 'is a home already, nothing in it is changed'}")
     for workflow, version in published.items():
         echo(f"  {workflow} version {version} is published")
+    if admit:
+        echo(f"  {admit} may work with it")
     if published:
         echo("next: pmo start decision title=... --as NAME:requester")
 

@@ -55,6 +55,10 @@ class Glance:
         rows = self._ask(_STREAM, stream)
         return [(position, read(position, state, orjson.loads)) for position, state in rows]
 
+    def admit(self, role: str) -> None:
+        """Let a role read the log and append to it, and nothing else; as the schema's owner."""
+        self._ask("SELECT pmo_log.admit(%s)", role)
+
     def size(self, schemas: str) -> int:
         """Bytes of the tables in the schemas whose names are LIKE this."""
         return int(self._ask(_SIZE, schemas)[0][0])

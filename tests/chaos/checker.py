@@ -72,6 +72,13 @@ def delivery_faults(
             yield f"{name}: {case} is not as in the log ({missing} events are missing)"
 
 
+def unanswered_faults(asked: Iterable[Note], answers: Iterable[Note]) -> Iterator[str]:
+    """Whatever the broker has taken was answered."""
+    answered = {note.get("done") or note.get("refused") for note in answers}
+    for command in sorted({note["there"] for note in asked if "there" in note} - answered):
+        yield f"command {command} was never answered"
+
+
 def _chain_faults(rows: Sequence[Row]) -> Iterator[str]:
     chain = bytes(32)
     for wanted, row in enumerate(rows, 1):
@@ -125,6 +132,8 @@ def _answer_faults(bodies: dict[int, dict[str, Any]], notes: Sequence[Note]) -> 
     for note in notes:
         if "sent" in note:
             last[note["sent"]] = "sent"
+        elif "there" in note:
+            continue  # the broker has it, and nobody has answered yet
         elif command := note.get("done"):
             last[command] = "done"
             receipt = note["position"], note["version"]

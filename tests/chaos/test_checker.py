@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.checker import Row, delivery_faults, faults, reader_faults
+from tests.chaos.checker import (
+    Row,
+    delivery_faults,
+    faults,
+    reader_faults,
+    unanswered_faults,
+)
 
 
 def chained(bodies: list[dict[str, Any]]) -> list[Row]:
@@ -129,3 +135,10 @@ def test_deliveries_are_held_against_the_order_of_each_case() -> None:
     assert list(delivery_faults(rows, right[:3], "kafka", once=True)) == [
         "kafka: A is not as in the log (1 events are missing)"
     ]
+
+
+def test_what_was_taken_and_never_answered_is_told() -> None:
+    asked = [{"at": at, "there": command} for at, command in enumerate(("c1", "c2", "c3"))]
+    answers = [{"at": 9, "done": "c1", "position": 1, "version": 1}, {"at": 9, "refused": "c3"}]
+    assert list(unanswered_faults(asked, answers)) == ["command c2 was never answered"]
+    assert list(faults(chained(BODIES), [NOTES, asked])) == []

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.storm import STORES, run
+from tests.chaos.checker import Row
+from tests.chaos.stores import ASKER, STORES, SQLiteStore
+from tests.chaos.storm import run
 
 SEED = 2026
 
@@ -20,3 +24,23 @@ def test_nothing_is_lost_and_nothing_done_twice_however_often_everybody_is_kille
     assert wrong == [], f"seed {SEED}: {wrong[:5]}"
     assert len(rows) > 100
     assert sum(storm.blown.values()) >= 3
+    asked = [row for row in rows if row.body["command_id"].startswith(f"{ASKER}:")]
+    assert bool(asked) == (kind == "kafka")
+
+
+@pytest.mark.slow
+def test_what_does_not_come_about_in_the_end_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stuck(SQLiteStore):
+        def settle(self, rows: list[Row]) -> None:
+            raise TimeoutError("somebody never comes to the end")
+
+    @contextmanager
+    def stuck(folder: Path) -> Iterator[SQLiteStore]:
+        yield Stuck(folder)
+
+    monkeypatch.setitem(STORES, "sqlite", stuck)
+    _, rows, wrong = run("sqlite", SEED, 1.0, tmp_path)
+    assert wrong == ["somebody never comes to the end"]
+    assert len(rows) > 50

@@ -302,7 +302,7 @@ def test_a_role_that_may_not_change_the_log_can_do_all_the_rest(decision, postgr
     password = os.environ.get("PGPASSWORD", "unneeded")
     with psycopg.connect(decision.home, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
-        connection.execute("SELECT pmo_log.admit(%s), pmo_views.hand_over(%s)", [name, name])
+    assert f"{name} may work with it" in decision.done("init", "--bare", "--admit", name).out
     app = Pmo(postgres.address(decision.home.rpartition("/")[2], name))
     paths = "title=Later", "objective=OBJ-0001"
     assert app.done("start", "decision", *paths, "--json").json()["stream"] == "DEC-0002"
@@ -318,3 +318,12 @@ def test_a_role_that_may_not_change_the_log_can_do_all_the_rest(decision, postgr
         connection.execute(f"REASSIGN OWNED BY {name} TO CURRENT_USER")
         connection.execute(f"DROP OWNED BY {name}")
         connection.execute(f"DROP ROLE {name}")
+
+
+def test_who_cannot_be_let_in_is_told(decision, tmp_path):
+    answer = decision("init", "--bare", "--admit", "nobody_at_all")
+    assert (answer.code, "Traceback" in answer.err) == (3, False)
+    assert 'role "nobody_at_all" does not exist' in answer.err
+    answer = Pmo(tmp_path / "home")("init", "--bare", "--admit", "pmo_app")
+    assert answer.code == 2
+    assert "is a folder, and pmo_app a role of a database" in answer.err

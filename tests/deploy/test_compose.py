@@ -94,7 +94,7 @@ def test_no_secret_stands_in_a_file_that_is_kept() -> None:
             assert not re.search(r"PASS|SECRET|TOKEN|API_KEY", variable), (name, variable)
             assert not re.search(r"//[^/@]*:[^/@]*@", value), "a password in an address"
     files = {service["env_file"] for service in SERVICES.values() if "env_file" in service}
-    assert files == {"secrets/postgres.env", "secrets/pmo.env"}
+    assert files == {"secrets/postgres.env", "secrets/init.env", "secrets/pmo.env"}
     assert "secrets/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     told = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
     assert all(file in told for file in files), "how they are made"
@@ -127,11 +127,25 @@ def test_a_command_line_that_pmo_does_not_take_is_noticed() -> None:
 
 
 def test_all_of_ours_are_the_same_program_with_the_same_home() -> None:
-    same = ("image", "environment", "env_file", "volumes", "read_only", "tmpfs")
-    first, *others = (SERVICES[name] for name in OURS)
-    assert others
-    for part in same:
-        assert all(service[part] == first[part] for service in others), part
+    for part in ("image", "volumes", "read_only", "tmpfs"):
+        assert len({str(SERVICES[name][part]) for name in OURS}) == 1, part
+    places = {name: role_and_place(name) for name in OURS}
+    assert len({place for _, place in places.values()}) == 1
+    assert {name for name, (role, _) in places.items() if role == OWNER} == {"init"}
+    assert {role for role, _ in places.values()} == {OWNER, APP}
+    assert SERVICES["init"]["command"] == ["init", "--admit", APP]
+    files = {name: SERVICES[name]["env_file"] for name in OURS}
+    assert [name for name in OURS if files[name] == files["init"]] == ["init"], "its password"
+
+
+OWNER, APP = "pmo", "pmo_app"
+
+
+def role_and_place(name: str) -> tuple[str, str]:
+    """By which role a service works, and where its home is."""
+    match = re.fullmatch(r"postgresql://(\w+)@(\S+)", SERVICES[name]["environment"]["PMO_HOME"])
+    assert match is not None
+    return match[1], match[2]
 
 
 def test_the_settings_that_are_mounted_can_be_read_and_fit_the_services(
@@ -200,13 +214,11 @@ def test_what_the_image_installs_has_every_file_that_the_program_needs(tmp_path:
     assert wanted - held == set()
 
 
-def test_the_role_of_the_services_is_no_superuser_and_owns_only_its_database() -> None:
+def test_the_roles_are_no_superusers_and_one_owns_only_its_database() -> None:
     script = (ROOT / "deploy" / "postgres-roles.sh").read_text(encoding="utf-8")
     subprocess.run(["bash", "-n"], input=script, text=True, timeout=60, check=True)
-    assert "NOSUPERUSER" in script
-    address = SERVICES["engine"]["environment"]["PMO_HOME"]
-    match = re.fullmatch(r"postgresql://(?P<role>\w+)@(?P<host>\w+):5432/(?P<base>\w+)", address)
-    assert match is not None
-    assert match["host"] in SERVICES
-    assert f"CREATE ROLE {match['role']} " in script
-    assert f"CREATE DATABASE {match['base']} OWNER {match['role']} " in script
+    host, base = role_and_place("init")[1].split(":5432/")
+    assert host in SERVICES
+    for role in (OWNER, APP):
+        assert f"CREATE ROLE {role} LOGIN NOSUPERUSER " in script
+    assert f"CREATE DATABASE {base} OWNER {OWNER} " in script

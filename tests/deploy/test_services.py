@@ -16,11 +16,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from jsonschema import Draft7Validator
 from kafka import KafkaConsumer
 
-from tests.deploy.test_compose import ROOT, SERVICES
+from tests.deploy.test_compose import APP, OURS, OWNER, ROOT, SERVICES, role_and_place
 from tests.kafka_broker import Broker
 from tests.postgres import OwnServer, programs
 
@@ -31,11 +32,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
-def environment(own_postgres: OwnServer, kafka: Broker, tmp_path: Path) -> dict[str, str]:
-    """What a container of ours is started with, its hosts and ports being those of this machine."""
+def environments(
+    own_postgres: OwnServer, kafka: Broker, tmp_path: Path
+) -> dict[str, dict[str, str]]:
+    """What each container of ours is started with, its hosts and ports being of this machine."""
     folder = programs()
     assert folder is not None
-    password, key = secrets.token_hex(16), secrets.token_hex(16)
+    key, passwords = (
+        secrets.token_hex(16),
+        {OWNER: secrets.token_hex(16), APP: secrets.token_hex(16)},
+    )
     at = own_postgres.address("postgres").partition("@")[2].partition("/")[0]
     host, _, port = at.rpartition(":")
     script = {
@@ -43,7 +49,8 @@ def environment(own_postgres: OwnServer, kafka: Broker, tmp_path: Path) -> dict[
         "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
         "PGHOST": host,
         "PGPORT": port,
-        "PMO_PASSWORD": password,
+        "PMO_PASSWORD": passwords[OWNER],
+        "PMO_APP_PASSWORD": passwords[APP],
     }
     subprocess.run([ROOT / "deploy" / "postgres-roles.sh"], env=script, timeout=60, check=True)
     settings = (ROOT / "deploy" / "settings.yaml").read_text(encoding="utf-8")
@@ -55,14 +62,16 @@ def environment(own_postgres: OwnServer, kafka: Broker, tmp_path: Path) -> dict[
         assert settings.count(name) == 1, name
         settings = settings.replace(name, here)
     (tmp_path / "settings.yaml").write_text(settings, encoding="utf-8")
-    told = SERVICES["engine"]["environment"]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PMO_")}
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PMO_")},
-        **told,
-        "PMO_HOME": told["PMO_HOME"].replace("postgres:5432", at),
-        "PMO_SETTINGS": str(tmp_path / "settings.yaml"),
-        "PGPASSWORD": password,
-        "PMO_API_KEY": key,
+        service: {
+            **kept,
+            "PMO_HOME": SERVICES[service]["environment"]["PMO_HOME"].replace("postgres:5432", at),
+            "PMO_SETTINGS": str(tmp_path / "settings.yaml"),
+            "PGPASSWORD": passwords[role_and_place(service)[0]],
+            "PMO_API_KEY": key,
+        }
+        for service in OURS
     }
 
 
@@ -130,18 +139,19 @@ def until_ready(environment: dict[str, str]) -> None:
 
 
 def test_what_is_asked_over_http_reaches_a_subscriber_by_the_contract(
-    environment: dict[str, str], kafka: Broker, tmp_path: Path
+    environments: dict[str, dict[str, str]], kafka: Broker, tmp_path: Path
 ) -> None:
-    run(environment, *SERVICES["init"]["command"])
-    run(environment, *SERVICES["init"]["command"])  # whenever all of it is started
+    run(environments["init"], *SERVICES["init"]["command"])
+    run(environments["init"], *SERVICES["init"]["command"])  # whenever all of it is started
+    environment = environments["engine"]
     contract = json.loads(run(environment, "contract", "asyncapi"))
     topic = contract["channels"]["events"]["address"]
     assert topic == f"pmo-{tmp_path.name}.events"
     with ExitStack() as services:
         for name in ("engine", "worker"):
-            services.enter_context(running(environment, name, tmp_path / f"{name}.log"))
+            services.enter_context(running(environments[name], name, tmp_path / f"{name}.log"))
         until_ready(environment)
-        run(environment, *SERVICES["worker"]["healthcheck"]["test"][2:])
+        run(environments["worker"], *SERVICES["worker"]["healthcheck"]["test"][2:])
         asked = {"kind": "start-case", "workflow": "decision", "data": {"title": "A help desk"}}
         receipt = ask(environment, "/v1/commands", asked)
         assert ask(environment, "/v1/commands", asked) == receipt
@@ -153,6 +163,14 @@ def test_what_is_asked_over_http_reaches_a_subscriber_by_the_contract(
         whole = {"allOf": [message[part]], "components": contract["components"]}
         Draft7Validator(whole).validate(value)
     assert event["actor"] == {"id": "api", "kind": "service"}
+    run(environments["init"], *SERVICES["init"]["command"])  # and when it is started anew
+    run(environment, "rebuild")
+    assert "the chain of their hashes is whole" in run(environment, "verify")
+    with (
+        psycopg.connect(environment["PMO_HOME"], password=environment["PGPASSWORD"]) as services,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        services.execute("ALTER TABLE pmo_log.events DISABLE TRIGGER ALL")
 
 
 def read_until(kafka: Broker, topic: str, case: str) -> tuple[dict[str, str], Any]:
