@@ -193,11 +193,11 @@ class SQLiteTables:
 
     def is_indexed(self, table: str, column: str) -> bool:
         sql = (
-            "SELECT 1 FROM pragma_index_list(?) AS made, pragma_index_info(made.name) AS part"
-            " WHERE NOT made.partial AND part.seqno < 2"
-            " GROUP BY made.name HAVING group_concat(part.name) = ?"
+            "SELECT 1 FROM pragma_index_list(?) AS made, pragma_index_info(made.name) AS first,"
+            " pragma_index_info(made.name) AS second WHERE NOT made.partial"
+            " AND first.seqno = 0 AND first.name = ? AND second.seqno = 1 AND second.name = '_key'"
         )
-        return bool(self.run(sql, [self.prefix + table, f"{column},_key"]))
+        return bool(self.run(sql, [self.prefix + table, column]))
 
     def foresee(self, table: str, column: str, index: str) -> None:
         """Nobody may ever ask for it, and it costs as much as the row does: so only a set that is
