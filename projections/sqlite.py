@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from engine.errors import StoreFailed
@@ -209,9 +211,7 @@ class SQLiteTables:
         """In a process of its own, where a register is large and may be written."""
         size = f"SELECT coalesce(max(rowid), 0) FROM {quote(self.prefix + table)}"
         if indexes and self.run(size)[0][0] >= _LARGE and os.access(self.path, os.W_OK):
-            from projections.asked import make_apart  # it takes a tenth of a command to import
-
-            make_apart(self.path, [self._prefixed(index) for index in indexes])
+            _make_apart(self.path, [self._prefixed(index) for index in indexes])
 
     def scratch(self) -> Scratch:
         return Scratch(self._file("part"), self.prefix)
@@ -342,6 +342,18 @@ def set_aside(path: Path) -> Path | None:
     except OSError as error:
         raise StoreFailed(f"{path}: it is damaged and cannot be moved: {error.strerror}") from None
     return aside
+
+
+def _make_apart(path: Path, indexes: Iterable[str]) -> None:
+    """Start ``projections.asked`` and wait for nothing. The module ``subprocess`` would take longer
+    to import than a page takes."""
+    nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+    command = [sys.executable, "-m", "projections.asked", str(path), *indexes]
+    # What this process can import, that one can.
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = os.posix_spawn(sys.executable, command, env, file_actions=nothing)
+    # Nobody else takes note of its end, where the reader lives on.
+    Thread(target=os.waitpid, args=(process, 0), daemon=True).start()
 
 
 def make_indexes(path: Path, indexes: Iterable[str]) -> None:
