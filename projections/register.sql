@@ -93,7 +93,7 @@ WHERE {holds} AND _key IN (
 ORDER BY {order}
 
 -- name: sample
-SELECT {met} FROM (SELECT * FROM ${table} WHERE {moment} {order} LIMIT 500) AS some
+SELECT {met} FROM (SELECT * FROM ${table} WHERE {moment} {order} LIMIT 500) AS few
 
 -- name: count
 SELECT count(*) FROM ${table} WHERE {conditions}

@@ -13,9 +13,10 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
+from projections.finding import NOW, THEN
 from projections.moments import known_position, occurred_by
 from projections.register import table_of
-from projections.register_pages import NOW, THEN, Field
+from projections.register_pages import Field
 from projections.select_text import Select
 from projections.store import Tables, from_json, quote, read_sql
 

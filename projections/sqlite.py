@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from engine.errors import StoreFailed
@@ -232,11 +234,11 @@ class SQLiteTables:
 
     def is_indexed(self, table: str, column: str) -> bool:
         sql = (
-            "SELECT 1 FROM pragma_index_list(?) AS made, pragma_index_info(made.name) AS part"
-            " WHERE NOT made.partial AND part.seqno < 2"
-            " GROUP BY made.name HAVING group_concat(part.name) = ?"
+            "SELECT 1 FROM pragma_index_list(?) AS made, pragma_index_info(made.name) AS first,"
+            " pragma_index_info(made.name) AS second WHERE NOT made.partial"
+            " AND first.seqno = 0 AND first.name = ? AND second.seqno = 1 AND second.name = '_key'"
         )
-        return bool(self.run(sql, [self.prefix + table, f"{column},_key"]))
+        return bool(self.run(sql, [self.prefix + table, column]))
 
     def foresee(self, table: str, column: str, index: str) -> None:
         """Nobody may ever ask for it, and it costs as much as the row does: so only a set that is
@@ -248,9 +250,7 @@ class SQLiteTables:
         """In a process of its own, where a register is large and may be written."""
         size = f"SELECT coalesce(max(rowid), 0) FROM {quote(self.prefix + table)}"
         if indexes and self.run(size)[0][0] >= _LARGE and os.access(self.path, os.W_OK):
-            from projections.asked import make_apart  # it takes a tenth of a command to import
-
-            make_apart(self.path, [self._prefixed(index) for index in indexes])
+            _make_apart(self.path, [self._prefixed(index) for index in indexes])
 
     def scratch(self) -> Scratch:
         return Scratch(self._file("part"), self.prefix)
@@ -389,6 +389,18 @@ def set_aside(path: Path) -> Path | None:
     except OSError as error:
         raise StoreFailed(f"{path}: it is damaged and cannot be moved: {error.strerror}") from None
     return aside
+
+
+def _make_apart(path: Path, indexes: Iterable[str]) -> None:
+    """Start ``projections.asked`` and wait for nothing. The module ``subprocess`` would take longer
+    to import than a page takes."""
+    nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+    command = [sys.executable, "-m", "projections.asked", str(path), *indexes]
+    # What this process can import, that one can.
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = os.posix_spawn(sys.executable, command, env, file_actions=nothing)
+    # Nobody else takes note of its end, where the reader lives on.
+    Thread(target=os.waitpid, args=(process, 0), daemon=True).start()
 
 
 def make_indexes(path: Path, indexes: Iterable[str]) -> None:

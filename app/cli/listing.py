@@ -52,7 +52,10 @@ def list_command(
     home: Address,
     as_json: bool,
 ) -> None:
-    """List the cases of a WORKFLOW; without it, all cases, those changed last first."""
+    """List the cases of a WORKFLOW; without it, all cases, those changed last first.
+
+    Cases of a WORKFLOW are counted up to 10,000: with --json, the total of more is null.
+    """
     with Home.open(home) as opened:
         if workflow is None:
             if where or columns or as_of or known_at or sort != "key":
@@ -108,7 +111,8 @@ def _list_all(home: Home, state: str | None, limit: int, as_json: bool) -> None:
 
 def _print_rest(shown: int, total: int | None) -> None:
     if total is None:
-        echo(f"{shown} of more than {COUNTED:,} cases; --limit shows more", err=True)
+        counted = max(COUNTED, shown)
+        echo(f"{shown} of more than {counted:,} cases; --limit shows more", err=True)
     elif shown < total:
         echo(f"{shown} of {total:,} cases; --limit shows more", err=True)
 

@@ -145,6 +145,20 @@ def test_cases_are_listed_by_state_in_an_order_and_up_to_a_limit(projects):
     assert "1 of 3 cases" in projects.done("list", "project", "--limit", "1").err
 
 
+def test_more_cases_than_are_counted_are_said_to_be_more(projects, monkeypatch):
+    for module in ("projections.register_pages", "app.cli.listing"):
+        monkeypatch.setattr(f"{module}.COUNTED", 1)
+
+    def listed(limit):
+        answer = projects.done("list", "project", "--limit", limit)
+        as_data = projects.done("list", "project", "--limit", limit, "--json").json()
+        return answer.err, as_data["total"]
+
+    assert listed("1") == ("1 of more than 1 cases; --limit shows more\n", None)
+    assert listed("2") == ("2 of more than 2 cases; --limit shows more\n", None)
+    assert listed("3") == ("", 3)
+
+
 def test_a_register_is_listed_as_it_was(projects):
     found = projects.done("list", "project", "--as-of", "2020-12-31", "--json").json()
     assert {row["key"]: row["state"] for row in found["cases"]}["PRJ-0002"] == "in_portfolio"
