@@ -23,6 +23,9 @@ from engine.cycles import uncollected
 _WORTH_IT = 5_000
 """Commands from which on the half second that a process takes to start is won back."""
 
+_PATIENCE = 0.01
+"""Seconds after which the process notices that this was all: somebody waits for it to end."""
+
 
 class Alongside:
     """The process, from when it is worth one. Leaving the context waits for it to be level with
@@ -68,13 +71,6 @@ class Alongside:
             self.process.communicate()  # closes its input, which tells it that this was all
 
 
-def follow(home: Home, stop: Event) -> None:
-    """Keep the views of a home up with its log; level with it when told to stop."""
-    with uncollected():
-        home.runner.follow(stop)
-        home.runner.catch_up()
-
-
 def main() -> None:
     told = json.loads(sys.stdin.buffer.readline())
     address = Path(told["address"]) if told["folder"] else told["address"]
@@ -86,8 +82,12 @@ def main() -> None:
         stop.set()
 
     Thread(target=wait_for_the_end, daemon=True).start()
-    with Home.open(address) as home:
-        follow(home, stop)
+    with uncollected():
+        with Home.open(address) as home:
+            home.runner.follow(stop, _PATIENCE)
+            home.runner.catch_up()
+        # All is closed. What Python would still do, take itself apart, somebody waits for.
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from bench.ledgers import DEFINITION
 from bench.report import Row, write
 from engine import events
 from engine.commands import Fact, Observe, PublishDefinition, Requester
+from engine.cycles import uncollected
 from engine.events import Source
 from engine.loading import load_definition
 from engine.service import LARGEST_GROUP
@@ -67,8 +68,9 @@ def opened(folder: Path) -> Home:
 
 
 def record(home: Home, commands: list[Observe]) -> None:
-    for first in range(0, len(commands), LARGEST_GROUP):
-        home.service.handle_many(commands[first : first + LARGEST_GROUP])
+    with uncollected():
+        for first in range(0, len(commands), LARGEST_GROUP):
+            home.service.handle_many(commands[first : first + LARGEST_GROUP])
 
 
 def one_after_the_other(folder: Path) -> tuple[float, float, list[bytes]]:

@@ -150,14 +150,15 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
         elif stays and told is not None:
             deadlines = told
     if event.data:
-        # A late fact (D2, D3 of real history) must not overwrite what came to be so after it.
-        news = event.data
-        if [name for name in news if at < since.get(name, "")]:
-            news = {name: v for name, v in news.items() if at >= since.get(name, "")}
-        data = {**data, **news}
-        if None in news.values():
-            data = {name: value for name, value in data.items() if value is not None}
-        since = {**since, **dict.fromkeys(news, at)}
+        data, since = {**data}, {**since}
+        for name, value in event.data.items():
+            if at < since.get(name, ""):
+                continue  # a late fact must not overwrite what came to be so after it
+            since[name] = at
+            if value is None:
+                data.pop(name, None)
+            else:
+                data[name] = value
     return Case(
         key=case.key,
         definition=case.definition,

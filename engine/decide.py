@@ -215,6 +215,8 @@ def link(
     """What parents hear that the case newly names, each with the parent as that leaves it."""
     found: list[tuple[AnyEvent, Case]] = []
     fields = definition.parent_fields
+    if not fields:
+        return found
     for named in dict.fromkeys(said.get(name) for said in given for name in fields):
         parent = context.look(named) if isinstance(named, str) and named != key else None
         if parent and (definition.workflow, key) not in parent.children:

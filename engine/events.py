@@ -67,20 +67,6 @@ def stored(cls: type[T]) -> type[T]:
     return made
 
 
-def beside(event: T, **news: Any) -> T:
-    """An event like another of the same command but for some fields, at a third of the cost of one
-    made anew."""
-    made = object.__new__(type(event))
-    kept = made.__dict__
-    kept.update(event.__dict__)
-    for name, value in news.items():
-        if value is None:
-            kept.pop(name, None)
-        else:
-            kept[name] = value
-    return made
-
-
 @part
 class Actor:
     id: str

@@ -19,7 +19,7 @@ from engine.decide import Decision, link, outrun, references
 from engine.definition import Definition, Step
 from engine.envelope import envelope, occurred_at
 from engine.errors import BadInput, Problem, Refused
-from engine.events import CaseObserved, Conformance, beside
+from engine.events import CaseObserved, Conformance
 from engine.machine import Workflow
 from engine.values import Value
 
@@ -37,31 +37,25 @@ def observe(command: Observe, case: Case | None, workflow: Workflow, context: Co
     definition = workflow.definition
     read = _read(command, definition)
     linked = link(command, command.case, definition, read, at, context)
+    version, ref = (case.version + 1, case.definition) if case else (1, workflow.ref)
+    shared = envelope(command, command.case, version, ref, context, at)
+    shared["origin"] = command.origin
     events: list[CaseObserved] = []
     for fact, given in zip(command.facts, read, strict=True):
         state = definition.initial if case is None and fact.state is None else fact.state
-        conformance = _conformance(command, case, workflow, state, given, at, context)
+        said = {
+            **shared,
+            "name": fact.name,
+            "data": given,
+            "conformance": _conformance(command, case, workflow, state, given, at, context),
+            "reads": context.reads,
+        }
+        if state is not None:
+            said["state"] = state
         if events:
-            event = beside(
-                events[-1],
-                event_id=context.new_id(),
-                version=events[-1].version + 1,
-                reads=context.reads,
-                name=fact.name,
-                state=state,
-                data=given,
-                conformance=conformance,
-            )
-        else:
-            version, ref = (case.version + 1, case.definition) if case else (1, workflow.ref)
-            event = CaseObserved(
-                **envelope(command, command.case, version, ref, context, at),
-                name=fact.name,
-                state=state,
-                data=given,
-                conformance=conformance,
-                origin=command.origin,
-            )
+            said["event_id"] = context.new_id()
+            said["version"] = version + len(events)
+        event = CaseObserved.saying(said)
         events.append(event)
         case = evolve(case, event)
     told = (event for event, _ in linked)

@@ -35,8 +35,5 @@ def ticket_of(command: Command) -> Ticket:
 
 
 def _said(part: BaseModel) -> dict[str, object]:
-    """What a command says; what it leaves out stays out, so new optional fields change nothing."""
-    said = part.__dict__
-    # All that a command can leave out is empty then: only what was set need be looked at.
-    names = part.__pydantic_fields_set__ if isinstance(part, Command) else said
-    return {name: value for name in names if (value := said[name]) or value == 0}
+    """What is empty stays out, so new optional fields of commands change nothing."""
+    return {name: value for name, value in part.__dict__.items() if value or value == 0}

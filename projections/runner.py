@@ -83,11 +83,12 @@ class Runner:
         lag = (self._log.head() if to is None else to) - done
         return lag > max(done, _LARGE)
 
-    def follow(self, stop: threading.Event) -> None:
-        """Keep up with the log until told to stop, which takes a quarter of a second at most."""
+    def follow(self, stop: threading.Event, patience: float = 0.25) -> None:
+        """Keep up with the log until told to stop: that is noticed after ``patience`` seconds at
+        most."""
         reached = self.catch_up()
         while not stop.is_set():
-            if self._log.wait(reached, timeout=0.25):
+            if self._log.wait(reached, timeout=patience):
                 reached = self.catch_up()
 
     def rebuild(self, to: int | None = None, progress: Progress | None = None) -> int:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from projections.opening import open_for_reading
 from projections.register_pages import one, page
 from projections.runner import Runner
 from projections.shipped import PROJECTIONS
-from projections.store import Tables
+from projections.store import Tables, read_sql
 from projections.verify import verify
 from projections.views import Batch, reached
 from tests.views.conftest import NINE, History, contents
@@ -299,6 +300,17 @@ def test_following_the_log_ends_when_told_to(history, runner, look):
         stop.set()
         follower.join()
     assert page(look(), "plan").total == 2
+
+
+def test_a_row_that_is_followed_is_found_without_reading_all_rows_of_its_case(log, history, path):
+    history.write(history.definition(), history.observed("A-1"))
+    runner = Runner(log, path)
+    runner.catch_up()
+    runner.close()
+    follow = read_sql("register.sql")["follow"].replace("{table}", "register_plan")
+    with closing(open_for_reading(path)) as tables:
+        plan = tables.run(f"EXPLAIN QUERY PLAN {follow}", [1, "", "A-1"])
+    assert "register_plan_now" in plan[0][-1]
 
 
 def test_deleted_views_are_built_again(log, history, path):
