@@ -208,6 +208,6 @@ def test_csv_hands_no_formula_to_a_spreadsheet(capsys):
     texts = ["=1+1", "+1", "-1", "@sum", "\tx", "\rx", "a=1", "'quoted'"]
     print_csv(["title", "amount"], [[text, -1.5] for text in texts] + [[None, 0]])
     rows = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))[1:]
-    told = ["'=1+1", "'+1", "'-1", "'@sum", "' x", "' x", "a=1", "'quoted'", ""]
+    told = ["'=1+1", "'+1", "'-1", "'@sum", "' x", "'\\rx", "a=1", "'quoted'", ""]
     assert [row[0] for row in rows] == told
     assert [row[1] for row in rows] == ["-1.5"] * len(texts) + ["0"]
