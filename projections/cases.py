@@ -14,8 +14,8 @@ _SQL = read_sql("cases.sql")
 _NO_CASES = (PUBLISHED, "pmo.claim.changed.v1")
 """Events whose stream is no case: of definitions, and of claims that cases compete for."""
 
-_TITLES = ("title", "name")
-"""The fields a case may be called by, the better one first."""
+_TITLES = (("0", "name"), ("1", "title"))
+"""The fields a case may be called by, the better one last, each with its rank."""
 
 # A row, in the order of the columns.
 _VERSION, _STATE, _STATE_SINCE, _TITLE, _TITLE_SINCE = 4, 5, 6, 7, 8
@@ -74,7 +74,7 @@ class Cases:
 
 
 def _entitle(row: list[Any], data: dict[str, Any], at: str) -> None:
-    for rank, field in enumerate(reversed(_TITLES)):
+    for rank, field in _TITLES:
         # The better field wins whenever it was said; of one field, what was so last.
         if field in data and (since := f"{rank} {at}") >= row[_TITLE_SINCE]:
             title = data[field]

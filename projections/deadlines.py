@@ -82,11 +82,10 @@ class Deadlines:
         self._quiet.add(key)
 
     def _enter(self, event: dict[str, Any]) -> None:
-        stays, dues = event.get("stays"), event.get("deadlines")
-        if stays and dues is None:
+        key, stays, dues = event["stream"], event.get("stays"), event.get("deadlines")
+        if dues is None and (stays or key in self._quiet):
             return
         entered, since = event["version"], event["occurred_at"]
-        key = event["stream"]
         if entered == 1:
             self._note_quiet(key)
         if rows := self._open(key):

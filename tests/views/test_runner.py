@@ -41,6 +41,7 @@ class Choosy(Cases):
 
 KILLED_AT = """
 import os, signal, sys
+from functools import partial
 from pathlib import Path
 from engine.store.sqlite import SQLiteLog
 from projections import postgres, runner, sqlite
@@ -59,9 +60,10 @@ def deadly(execute):
 
 sqlite.SQLiteTables.run = deadly(sqlite.SQLiteTables.run)
 postgres._Session.ask = deadly(postgres._Session.ask)
-runner._BATCH = runner.BUILD_BATCH = 300
+runner._BATCH = runner.BUILD_BATCH = runner._WORTH_TWO = 300
+open_log = partial(SQLiteLog, Path(folder) / "ledger.db")
 place = postgres.PostgresPlace(place) if "://" in place else Path(place)
-getattr(runner.Runner(SQLiteLog(Path(folder) / "ledger.db"), place), verb)()
+getattr(runner.Runner(open_log(), place, open_log=open_log), verb)()
 """
 
 
@@ -70,8 +72,9 @@ getattr(runner.Runner(SQLiteLog(Path(folder) / "ledger.db"), place), verb)()
     [
         ("sqlite", "catch_up", "UPDATE $checkpoint", 2),
         ("sqlite", "catch_up", "COMMIT", 3),
-        ("sqlite", "rebuild", "INSERT INTO $audit", 9),
+        ("sqlite", "rebuild", "INSERT OR FAIL INTO $audit", 9),
         ("sqlite", "rebuild", "CREATE INDEX", 4),
+        ("sqlite", "rebuild", "INSERT INTO main.", 2),
         ("sqlite", "rebuild", "ALTER TABLE", 3),
         ("postgres", "catch_up", "UPDATE checkpoint", 2),
         ("postgres", "catch_up", "COMMIT", 3),
