@@ -6,7 +6,8 @@ is missing or a right is not granted. The reason is told at every try, and someb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from typing import Any
 
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaConfigurationError, KafkaError, TopicAlreadyExistsError
+from kafka.net.compat import KafkaNetClient
 from kafka.partitioner.default import murmur2
 
 from consumers.kafka_settings import KafkaSettings, read_secret
@@ -92,6 +94,25 @@ def options(settings: KafkaSettings, what: str) -> dict[str, Any]:
     return chosen
 
 
+def connect(kind: Callable[..., Any], *topics: str, **how: Any) -> Any:
+    """A client of kafka-python. One that cannot reach the broker leaves its thread and its sockets
+    behind, at every try, and a day of that is more than a process may have. So we end it here; a
+    socket that could not connect it leaves to the garbage collector, which may come seldom."""
+    opened: list[Any] = []
+
+    def open_network(**config: Any) -> Any:
+        opened.append(KafkaNetClient(**config))
+        return opened[-1]
+
+    try:
+        return kind(*topics, kafka_client=open_network, **how)
+    except BaseException:
+        for network in opened:
+            network.close()
+        gc.collect()
+        raise
+
+
 @contextmanager
 def plainly(settings: KafkaSettings) -> Iterator[None]:
     """Kafka's errors as ``MayPass``, with the address."""
@@ -132,7 +153,7 @@ def _hash(key: bytes) -> int:
 def read_topics(settings: KafkaSettings, names: Iterable[str]) -> dict[str, TopicState]:
     """How these topics are. Raises ``MayPass``."""
     wanted = sorted(set(names))
-    with plainly(settings), closing(KafkaAdminClient(**options(settings, "admin"))) as admin:
+    with plainly(settings), closing(_open_admin(settings)) as admin:
         found = {topic["name"]: topic["partitions"] for topic in admin.describe_topics(wanted)}
         there = [name for name in wanted if found.get(name)]
         try:
@@ -146,7 +167,7 @@ def make_topics(settings: KafkaSettings, missing: Mapping[str, Mapping[str, str]
     """Make topics, each with its configuration; one that is there by now is left. Raises
     ``MayPass``."""
     topics = settings.topics
-    with plainly(settings), closing(KafkaAdminClient(**options(settings, "admin"))) as admin:
+    with plainly(settings), closing(_open_admin(settings)) as admin:
         for name, kept in missing.items():
             wanted = {
                 "num_partitions": topics.partitions,
@@ -177,6 +198,10 @@ def ready_topics(
         )
     make_topics(settings, {name: kept[name] for name in missing})
     return states | read_topics(settings, missing)
+
+
+def _open_admin(settings: KafkaSettings) -> Any:
+    return connect(KafkaAdminClient, **options(settings, "admin"))
 
 
 def _read_configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
-from consumers.kafka_connection import EVENTS_KEPT, options, plainly, read_topics
+from consumers.kafka_connection import EVENTS_KEPT, connect, options, plainly, read_topics
 from consumers.kafka_delivery import Delivery, Message
 from consumers.kafka_settings import Intake, KafkaSettings
 from consumers.runner import MayPass
@@ -124,7 +124,8 @@ def _opened(settings: KafkaSettings) -> Iterator[tuple[Any, Iterator[list[Letter
     with (
         plainly(settings),
         closing(
-            KafkaConsumer(
+            connect(
+                KafkaConsumer,
                 **options(settings, "dead-letters"),
                 group_id=f"{intake.group}-dead-letters",
                 enable_auto_commit=False,

@@ -18,6 +18,7 @@ from kafka.errors import (
 
 from consumers.kafka_connection import (
     TopicState,
+    connect,
     options,
     partition_of,
     plainly,
@@ -198,7 +199,8 @@ class Delivery:
         if self._producer is None:
             wait = self.settings.answers_within * 1_000
             compression = self.settings.compression
-            self._producer = KafkaProducer(
+            self._producer = connect(
+                KafkaProducer,
                 **options(self.settings, self._what),
                 # All of these said: one that conflicts would turn idempotence off with a log line.
                 enable_idempotence=True,

@@ -29,6 +29,7 @@ from consumers.kafka_connection import (
     EVENTS_KEPT,
     REPLIES_KEPT,
     Silence,
+    connect,
     look_for,
     options,
     plainly,
@@ -185,7 +186,8 @@ class KafkaIntake:
     def _open(self) -> Any:
         if self._consumer is None:
             self._delivery.ready({*self._intake.topics})
-            self._consumer = KafkaConsumer(
+            self._consumer = connect(
+                KafkaConsumer,
                 *self._intake.topics,
                 **options(self._settings, "intake"),
                 group_id=self._intake.group,

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 from kafka import ConsumerRebalanceListener, KafkaConsumer
 from kafka.errors import KafkaError
 
-from consumers.kafka_connection import Silence, look_for
+from consumers.kafka_connection import Silence, connect, look_for
 from consumers.runner import LONGEST_WAIT, SHORTEST_WAIT
 from engine import canonical
 from engine.errors import BadInput
@@ -266,7 +266,8 @@ class _Fresh(ConsumerRebalanceListener):  # type: ignore[misc]
 def _consumer(
     bootstrap: str | Sequence[str], name: str, instance: str | None, options: Mapping[str, Any]
 ) -> Any:
-    return KafkaConsumer(
+    return connect(
+        KafkaConsumer,
         bootstrap_servers=bootstrap,
         group_id=name,
         group_instance_id=instance,

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 
-from consumers.kafka_connection import options, partition_of, plainly
+from consumers.kafka_connection import connect, options, partition_of, plainly
 from consumers.kafka_delivery import Delivery
 from consumers.kafka_settings import KafkaSettings
 from consumers.runner import MayPass
@@ -60,7 +60,8 @@ def read_tails(
     with (
         plainly(settings),
         closing(
-            KafkaConsumer(
+            connect(
+                KafkaConsumer,
                 **options(settings, "tails"),
                 enable_auto_commit=False,
                 allow_auto_create_topics=False,

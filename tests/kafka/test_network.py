@@ -46,8 +46,8 @@ def test_relay_and_reader_lose_nothing_and_keep_the_order_over_a_network_that_is
 ):
     """Twice, for longer than either waits for an answer, while events go on being recorded."""
     settings = settings_at(far.bootstrap, prefix, answers_within=2)
-    heard: list[object] = []
-    runner = relaying(settings, told=lambda error, _: heard.append(error), batch=7)
+    heard: list[str] = []
+    runner = relaying(settings, told=lambda error, _: heard.append(str(error)), batch=7)
     runner.catch_up()
     stop = threading.Event()
 
@@ -84,7 +84,7 @@ def test_the_intake_answers_every_command_once_over_a_network_that_is_cut_before
     make_topics(settings, {name: {} for name in topics(settings)})
     commands = [f"c{number:02}" for number in range(40)]
     send(settings, *map(asking, commands))
-    handle_many, cuts, heard = house.service.handle_many, ExitStack(), list[object]()
+    handle_many, cuts, heard = house.service.handle_many, ExitStack(), list[str]()
 
     def handle_and_cut(group: Any) -> Any:
         answers = handle_many(group)
@@ -94,7 +94,7 @@ def test_the_intake_answers_every_command_once_over_a_network_that_is_cut_before
 
     house.service.handle_many = handle_and_cut
     intake = KafkaIntake(
-        house.service, settings, told=lambda error, _: heard.append(error), group=4
+        house.service, settings, told=lambda error, _: heard.append(str(error)), group=4
     )
     stop = threading.Event()
     with running(stop, lambda: intake.run(stop)), cuts:

@@ -22,7 +22,7 @@ from consumers.kafka_reader import Event, Unreadable, read
 from engine.errors import BadInput
 from tests.cli.conftest import ROOT
 from tests.kafka.conftest import public, send_all
-from tests.kafka.test_relay import fill, wait_until
+from tests.kafka.test_relay import check_no_more, fill, threads_and_files, wait_until
 
 TABLE = "CREATE TABLE IF NOT EXISTS told (n INTEGER PRIMARY KEY, stream TEXT, position INTEGER)"
 
@@ -112,6 +112,23 @@ def test_what_the_handler_raises_is_never_taken_for_trouble_with_the_broker(
     with pytest.raises(error, match="the service's own"):
         read(failing, settings.bootstrap, topic, prefix, mine, idle_for=60, warn=warned.append)
     assert warned == []
+
+
+def test_a_broker_that_is_away_takes_no_more_of_a_reader_at_every_try(
+    mine, prefix, monkeypatch, caplog
+):
+    caplog.set_level("CRITICAL", "kafka")
+    monkeypatch.setattr("consumers.kafka_reader.LONGEST_WAIT", 0.01)
+    stop, taken = threading.Event(), []
+
+    def count(_why: str) -> None:
+        taken.append(threads_and_files())
+        if len(taken) == 7:
+            stop.set()
+
+    quick = {"bootstrap_timeout_ms": 100}
+    assert read(note, "127.0.0.1:1", "t", prefix, mine, stop=stop, warn=count, **quick) == 0
+    check_no_more(taken)
 
 
 def test_two_readers_of_one_name_share_the_work_and_hand_nothing_over_twice(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -183,6 +183,31 @@ def test_no_broker_at_all_is_waited_for(house, prefix, relaying):
         relaying(settings, pause=waits.append).catch_up()
     assert len(waits) == 7
     assert house.store.incidents() == []
+
+
+def test_a_broker_that_is_away_takes_no_more_threads_and_files_at_every_try(
+    house, prefix, relaying, caplog
+):
+    """Else a day of it is more than a process may have."""
+    caplog.set_level("CRITICAL", "kafka")  # what is logged keeps the sockets that it tells of
+    settings = settings_at("127.0.0.1:1", prefix, answers_within=1)
+    taken: list[tuple[int, int]] = []
+    with pytest.raises(MayPass):
+        relaying(
+            settings, pause=lambda seconds: None, told=lambda *_: taken.append(threads_and_files())
+        ).catch_up()
+    assert len(taken) == 7
+    check_no_more(taken)
+
+
+def threads_and_files() -> tuple[int, int]:
+    return threading.active_count(), len([*Path("/dev/fd").iterdir()])
+
+
+def check_no_more(taken: Sequence[tuple[int, int]]) -> None:
+    (threads, files), (threads_at_last, files_at_last) = taken[1], taken[-1]
+    assert threads_at_last <= threads, taken
+    assert files_at_last <= files + 1, taken  # of one that went on at that moment
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
