@@ -92,7 +92,7 @@ def test_a_value_that_looks_like_the_counter_cannot_pass_for_it() -> None:
 
 def test_a_value_too_long_for_a_key_is_told_how_long_one_may_be() -> None:
     keys, definition = Keys(MemoryLog()), load_definition(REQUEST, "test.yaml")
-    with pytest.raises(BadInput, match="made as REQ-.*, of at most 80 letters"):
+    with pytest.raises(BadInput, match=r"made as REQ-.*, of at most 80 letters"):
         keys.propose(definition, {"year": "2" * 80})
 
 
