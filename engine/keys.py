@@ -35,7 +35,7 @@ class Keys:
             raise BadInput.one(
                 f"/data/{definition.key_parts[0]}",
                 f"{key!r} cannot be the key of a case",
-                f"it is made as {definition.key}, of letters, digits, '.', '_' and '-'",
+                f"it is made as {definition.key}, of at most 80 letters, digits, '.', '_' and '-'",
             )
         self._proposed = series
         if definition.key_fields:

@@ -98,13 +98,14 @@ def publish_command(
     Running cases stay with the definition they began with. Publishing the same again changes
     nothing. What breaks those who read the events is told as a warning; pmo check tells it before.
     """
-    from app.contracts.baseline import compare
+    from app.contracts.baseline import compare, require_successors
     from app.definitions import find_definitions, in_force, load_definitions, publish
 
     with Home.open(home) as opened:
         requester = options.read_actor(actor)
         before = in_force(opened)
         loaded = load_definitions(find_definitions(files), before)
+        require_successors(loaded, before)
         broken = [problem for beside in compare(loaded, before) for problem in beside.problems]
         outcomes = [publish(opened.service, one, requester, reason) for one in loaded]
         opened.catch_up()

@@ -47,12 +47,31 @@ def read_definitions(address: Address) -> list[Loaded]:
 
 def compare(loaded: Iterable[Loaded], old: Iterable[Definition]) -> Iterator[Compared]:
     """Each definition beside the one of its name, where there is one and it says something else."""
+    for one, before in _side_by_side(loaded, old):
+        found = changes(before, one.definition)
+        problems = _problems(one, before, found)
+        yield Compared(before, one.definition, tuple(found), tuple(problems))
+
+
+def require_successors(loaded: Iterable[Loaded], old: Iterable[Definition]) -> None:
+    """Raises ``BadInput`` with all that keeps definitions from following those in force, so that
+    none is published where one cannot be."""
+    if problems := [
+        problem
+        for one, before in _side_by_side(loaded, old)
+        for problem in _located(succeeds(one.definition, before), one)
+    ]:
+        raise BadInput(problems)
+
+
+def _side_by_side(
+    loaded: Iterable[Loaded], old: Iterable[Definition]
+) -> Iterator[tuple[Loaded, Definition]]:
     known = {definition.workflow: definition for definition in old}
     for one in loaded:
-        new, before = one.definition, known.get(one.definition.workflow)
-        if before is not None and before.hash != new.hash:
-            found = changes(before, new)
-            yield Compared(before, new, tuple(found), tuple(_problems(one, before, found)))
+        before = known.get(one.definition.workflow)
+        if before is not None and before.hash != one.definition.hash:
+            yield one, before
 
 
 def _problems(one: Loaded, old: Definition, found: list[Change]) -> Iterator[Problem]:

@@ -294,6 +294,15 @@ def test_nothing_is_published_when_one_of_several_cannot_be(pmo, folder):
     assert pmo.done("status", "--json").json()["head"] == 3
 
 
+def test_nothing_is_published_when_one_of_several_cannot_follow_the_one_before(pmo, folder):
+    edit(folder / "objective.yaml", "version: 1", "version: 2")
+    edit(folder / "decision.yaml", "title: Governance", "title: Other governance")
+    answer = pmo("publish", str(folder / "objective.yaml"), str(folder / "decision.yaml"))
+    assert answer.code == 2
+    assert "decision.yaml:2:10: decision version 1 is already published" in answer.err
+    assert pmo.done("status", "--json").json()["head"] == 3
+
+
 def test_published_definitions_are_listed_with_who_published_them(pmo):
     rows = pmo.done("workflows", "--json").json()
     assert [(row["name"], row["published_by"]) for row in rows] == [

@@ -90,6 +90,12 @@ def test_a_value_that_looks_like_the_counter_cannot_pass_for_it() -> None:
         keys.propose(definition, {"year": "{number}"})
 
 
+def test_a_value_too_long_for_a_key_is_told_how_long_one_may_be() -> None:
+    keys, definition = Keys(MemoryLog()), load_definition(REQUEST, "test.yaml")
+    with pytest.raises(BadInput, match=r"made as REQ-.*, of at most 80 letters"):
+        keys.propose(definition, {"year": "2" * 80})
+
+
 def test_what_makes_the_key_is_set_once_also_where_it_counts() -> None:
     text = REQUEST.replace("accepts: note", "accepts: [note, year]")
     with pytest.raises(BadInput, match="year is part of the key"):
