@@ -1,13 +1,14 @@
 """What stands in the way of each step from here, as the engine would judge it now.
 
 Only what does not depend on who asks or on what they bring along: votes, agreement, authority,
-children, claims, papers that have changed or grown old.
+children, claims, papers that have changed or grown old, conditions on what the step does not take.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from engine import values
@@ -17,7 +18,7 @@ from engine.commands import PullTrigger, Requester
 if TYPE_CHECKING:
     from app.home import Home
     from engine.attempt import Attempt
-    from engine.definition import Step
+    from engine.definition import Definition, Step
     from engine.registers import Rule
 
 _LASTING = ("agreed_by", "quorum", "authority", "children", "only_one")
@@ -39,6 +40,7 @@ def hurdles(home: Home, case: Case) -> list[Hurdles]:
     from engine.case import fold
     from engine.clock import SystemClock
     from engine.context import Context
+    from engine.decide import references
 
     workflow = home.service.catalog.pinned(case.definition)
     context = Context(
@@ -47,6 +49,8 @@ def hurdles(home: Home, case: Case) -> list[Hurdles]:
         lambda stream: fold(recorded.event for recorded in home.log.stream(stream)),
         lambda ref: home.service.catalog.pinned(ref).definition,
     )
+    for referred in references(workflow, case.data, {}):
+        context.look(referred)
     found = []
     for step in workflow.definition.transitions_from(case.state):
         nobody = PullTrigger(
@@ -62,7 +66,12 @@ def hurdles(home: Home, case: Case) -> list[Hurdles]:
             evidence=case.evidence,
             context=context,
         )
-        verdicts = [v for v in workflow.judge(step, attempt) if not v.held and _lasts(v.rule, case)]
+        settled = _settled(step, workflow.definition)
+        verdicts = [
+            verdict
+            for verdict in workflow.judge(step, attempt)
+            if not verdict.held and (verdict.rule in settled or _lasts(verdict.rule, case))
+        ]
         found.append(
             Hurdles(
                 decided_by=tuple(dict.fromkeys(_deciders(step, attempt))),
@@ -71,6 +80,17 @@ def hurdles(home: Home, case: Case) -> list[Hurdles]:
             )
         )
     return found
+
+
+def _settled(step: Step, definition: Definition) -> frozenset[str]:
+    """The conditions, as verdicts name them, that stand whoever asks and whatever comes along."""
+    from engine.conditions import compile_condition
+    from engine.guards import accepted
+
+    open_ = {"actor", "evidence", "withheld", *accepted(step, definition)}
+    checks = [*step.when, *(step.should.when if step.should else ())]
+    conditions = [compile_condition(check.check, definition) for check in checks]
+    return frozenset(one.source for one in conditions if not one.looks_at & open_)
 
 
 def _lasts(rule: str, case: Case) -> bool:
@@ -82,14 +102,18 @@ def _lasts(rule: str, case: Case) -> bool:
 
 
 def _deciders(step: Step, attempt: Attempt) -> Iterator[str]:
+    """Whom the authority in force names; all who could, where the step itself says the level."""
     from engine.definition import ByAuthority
-    from engine.standing import authority_of
+    from engine.guards import accepted
+    from engine.standing import authorities
 
     for who in step.by:
         if isinstance(who, ByAuthority):
-            rule, _ = authority_of(who, attempt)
-            if rule is not None:
-                yield _decider(rule)
+            level = (who.authority.least or "").removeprefix("data.")
+            rules = authorities(who, attempt)
+            if level not in accepted(step, attempt.definition):
+                rules = islice(rules, 1)
+            yield from map(_decider, rules)
 
 
 def _decider(rule: Rule) -> str:

@@ -64,6 +64,12 @@ class Condition:
             return True
 
     @property
+    def looks_at(self) -> frozenset[str]:
+        """Fields and refs by their name, and else what is looked at: ``actor``, ``now``."""
+        paths = [look.path for _, look, _ in self._looks]
+        return frozenset(path[1] if path[0] == "data" else path[0] for path in paths)
+
+    @property
     def _shown(self) -> str:
         return shorten(" ".join(self.source.split()), 200)
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 
 def with_hurdles(home: Home, case: Case | str, offered: list[Offer]) -> list[Offer]:
-    """The offers, each with its hurdles. The engine is asked only where something is governed."""
-    if not any(offer.governed for offer in offered):
+    """The offers, each with its hurdles. The engine is asked only where something is governed, or
+    where one of several ways by one trigger may be closed."""
+    ways = {offer.trigger for offer in offered}
+    if len(ways) == len(offered) and not any(offer.governed for offer in offered):
         return offered
     from app.hurdles import hurdles
 

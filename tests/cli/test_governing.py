@@ -60,6 +60,45 @@ transitions: [{trigger: meet, from: open, to: met}]
 """
 
 
+BOUGHT = """
+workflow: purchase
+version: 1
+title: Purchase
+key: BUY
+roles: {lead: , clerk: }
+data:
+  amount: {type: money, currency: GBP, required: true}
+  until: {type: date}
+states: {asked: {initial: true}, bought: {final: true}}
+transitions:
+  - trigger: buy
+    from: asked
+    to: bought
+    by: lead
+    when: [{check: data.amount <= 50000, otherwise: above 50 thousand the clerk buys}]
+  - trigger: buy
+    from: asked
+    to: bought
+    by: clerk
+    accepts: until
+    when: ["data.until > now", actor.id != "lea"]
+"""
+
+
+def test_a_condition_that_nobody_can_help_is_told_before_anybody_asks(
+    pmo: Pmo, tmp_path: Path
+) -> None:
+    file = tmp_path / "purchase.yaml"
+    file.write_text(BOUGHT, encoding="utf-8")
+    pmo.done("publish", str(file), actor="operator")
+    pmo.done("start", "purchase", "amount=60000")
+    first, second = pmo.done("show", "BUY-0001", "--json").json()["next"]
+    assert [reason.split(" (")[0] for reason in first["missing"]] == [
+        "above 50 thousand the clerk buys"
+    ]
+    assert second["missing"] == [], "a day that comes along, and who asks, may help"
+
+
 @pytest.fixture
 def board(pmo: Pmo, tmp_path: Path) -> Pmo:
     """A board of three that may decide on up to a million; MAT-0001 waits for it."""

@@ -665,6 +665,16 @@ def test_the_balance_of_the_portfolio_is_by_perspective(told):
     ]
 
 
+def test_a_programme_counts_by_its_projects(told):
+    told.fact("OBJ-1", "objective", JAN, "active", perspective="customer")
+    told.fact("PRJ-1", "project", JAN, "active", objective="OBJ-1", baseline_cost=gbp(500))
+    for number in (2, 3):
+        told.fact(f"PRJ-{number}", "project", JAN, "active", objective="OBJ-1", programme="PRJ-1",
+                  baseline_cost=gbp(200))  # fmt: skip
+    assert measured(told.views, "spend-per-objective") == [Figure(("OBJ-1",), 400)]
+    assert measured(told.views, "portfolio-balance") == [Figure(("customer",), 1)]
+
+
 def test_seniors_are_held_against_the_mix_that_is_wanted(told):
     told.fact("STD-1", "standard", JAN, "effective", kind="skill profile", seniors=50)
     for person in ("ada", "bo", "cy", "di"):
