@@ -366,8 +366,8 @@ def open_for_writing(path: Path) -> SQLiteTables:
 
 
 def _checkpoint(path: Path) -> None:
-    """It waits for the disk, twice: done by the build's commits, that was a fifth of the time for a
-    million events. What the disk has against it, the build is told as well.
+    """It waits for the disk, twice, which a build's own commits had to. What the disk has against
+    it, the build is told as well.
     """
     with suppress(sqlite3.Error, StoreFailed), closing(_connect(path, "rw", timeout=0)) as beside:
         beside.execute("PRAGMA wal_checkpoint(PASSIVE)")
