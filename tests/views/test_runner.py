@@ -56,7 +56,7 @@ def deadly(execute):
         return execute(self, sql, parameters)
     return execute_or_die
 
-sqlite.SQLiteTables._execute = deadly(sqlite.SQLiteTables._execute)
+sqlite.SQLiteTables.run = deadly(sqlite.SQLiteTables.run)
 postgres._Session.ask = deadly(postgres._Session.ask)
 runner._BATCH = runner.BUILD_BATCH = 300
 place = postgres.PostgresPlace(place) if "://" in place else Path(place)
