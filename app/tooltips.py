@@ -54,7 +54,7 @@ def _authority(who: object) -> str:
         return ""
     matter = who.authority
     worth = f", worth {_named(matter.value)}" if matter.value else ""
-    least = f", from level {_named(matter.least)} on" if matter.least else ""
+    least = f", not below {_named(matter.least)}" if matter.least else ""
     answer = "; a body has voted against it" if matter.answer == "against" else ""
     return (
         f"Authority: for {_named(matter.category)} in {_named(matter.unit)}{worth}{least}{answer}"

@@ -436,14 +436,15 @@ data:
   unit: {type: text}
   amount: {type: money, currency: GBP}
   chief: {type: person}
+  level: {type: number}
 states: {open: {initial: true}, decided: {final: true}}
 transitions:
   - trigger: decide
     from: open
     to: decided
-    by: {authority: {category: funding, value: data.amount, unit: data.unit}}
+    by: {authority: {category: funding, value: data.amount, unit: data.unit, least: data.level}}
     agreed_by: finance
-    quorum: {body: board, rule: two thirds, veto: finance, casting: true, without: chief}
+    quorum: {body: board, rule: weighted, veto: finance, casting: true, without: chief}
     evidence: {kind: case, newer_than: 90 days, unchanged: true}
     children:
       - {workflow: condition, in: [met, waived]}
@@ -460,11 +461,11 @@ def test_who_decides_and_what_others_have_to_do_first_are_marks_and_a_tooltip():
     assert marks == ["icon people", "icon children", "icon pass"]
     (tip,) = tips(label)
     assert tip.splitlines() == [
-        "Authority: for funding in the unit, worth the amount",
+        "Authority: for funding in the unit, worth the amount, not below the level",
         "Evidence: case, newer than 90 days, unchanged in this state",
         "Agreed by: finance",
         (
-            "Vote: board is for it, by two thirds majority, veto of finance, without chief,"
+            "Vote: board is for it, by weighted majority, veto of finance, without chief,"
             " the chair breaks a tie"
         ),
         "Children: every condition is met or waived",
