@@ -104,7 +104,8 @@ class Views:
     def _built_by(self) -> dict[str, int]:
         if not self.tables.columns("projection"):
             return {}
-        return dict(self.tables.run(_SQL["projections"]))
+        told = self.tables.run(_SQL["projections"])
+        return {name: version for name, version in told if isinstance(version, int)}
 
     def checkpoint(self) -> int:
         return reached(self.tables)

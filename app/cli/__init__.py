@@ -114,8 +114,21 @@ class Pmo(click.Group):
         sys.exit(code)
 
 
+def _set_home(_ctx: click.Context, _option: click.Parameter, home: str | None) -> None:
+    """What every verb reads when it is not told otherwise."""
+    if home is not None:
+        os.environ["PMO_HOME"] = home or "."  # as after a verb
+
+
 @click.group(cls=Pmo, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pmo-engine", prog_name="pmo")
+@click.option(
+    "--home",
+    metavar="DIR|DATABASE",
+    callback=_set_home,
+    expose_value=False,
+    help="As after the verb, where it goes before this.",
+)
 def main() -> None:
     """Governance decisions, objectives and plans, on one log that cannot be edited.
 

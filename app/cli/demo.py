@@ -65,7 +65,11 @@ def demo_command(home: Address, picture: Path | None) -> None:
         return
     with opened:
         echo(bold("The UK Government Major Projects Portfolio, as reported 2014 to 2021"))
-        told = f"{recorded:,} events recorded" if recorded else "nothing new, it was all there"
+        told = (
+            f"{recorded:,} events recorded, those of the year included,"
+            if recorded
+            else "nothing new, it was all there"
+        )
         echo(
             f"{told} in {opened}. A re-enactment: each report is\n"
             "recorded as if on the day it was published.\n"

@@ -17,6 +17,14 @@ def test_init_makes_a_home_with_the_shipped_workflows(nowhere):
     assert {"decision", "objective", "major-project"} <= names
 
 
+def test_a_home_may_be_named_before_the_verb_and_after_it_goes_first(nowhere, tmp_path):
+    one, other = str(tmp_path / "one"), str(tmp_path / "other")
+    assert nowhere.done("--home", one, "init", "--bare", "--json").json()["home"] == one
+    again = nowhere.done("--home", other, "init", "--home", one, "--json").json()
+    assert again["home"] == one
+    assert not Path(other).exists()
+
+
 def test_init_again_is_harmless_and_says_so(nowhere):
     nowhere.done("init")
     before = nowhere.done("log", "--json").out

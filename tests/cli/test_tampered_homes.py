@@ -208,6 +208,15 @@ def test_views_that_have_lost_their_place_are_told_and_built_anew(decision, plac
     decision.done("list")
 
 
+def test_views_that_do_not_say_what_built_them_are_built_anew(decision):
+    decision.done("list")
+    with closing(sqlite3.connect(decision.home / "views.db")) as views:
+        assert views.execute("UPDATE projection SET version = 'x'").rowcount
+        views.commit()
+    assert "the views: " in decision.done("verify").out
+    assert "DEC-0001" in decision.done("list").out
+
+
 def rewritten(*statements):
     def damage(views):
         with closing(sqlite3.connect(views, isolation_level=None)) as connection:
