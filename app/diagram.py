@@ -1,7 +1,8 @@
 """Pictures of a workflow: SVG for people and papers, Mermaid for text.
 
 In the SVG every transition appears once. One with several sources has its lines meet in a dot;
-one that leads back to its own state is written inside the state.
+one that leads back to its own state is written inside the state. Where that would be so many lines
+that nobody can follow them, a dot has the names of its sources instead.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from engine.definition import ByAuthority, ByPerson, Deadline, Definition, Step,
 from engine.errors import BadInput
 
 MOST_ARROWS = 1_000
+
+# Lines that an eye can tell apart; with more, those of dots with so many sources are left out.
+_CROWDED, _MANY = 25, 3
 
 _LEGEND = (
     Row("by", "has a condition", ("condition",)),
@@ -101,23 +105,26 @@ def _connect(
     start = _words(definition, definition.start)
     arrows = [Arrow(len(states), number[definition.initial], rows=start)]
     ways = {move: _ways(definition, move) for move in visited}
-    for step in definition.transitions:
-        if step.to is None:
-            continue
-        sources = [source for source in dict.fromkeys(step.sources) if source != step.to]
+    steps = [(step, step.to, _sources(step)) for step in definition.transitions if step.to]
+    crowded = sum(len(sources) for *_, sources in steps) > _CROWDED
+    for step, target, sources in steps:
         left = {move.source for move, taken in ways.items() if any(t is step for t in taken)}
         marks = {source: ("taken",) if source in left else () for source in sources}
-        head, words = number[step.to], _words(definition, step)
+        head, words = number[target], _words(definition, step)
         if len(sources) == 1:
             arrows.append(Arrow(number[sources[0]], head, marks[sources[0]], words))
         elif sources:
             taken = ("taken",) if any(marks.values()) else ()
-            back = all(depth[step.to] < depth[source] for source in sources)
+            back = all(depth[target] < depth[source] for source in sources)
             meeting = len(nodes)
             nodes.append(Node(("meeting", *taken), radius=2.5))
+            named = crowded and len(sources) >= _MANY
+            words += _from(definition, sources) if named else ()
+            drawn = [source for source in sources if marks[source] or not named]
+            # Unseen, the line from the last of them keeps the dot where it would be.
             arrows += [
-                Arrow(number[source], meeting, marks[source], pointed=False, back=back)
-                for source in sources
+                Arrow(number[source], meeting, marks[source], (), False, back, bool(drawn))
+                for source in drawn or [max(sources, key=depth.__getitem__)]
             ]
             arrows.append(Arrow(meeting, head, taken, words, back=back))
     outside = ((m.source, m.to, m.trigger) for m in visited if m.source != m.to and not ways[m])
@@ -125,6 +132,17 @@ def _connect(
         words = Row("trigger", trigger or "observed"), Row("by", "outside the rules")
         arrows.append(Arrow(number[source], number[to], ("taken", "outside"), words))
     return nodes, arrows
+
+
+def _sources(step: Transition) -> list[str]:
+    """The states that it leaves."""
+    return [source for source in dict.fromkeys(step.sources) if source != step.to]
+
+
+def _from(definition: Definition, sources: Sequence[str]) -> tuple[Row, ...]:
+    *others, last = [_title(definition, source) for source in sources]
+    told = f"from {', '.join(others)} or {last}"
+    return tuple(Row("from", line) for line in wrap(told, 26, most=4))
 
 
 def _depths(definition: Definition) -> dict[str, int]:

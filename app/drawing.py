@@ -35,6 +35,7 @@ _FACES = {
     "rule": _Face(0, 11),
     "trigger": _Face(12.5, 16),
     "by": _Face(11, 14),
+    "from": _Face(11, 14),
 }
 _ICONS = {
     "clock": "M6 1.2a4.8 4.8 0 1 0 .01 0M6 3.4v2.8l1.9 1.2",
@@ -91,6 +92,7 @@ class Arrow:
     rows: tuple[Row, ...] = ()
     pointed: bool = True
     back: bool = False
+    seen: bool = True
 
     @property
     def edge(self) -> Edge:
@@ -169,7 +171,8 @@ def _fill(body: ET.Element, nodes: Sequence[Node], arrows: Sequence[Arrow], layo
     placed = list(zip(arrows, layout.curves, strict=True))
     # What was taken is drawn last, so that no other line crosses over it; words above all lines.
     for arrow, curve in sorted(placed, key=lambda pair: "taken" in pair[0].marks):
-        _line(body, arrow, curve)
+        if arrow.seen:
+            _line(body, arrow, curve)
     for node, middle in zip(nodes, layout.nodes, strict=True):
         _node(body, node, middle)
     for arrow, curve in placed:

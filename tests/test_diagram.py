@@ -482,3 +482,30 @@ def test_a_state_that_only_one_case_is_in_says_so():
     assert "one for each unit" in words(decided)
     legend = [path.get("class") for path in root.findall("g/path")]
     assert {"icon people", "icon children", "icon pass", "icon lone"} <= {*legend}
+
+
+def crowded():
+    """Six states one after the other, and ways back from all of the later ones."""
+    names = [f"s{n}" for n in range(6)]
+    onwards = [
+        {"trigger": f"go-{n}", "from": names[n], "to": names[n + 1], "by": "requester"}
+        for n in range(5)
+    ]
+    back = [
+        {"trigger": f"back-{n}", "from": names[1:], "to": "s0", "by": "approver"} for n in range(5)
+    ]
+    states = {name: {} for name in names} | {"s0": {"initial": True}}
+    return definition(states=states, transitions=[*onwards, *back])
+
+
+def test_where_lines_would_be_too_many_to_follow_the_sources_have_names():
+    root = parsed(svg(crowded()))
+    assert len(groups(root, "arrow")) == 1 + 5 + 5
+    told = [" ".join(words(label)) for label in groups(root, "label")]
+    assert "back-3 Investment board from S1, S2, S3, S4 or S5" in told
+
+
+def test_in_a_crowded_picture_the_line_that_a_case_took_is_drawn():
+    root = parsed(svg(crowded(), current="s0", visited=[Move("s2", "s0", "back-3", "approver")]))
+    assert len(groups(root, "arrow", "taken")) == 2, "to the dot, and from it"
+    assert len(groups(root, "arrow")) == 1 + 5 + 5 + 1
