@@ -22,7 +22,7 @@ run: $(VENV)/run.done ## eight years of a real portfolio and a year of one PMO, 
 	@$(BIN)/pmo demo --home .pmo/demo $(ARGS)
 
 test: $(VENV)/dev.done ## run the tests, a process for each core
-	@$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: check-style check-types check-floors check-workflows ## lint, format, types, floors, and the shipped workflows
 
