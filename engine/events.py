@@ -247,6 +247,20 @@ class CaseObserved(Event):
 
 
 @stored
+class CaseMigrated(Event):
+    """From now on the case is of the event's ``definition``, and no longer of the ``former`` one.
+
+    It enters the ``state`` by it: votes given before do not count, ``deadlines`` are all there are.
+    """
+
+    type: Literal["pmo.case.migrated.v1"] = "pmo.case.migrated.v1"
+    former: DefinitionRef
+    source: str
+    state: str
+    deadlines: tuple[Due, ...] | None = None
+
+
+@stored
 class EvidenceAttached(Event):
     type: Literal["pmo.case.evidence-attached.v1"] = "pmo.case.evidence-attached.v1"
     evidence: Evidence
@@ -318,6 +332,7 @@ AnyEvent = Annotated[
     CaseStarted
     | CaseTransitioned
     | CaseObserved
+    | CaseMigrated
     | EvidenceAttached
     | CaseSigned
     | ConflictDeclared

@@ -2,7 +2,8 @@
 
 Outcomes: *fired* (a timer pulled the trigger), *reminded*, *met* (the state was left before),
 *missed* (it was left after, and no timer had been there), *kept* (a timer's step back to the same
-state left it standing; it goes on in a row of its own), *moved* (another day was given).
+state, or a migration, left it standing; it goes on in a row of its own), *moved* (another day was
+given, or other rules hold).
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from projections.definitions import MIGRATED
 from projections.store import Tables, read_sql
 from projections.views import Batch
 
 _SQL = read_sql("deadlines.sql")
 
-_ENTERS = ("pmo.case.started.v1", "pmo.case.transitioned.v1")
+_ENTERS = ("pmo.case.started.v1", "pmo.case.transitioned.v1", MIGRATED)
 _OBSERVED = "pmo.case.observed.v2"
 _REMINDED = "pmo.case.deadline-reminded.v1"
 
@@ -38,7 +40,7 @@ class Row:
 
 class Deadlines:
     name = "deadlines"
-    version = 1
+    version = 2
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -105,9 +107,10 @@ class Deadlines:
         """Of what was open: what fired, what goes on, and what is over."""
         stays, at = event.get("stays"), event["occurred_at"]
         timer = event["actor"]["kind"] == "timer"
-        back = stays or (timer and event["source"] == event["state"])
+        migrated = event["type"] == MIGRATED
+        back = stays or migrated or (timer and event["source"] == event["state"])
         goes_on = {_named(due) for due in event.get("deadlines") or ()} if back else set()
-        fired = event["trigger"] if timer else None
+        fired = event.get("trigger") if timer else None
         for row in rows:
             _, _, _, due_at, of, share, pulls = row
             if fired is not None and pulls == fired and due_at <= at:
@@ -116,7 +119,7 @@ class Deadlines:
                 if stays:
                     continue
                 outcome = "kept"
-            elif stays and not timer:
+            elif migrated or (stays and not timer):
                 outcome = "moved"
             else:
                 outcome = "met" if at <= due_at else "missed"

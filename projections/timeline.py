@@ -107,6 +107,8 @@ def amend(
         row = _after(steps[at - 1], change, places)
     else:
         row = begin(change, places)
+    # A late fact is told under the rules of today, and was so under those of its time.
+    row[DEFINITION] = steps[max(at - 1, 0)][DEFINITION]
     row[NEXT_KNOWN], row[NEXT_VALID] = change.position, steps[at][VALID_FROM]
     begun.append(row)
     unsaid = set(change.said().split())
