@@ -52,7 +52,7 @@ class Cases:
                 row[2:4] = event["definition"]["version"], event["definition"]["hash"]
             row[_VERSION] = version
             row[9:] = position, event["recorded_at"], at, event["name"]
-            state = event.get("state")
+            state = None if event.get("stays") else event.get("state")
             # A late fact does not replace what came to be so after it.
             if state is not None and at >= row[_STATE_SINCE]:
                 row[_STATE], row[_STATE_SINCE] = state, at

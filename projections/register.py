@@ -239,7 +239,8 @@ def read_change(position: int, event: Body) -> Change:
         event["version"],
         event["definition"]["version"],
         event["occurred_at"],
-        event.get("state"),
+        None if event.get("stays") else event.get("state"),
         values,
         withheld,
+        event["type"] == MIGRATED,
     )
