@@ -11,7 +11,7 @@ from engine import ids
 from engine.clock import SystemClock
 from engine.commands import MigrateCase
 from engine.drafting import Draft, Drafter
-from engine.errors import PmoError, Refused
+from engine.errors import NotFound, PmoError, Refused
 from engine.events import AnyEvent, CaseMigrated, Due
 from engine.folds import Folds
 from engine.service import CASES_KEPT
@@ -43,8 +43,16 @@ class Stays:
 
 
 def running(home: Home, workflow: str, before: int | None, after: int) -> list[str]:
-    """The keys of the cases that are under way by version ``before``, or by any but ``after``."""
+    """The keys of the cases that are under way by version ``before``, or by any but ``after``.
+
+    Raises ``NotFound`` where there is no such version.
+    """
     rows = [row for row in published(home.views) if row["name"] == workflow]
+    known = [row["version"] for row in rows]
+    for version in (before, after):
+        if version is not None and version not in known:
+            mend = f"there is {', '.join(map(str, known))}"
+            raise NotFound.one("", f"there is no version {version} of {workflow}", mend)
     final = {
         (row["version"], name)
         for row in rows

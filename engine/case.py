@@ -104,7 +104,7 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
                 definition=event.definition,
                 state=event.state,
                 since={**case.since, "": event.occurred_at},
-                entered=event.version,
+                entered=event.entered,
                 signatures=(),
                 deadlines=event.deadlines or (),
                 acted=_acted(case, event),

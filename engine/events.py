@@ -250,13 +250,15 @@ class CaseObserved(Event):
 class CaseMigrated(Event):
     """From now on the case is of the event's ``definition``, and no longer of the ``former`` one.
 
-    It enters the ``state`` by it: votes given before do not count, ``deadlines`` are all there are.
+    Votes given before do not count any more; ``deadlines`` are all there are. ``entered``: the
+    version at which the state was entered, which is this event's where the ``source`` is another.
     """
 
     type: Literal["pmo.case.migrated.v1"] = "pmo.case.migrated.v1"
     former: DefinitionRef
     source: str
     state: str
+    entered: int
     deadlines: tuple[Due, ...] | None = None
 
 

@@ -2,8 +2,8 @@
 
 Outcomes: *fired* (a timer pulled the trigger), *reminded*, *met* (the state was left before),
 *missed* (it was left after, and no timer had been there), *kept* (a timer's step back to the same
-state, or a migration, left it standing; it goes on in a row of its own), *moved* (another day was
-given, or other rules hold).
+state left it standing, or a migration to another; it goes on in a row of its own), *moved* (another
+day was given, or other rules hold).
 """
 
 from __future__ import annotations
@@ -87,13 +87,15 @@ class Deadlines:
         key, stays, dues = event["stream"], event.get("stays"), event.get("deadlines")
         if dues is None and (stays or key in self._quiet):
             return
-        entered, since = event["version"], event["occurred_at"]
-        if entered == 1:
+        entered, since = event.get("entered", event["version"]), event["occurred_at"]
+        if event["version"] == 1:
             self._note_quiet(key)
         if rows := self._open(key):
             self._settle(event, rows)
             if stays:
                 entered, since = rows[0][0], rows[0][2]
+            elif event["type"] == MIGRATED:
+                self._tables.run(_SQL["stay"], [since, key])
         if not dues:
             return
         self._quiet.discard(key)
@@ -116,7 +118,7 @@ class Deadlines:
             if fired is not None and pulls == fired and due_at <= at:
                 outcome, fired = "fired", None
             elif (due_at, of, share, pulls) in goes_on:
-                if stays:
+                if stays or row[0] == event.get("entered"):
                     continue
                 outcome = "kept"
             elif migrated or (stays and not timer):

@@ -87,7 +87,8 @@ def _own(definition: Definition, form: Form) -> Body:
         return {"data": data, "conformance": conformance, "origin": origin}
     if form.model is CaseMigrated:
         former = {"hash": "0" * 64, "name": definition.workflow, "version": definition.version + 1}
-        return {"former": former, "source": definition.initial, "state": definition.initial}
+        state = definition.initial
+        return {"former": former, "source": state, "state": state, "entered": 1}
     if form.model is DefinitionPublished:
         return {"body": definition.body, "text": "the file as its author wrote it"}
     return _OF_EVERY_CASE.get(form.model, {})

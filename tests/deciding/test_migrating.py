@@ -10,9 +10,18 @@ import pytest
 
 from engine.case import fold
 from engine.clock import HandClock
-from engine.commands import MigrateCase, PullTrigger, Requester, Sign, StartCase
+from engine.commands import (
+    AttachEvidence,
+    Command,
+    MigrateCase,
+    PullTrigger,
+    Requester,
+    Sign,
+    StartCase,
+)
+from engine.deadlines import command_for
 from engine.errors import BadInput, CommandIdReused, NotFound, Refused
-from engine.events import CaseLinked, CaseMigrated, ClaimChanged
+from engine.events import CaseLinked, CaseMigrated, ClaimChanged, Evidence
 from engine.service import Receipt, Service
 from engine.store.log import Log
 from engine.store.memory import MemoryLog
@@ -77,6 +86,10 @@ THIRD = (
     .replace("running: {deadline: {within: 20 days,", "running: {deadline: {on: data.due,")
     .replace("drafted: {initial: true}", "drafted: {initial: true, title: Draft}")
 )
+FOURTH = THIRD.replace("version: 3", "version: 4").replace(
+    "from: [drafted, running], to: stopped}",
+    "from: [drafted, running], to: stopped, evidence: [{kind: paper, unchanged: true}]}",
+)
 LENA = Requester(id="lena", roles=("lead",))
 FIN = Requester(id="fin", roles=("finance",))
 OLAF = Requester(id="olaf", roles=("operator",))
@@ -110,6 +123,18 @@ class Plans:
     def sign(self, case: str) -> Receipt:
         said = {"case": case, "of": "finance", "answer": "for"}
         return self.service.handle(Sign(command_id=f"v{next(self._ids)}", actor=FIN, **said))
+
+    def attach(self, case: str) -> Receipt:
+        paper = Evidence(kind="paper", as_of="2026-03-01", sha256="0" * 64)
+        command_id = f"a{next(self._ids)}"
+        return self.service.handle(
+            AttachEvidence(command_id=command_id, actor=LENA, case=case, evidence=paper)
+        )
+
+    def due(self, case: str) -> Command:
+        """What a timer sends when the last of what is open falls due."""
+        found = self.service.case(case)
+        return command_for(case, found.entered, found.deadlines[-1])
 
     def migration(self, case: str, to: int, **more: Any) -> MigrateCase:
         said = {"command_id": f"m{next(self._ids)}", "actor": OLAF, "reason": "one rule for all"}
@@ -298,16 +323,38 @@ def test_answers_are_asked_for_anew(plans: Plans) -> None:
         plans.pull(case, "run")
 
 
-def test_a_timer_set_under_the_old_rules_pulls_nothing(plans: Plans) -> None:
-    case = plans.start("checked", unit="north")
-    entered = plans.service.case(case).entered
+def test_a_timer_set_under_the_old_rules_pulls_nothing(plans: Plans, clock: HandClock) -> None:
+    first, second = plans.start("checked", unit="north"), plans.start("checked", unit="north")
+    set_before = [plans.due(first), plans.due(second)]
     publish_all(plans)
-    plans.migrate(case, 3)
-    command = plans.step(case, "lapse").model_copy(
-        update={"actor": Requester(id="scheduler", kind="timer"), "entered": entered}
-    )
+    plans.migrate(first, 3)
+    plans.migrate(second, 2, state="reviewed")
+    clock.at = "2026-03-12T09:00:00.000000Z"
+    with pytest.raises(Refused, match="lapse is due at 2026-03-31"):
+        plans.service.handle(set_before[0])
     with pytest.raises(Refused, match="is not in the state any more that it entered at 2"):
-        plans.service.handle(command)
+        plans.service.handle(set_before[1])
+    assert plans.service.handle(plans.due(second)).state == "stopped"
+
+
+def test_a_deadline_that_is_kept_is_still_the_timers(plans: Plans, clock: HandClock) -> None:
+    case = plans.start("running", unit="north", kind="small")
+    publish_all(plans)
+    set_before = plans.due(case)
+    plans.migrate(case, 2)
+    assert plans.due(case) == set_before
+    clock.at = "2026-04-12T09:00:00.000000Z"
+    assert plans.service.handle(set_before).state == "stopped"
+
+
+def test_what_has_changed_since_the_review_is_not_forgotten(plans: Plans) -> None:
+    case = plans.start("running", unit="north")
+    publish_all(plans)
+    plans.attach(case)
+    publish(plans.service, FOURTH)
+    plans.migrate(case, 4)
+    with pytest.raises(Refused, match="a paper has come since"):
+        plans.pull(case, "stop")
 
 
 def test_sent_twice_it_has_one_effect_and_gets_one_receipt(plans: Plans, log: Log) -> None:

@@ -82,7 +82,9 @@ EVENTS = some.one_of(
         conformance=some.builds(Conformance, verdict=some.just("conforms")),
         origin=some.builds(Source, name=TEXT, record=TEXT),
     ),
-    some.builds(CaseMigrated, **ENVELOPE, former=DEFINITION, source=TEXT, state=TEXT),
+    some.builds(
+        CaseMigrated, **ENVELOPE, former=DEFINITION, source=TEXT, state=TEXT, entered=WHOLE
+    ),
     some.builds(EvidenceAttached, **ENVELOPE, evidence=EVIDENCE),
     some.builds(CommandRefused, **ENVELOPE, trigger=TEXT, verdicts=VERDICTS),
     some.builds(DefinitionPublished, **ENVELOPE, body=DATA, text=TEXT),

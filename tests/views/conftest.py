@@ -150,6 +150,7 @@ class History:
         at: str = NINE,
         recorded_at: str = NINE,
         deadlines: tuple[Due, ...] | None = None,
+        entered: int = 1,
     ) -> AnyEvent:
         first = DefinitionRef(name="plan", version=1, hash="0" * 64)
         former = self._definitions.get(key, first)
@@ -160,6 +161,7 @@ class History:
             former=former,
             source=before,
             state=after,
+            entered=entered,
             deadlines=deadlines,
         )
 

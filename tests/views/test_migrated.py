@@ -90,9 +90,36 @@ def test_deadlines_are_kept_or_moved_and_all_answers_end(
     tables = look()
     rows, _ = deadlines(tables, case="A-1", settled=True)
     found = [(row["pulls"], row["entered"], row["outcome"]) for row in rows]
-    assert found == [("stop", 1, "kept"), ("lapse", 1, "moved"), ("stop", 3, None)]
+    assert found == [("stop", 1, None), ("lapse", 1, "moved")]
     assert open_of(tables, "A-1") == [(JULY, 0, "100%", "stop")]
     assert signed(tables) == [("fin", JUNE)]
+
+
+def test_deadlines_of_a_state_that_is_entered_by_a_migration_are_its_own(
+    history: History, sound: Callable[[], None], look: Callable[[], Tables]
+) -> None:
+    stop = Due(at=JULY, then="stop")
+    history.write(history.definition(), history.definition(2))
+    history.write(history.started("A-1", "open", MAY, (stop,)))
+    history.write(history.migrated("A-1", 2, "open", "shut", JUNE, JUNE, (stop,), entered=2))
+    sound()
+    rows, _ = deadlines(look(), case="A-1", settled=True)
+    found = [(row["state"], row["entered"], row["outcome"]) for row in rows]
+    assert found == [("open", 1, "kept"), ("shut", 2, None)]
+
+
+def test_a_fact_of_before_a_migration_ends_none_of_the_deadlines_that_it_kept(
+    history: History, sound: Callable[[], None], look: Callable[[], Tables]
+) -> None:
+    stop = Due(at=JULY, then="stop")
+    history.write(history.definition(), history.definition(2))
+    history.write(history.started("A-1", "open", MAY, (stop,)))
+    history.write(history.migrated("A-1", 2, "open", "open", JUNE, JUNE, (stop,)))
+    history.write(history.observed("A-1", state="shut", at="2026-05-10", recorded_at=JUNE))
+    sound()
+    tables = look()
+    assert open_of(tables, "A-1") == [(JULY, 0, "100%", "stop")]
+    assert rules(tables, None) == (2, "open")
 
 
 def stayed(history: History, at: str) -> Any:
