@@ -143,6 +143,8 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
         said["stays"] = True
     if dues or (stays and dues is not None):
         said["deadlines"] = dues
+        if stays:
+            said["entered"] = case.entered
     return decided(others, CaseTransitioned.saying(said), case)
 
 

@@ -221,13 +221,14 @@ class CaseStarted(Event):
 @stored
 class CaseTransitioned(Event):
     """``stays``: the state was not entered anew; votes go on as they are, and so do deadlines where
-    it says nothing of them."""
+    it says nothing of them; else it says at which version the state was ``entered``."""
 
     type: Literal["pmo.case.transitioned.v1"] = "pmo.case.transitioned.v1"
     trigger: str
     source: str
     state: str
     stays: Literal[True] | None = None
+    entered: int | None = None
     data: dict[str, Value]
     evidence: tuple[Evidence, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
