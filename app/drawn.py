@@ -27,10 +27,12 @@ def draw(home: Home, name: str, as_svg: bool) -> str | None:
     if not as_svg:
         return mermaid(pinned, about["state"])
     events = home.stream(name)
+    # By other rules it went another way, in states that this picture need not have.
     moves = [
         Move(entry.state_before, entry.state, entry.trigger or "", entry.role or "", _told(body))
         for entry, (_, body) in zip(trail(events), events, strict=True)
         if entry.state and entry.state_before
+        if entry.former is None and body["definition"]["hash"] == about["definition_hash"]
     ]
     title = f"{name}: {about['title']}" if about["title"] else name
     return svg(pinned, about["state"], moves, title)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from engine.upcasts import Body
 
-_ENTERS = ("pmo.case.started.v1", "pmo.case.transitioned.v1")
+_ENTERS = ("pmo.case.started.v1", "pmo.case.transitioned.v1", "pmo.case.migrated.v1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ class Entry:
 
     ``answer`` is what somebody signed for the body or role ``answer_of``; ``child`` the case that
     names this one as its parent; ``share`` how much of a deadline's time had passed; ``holder`` who
-    has a claim from then on; ``authority`` and ``basis`` what a decision rested on.
+    has a claim from then on; ``authority`` and ``basis`` what a decision rested on; ``former`` the
+    version of the workflow that the case was of, where it was migrated, and ``definition`` that of
+    the rules by which the event was recorded.
     """
 
     position: int
@@ -58,6 +60,8 @@ class Entry:
     authority: Body | None
     basis: Body | None
     warnings: tuple[str, ...]
+    definition: int
+    former: int | None
 
 
 def select(
@@ -133,6 +137,8 @@ def _entry(position: int, body: Body, memory: _Memory) -> Entry:
         authority=body.get("authority"),
         basis=body.get("basis"),
         warnings=_warnings(body),
+        definition=body["definition"]["version"],
+        former=body.get("former", {}).get("version"),
     )
 
 

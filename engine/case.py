@@ -11,6 +11,7 @@ from engine.events import (
     Answer,
     AnyEvent,
     CaseLinked,
+    CaseMigrated,
     CaseObserved,
     CaseSigned,
     CaseStarted,
@@ -98,6 +99,16 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
     assert case is not None
     case = case._replace(version=event.version)
     match event:
+        case CaseMigrated():
+            return case._replace(
+                definition=event.definition,
+                state=event.state,
+                since={**case.since, "": event.occurred_at},
+                entered=event.entered,
+                signatures=(),
+                deadlines=event.deadlines or (),
+                acted=_acted(case, event),
+            )
         case EvidenceAttached():
             return case._replace(
                 evidence=(*case.evidence, event.evidence),

@@ -33,6 +33,7 @@ class Catalog:
         self._by_hash: dict[str, Workflow] = dict(workflows or {})
         self._bodies: dict[str, dict[str, Any]] = {}
         self._newest: dict[str, Published] = {}
+        self._hashes: dict[tuple[str, int], str] = {}
 
     @property
     def workflows(self) -> Mapping[str, Workflow]:
@@ -55,6 +56,13 @@ class Catalog:
             self.refresh(ref.name)
         return self._ready(ref.hash)
 
+    def version(self, name: str, version: int) -> Workflow | None:
+        """The one published under this version, made ready; ``None`` where none is."""
+        if (name, version) not in self._hashes:
+            self.refresh(name)
+        digest = self._hashes.get((name, version))
+        return self._ready(digest) if digest else None
+
     def definition(self, ref: DefinitionRef) -> Definition:
         """The definition with exactly this hash."""
         return self.pinned(ref).definition
@@ -70,7 +78,9 @@ class Catalog:
         for recorded in self._log.stream(stream_of(name)):
             event = recorded.event
             assert isinstance(event, DefinitionPublished)
-            self._bodies[event.definition.hash] = event.body
+            about = event.definition
+            self._bodies[about.hash] = event.body
+            self._hashes[about.name, about.version] = about.hash
             last = event
         if last is None:
             return False

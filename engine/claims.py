@@ -7,12 +7,15 @@ and on condition that the claim has not changed: two cases can never have it at 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from engine.attempt import Attempt, Guard, Judge
-from engine.case import Case
+from engine.case import Case, evolve
+from engine.commands import Command
+from engine.context import Context
 from engine.definition import Definition, OnlyOne, Step, Transition
-from engine.events import Verdict
+from engine.envelope import envelope
+from engine.events import AnyEvent, ClaimChanged, DefinitionRef, Verdict
 from engine.values import CASE_KEY, Value, show
 
 
@@ -27,23 +30,37 @@ def claim_guards(step: Step, definition: Definition) -> Iterator[Guard]:
 
 
 def _free(one: OnlyOne, number: int, step: Step) -> Judge:
-    what = " and ".join(one.per)
-    where = " or ".join(one.inside)
-
     def guard(attempt: Attempt) -> Verdict:
         stays = isinstance(step, Transition) and step.to is None
         if stays and attempt.case and attempt.case.state not in one.inside:
             return Verdict(rule="only_one", held=True)
         stream = _stream(attempt.definition.workflow, number, one, attempt.data)
-        if stream is None:
-            return Verdict(rule="only_one", held=False, reason=f"needs {what}")
-        holder = holder_of(attempt.context.look(stream))
-        if holder in (None, attempt.key):
-            return Verdict(rule="only_one", held=True)
-        reason = f"{holder} is {where} for the same {what}; there is only one at a time"
-        return Verdict(rule="only_one", held=None if attempt.observed else False, reason=reason)
+        return _verdict(one, stream, attempt.key, attempt.context, attempt.observed)
 
     return guard
+
+
+def claim_verdicts(
+    definition: Definition, state: str, data: Mapping[str, Value], key: str, context: Context
+) -> Iterator[Verdict]:
+    """Of every claim that a case has in this state, with this data: whether it can have it."""
+    for number, one in enumerate(definition.only_one):
+        if state in one.inside:
+            stream = _stream(definition.workflow, number, one, data)
+            yield _verdict(one, stream, key, context)
+
+
+def _verdict(
+    one: OnlyOne, stream: str | None, key: str, context: Context, observed: bool = False
+) -> Verdict:
+    what, where = " and ".join(one.per), " or ".join(one.inside)
+    if stream is None:
+        return Verdict(rule="only_one", held=False, reason=f"needs {what}")
+    holder = holder_of(context.look(stream))
+    if holder in (None, key):
+        return Verdict(rule="only_one", held=True)
+    reason = f"{holder} is {where} for the same {what}; there is only one at a time"
+    return Verdict(rule="only_one", held=None if observed else False, reason=reason)
 
 
 def claims_of(definition: Definition, state: str, data: Mapping[str, Value]) -> dict[str, OnlyOne]:
@@ -54,6 +71,35 @@ def claims_of(definition: Definition, state: str, data: Mapping[str, Value]) -> 
         if state in one.inside and stream:
             found[stream] = one
     return found
+
+
+def hand_over(
+    command: Command,
+    key: str,
+    ref: DefinitionRef,
+    before: Iterable[str],
+    after: Collection[str],
+    at: str,
+    context: Context,
+) -> Iterator[tuple[AnyEvent, Case]]:
+    """What happens to the claims that a case had ``before`` and has ``after``, by their streams;
+    each event with the claim as that leaves it."""
+    before = tuple(before)
+    for stream in dict.fromkeys([*before, *after]):
+        claim = context.look(stream)
+        holder = holder_of(claim)
+        wanted = key if stream in after else None
+        if (stream in before and stream in after) or holder == wanted:
+            continue
+        if wanted is None and holder != key:
+            continue  # an observed case never took it
+        version = claim.version + 1 if claim else 1
+        fields = envelope(command, stream, version, ref, context, at)
+        name = "ClaimTaken" if wanted else "ClaimReleased"
+        event = ClaimChanged(**fields, name=name, holder=wanted)
+        left = evolve(claim, event)
+        assert left is not None
+        yield event, left
 
 
 def holder_of(claim: Case | None) -> str | None:

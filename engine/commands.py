@@ -135,6 +135,18 @@ class Observe(Command):
     expected_version: int | None = None
 
 
+class MigrateCase(Command):
+    """Go on under the version ``to`` of the case's workflow, later or earlier.
+
+    ``state``: where it is from then on, if that version does not have the state it is in.
+    """
+
+    case: Text
+    to: int
+    state: Text | None = None
+    reason: ShortText
+
+
 class PublishDefinition(Command):
     """Put a definition in force for cases that start from now on."""
 
@@ -145,8 +157,8 @@ class PublishDefinition(Command):
 CommandKind = Literal[
     "start-case", "pull-trigger", "attach-evidence", "sign", "declare-conflict", "observe"
 ]
-"""What other services may ask for, over any door. Definitions are published by operators, and
-reminders come from the scheduler alone."""
+"""What other services may ask for, over any door. Operators publish definitions and migrate cases,
+and reminders come from the scheduler alone."""
 
 ASKABLE: Mapping[CommandKind, type[Command]] = {
     "start-case": StartCase,

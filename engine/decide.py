@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from engine import deadlines, values
 from engine.attempt import Attempt
 from engine.case import Case, evolve
-from engine.claims import claims_of, holder_of
+from engine.claims import claims_of, hand_over
 from engine.clock import is_instant_or_date
 from engine.commands import (
     AttachEvidence,
@@ -32,7 +32,6 @@ from engine.events import (
     CaseLinked,
     CaseStarted,
     CaseTransitioned,
-    ClaimChanged,
     CommandRefused,
     DeadlineReminded,
     DefinitionRef,
@@ -83,7 +82,7 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
         entering = Entering(definition, taken.state, attempt.data, at, context)
         dues, why = deadlines.begin(entering)
         if why:
-            return Decision((), None, Refused(cannot, (*taken.verdicts, _no_deadline(why))))
+            return Decision((), None, Refused(cannot, (*taken.verdicts, no_deadline(why))))
     others: list[tuple[AnyEvent, Case]] = []
     if definition.reaches_others:
         others = _beside(command, key, workflow.ref, definition, None, taken.state, attempt, at)
@@ -93,7 +92,7 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
     said["evidence"] = command.evidence
     if dues:
         said["deadlines"] = dues
-    return _decided(others, CaseStarted.saying(said), None)
+    return decided(others, CaseStarted.saying(said), None)
 
 
 def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context) -> Decision:
@@ -129,7 +128,7 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
         entering = Entering(definition, state, attempt.data, at, context, before)
         dues, why = deadlines.begin(entering, done, case, stays)
         if why:
-            verdicts = (*taken.verdicts, _no_deadline(why))
+            verdicts = (*taken.verdicts, no_deadline(why))
             return _refused(command, case, workflow, context, verdicts)
     others: list[tuple[AnyEvent, Case]] = []
     if definition.reaches_others:
@@ -144,7 +143,9 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
         said["stays"] = True
     if dues or (stays and dues is not None):
         said["deadlines"] = dues
-    return _decided(others, CaseTransitioned.saying(said), case)
+        if stays:
+            said["entered"] = case.entered
+    return decided(others, CaseTransitioned.saying(said), case)
 
 
 def _taken_as(taken: Taken, attempt: Attempt) -> dict[str, Any]:
@@ -161,7 +162,8 @@ def _taken_as(taken: Taken, attempt: Attempt) -> dict[str, Any]:
     return said
 
 
-def _decided(others: list[tuple[AnyEvent, Case]], event: AnyEvent, case: Case | None) -> Decision:
+def decided(others: list[tuple[AnyEvent, Case]], event: AnyEvent, case: Case | None) -> Decision:
+    """That this is recorded of the case, and what it brings about on other streams before it."""
     if not others:
         return Decision((event,), evolve(case, event))
     events = (*(each for each, _ in others), event)
@@ -181,27 +183,9 @@ def _beside(
     """What the step brings about on other streams: parents hear of it, claims change hands."""
     context = attempt.context
     found = link(command, key, definition, [attempt.given], at, context)
-
-    def add(event: AnyEvent, before: Case | None) -> None:
-        after = evolve(before, event)
-        assert after is not None
-        found.append((event, after))
-
-    before = claims_of(definition, case.state, case.data) if case else {}
+    before = claims_of(definition, case.state, case.data) if case else ()
     after = claims_of(definition, state, attempt.data)
-    for stream in dict.fromkeys([*before, *after]):
-        claim = context.look(stream)
-        holder = holder_of(claim)
-        wanted = key if stream in after else None
-        if (stream in before and stream in after) or holder == wanted:
-            continue
-        if wanted is None and holder != key:
-            continue  # an observed case never took it
-        version = claim.version + 1 if claim else 1
-        fields = envelope(command, stream, version, ref, context, at)
-        name = "ClaimTaken" if wanted else "ClaimReleased"
-        add(ClaimChanged(**fields, name=name, holder=wanted), claim)
-    return found
+    return [*found, *hand_over(command, key, ref, before, after, at, context)]
 
 
 def link(
@@ -260,7 +244,7 @@ def remind(command: Remind, case: Case, context: Context) -> Decision:
     return Decision((event,), evolve(case, event))
 
 
-def _no_deadline(why: str) -> Verdict:
+def no_deadline(why: str) -> Verdict:
     return Verdict(rule="deadline", held=False, reason=why)
 
 

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from engine import decide, observing, signing, values
+from engine import decide, migrating, observing, signing, values
 from engine.case import Case
 from engine.catalog import Catalog, Published, stream_of, succeeds
 from engine.commands import (
     AttachEvidence,
     Command,
     DeclareConflict,
+    MigrateCase,
     Observe,
     PublishDefinition,
     PullTrigger,
@@ -107,6 +108,8 @@ class Drafter:
                 return self._remind(command, current)
             case Sign() | DeclareConflict():
                 return self._sign(command, current)
+            case MigrateCase():
+                return self._migrate(command, current)
             case PublishDefinition():
                 return self._publish(command, current)
         raise TypeError(f"no such command: {type(command).__name__}")
@@ -140,6 +143,14 @@ class Drafter:
             decision = signing.sign(command, case, workflow, context)
         else:
             decision = signing.declare(command, case, context)
+        return Draft(decision, {**context.reads, case.key: case.version})
+
+    def _migrate(self, command: MigrateCase, current: Round) -> Draft:
+        case = self._case(command.case, current)
+        context = current.context()
+        before = self._catalog.pinned(case.definition)
+        after = self._catalog.version(case.definition.name, command.to)
+        decision = migrating.migrate(command, case, before, after, context)
         return Draft(decision, {**context.reads, case.key: case.version})
 
     def _start(self, command: StartCase, current: Round) -> Draft:

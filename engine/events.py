@@ -221,13 +221,14 @@ class CaseStarted(Event):
 @stored
 class CaseTransitioned(Event):
     """``stays``: the state was not entered anew; votes go on as they are, and so do deadlines where
-    it says nothing of them."""
+    it says nothing of them; else it says at which version the state was ``entered``."""
 
     type: Literal["pmo.case.transitioned.v1"] = "pmo.case.transitioned.v1"
     trigger: str
     source: str
     state: str
     stays: Literal[True] | None = None
+    entered: int | None = None
     data: dict[str, Value]
     evidence: tuple[Evidence, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
@@ -244,6 +245,22 @@ class CaseObserved(Event):
     data: dict[str, Value]
     conformance: Conformance
     origin: Source
+
+
+@stored
+class CaseMigrated(Event):
+    """From now on the case is of the event's ``definition``, and no longer of the ``former`` one.
+
+    Votes given before do not count any more; ``deadlines`` are all there are. ``entered``: the
+    version at which the state was entered, which is this event's where the ``source`` is another.
+    """
+
+    type: Literal["pmo.case.migrated.v1"] = "pmo.case.migrated.v1"
+    former: DefinitionRef
+    source: str
+    state: str
+    entered: int
+    deadlines: tuple[Due, ...] | None = None
 
 
 @stored
@@ -318,6 +335,7 @@ AnyEvent = Annotated[
     CaseStarted
     | CaseTransitioned
     | CaseObserved
+    | CaseMigrated
     | EvidenceAttached
     | CaseSigned
     | ConflictDeclared

@@ -24,7 +24,7 @@ DEEPEST = 16
 
 ACTOR = Requester(id="reactions", kind="service")
 
-BUILT_IN = ("EvidenceAttached", "CaseLinked", "DeadlineReminded")
+BUILT_IN = ("EvidenceAttached", "CaseLinked", "CaseMigrated", "DeadlineReminded")
 """Events that every workflow emits, beside those that its steps name."""
 
 _ID = re.compile(r"reaction:(\d{1,4}):")

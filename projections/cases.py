@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from projections.definitions import PUBLISHED
+from projections.definitions import MIGRATED, PUBLISHED
 from projections.recent import Recent
 from projections.store import Tables, read_sql
 from projections.views import Batch
@@ -23,7 +23,7 @@ _VERSION, _STATE, _STATE_SINCE, _TITLE, _TITLE_SINCE = 4, 5, 6, 7, 8
 
 class Cases:
     name = "cases"
-    version = 1
+    version = 2
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -48,9 +48,11 @@ class Cases:
                 row = [key, about["name"], about["version"], about["hash"], 0, None, "", None, ""]
                 row += [0, "", "", ""]
             waiting[key] = row
+            if event["type"] == MIGRATED:
+                row[2:4] = event["definition"]["version"], event["definition"]["hash"]
             row[_VERSION] = version
             row[9:] = position, event["recorded_at"], at, event["name"]
-            state = event.get("state")
+            state = None if event.get("stays") else event.get("state")
             # A late fact does not replace what came to be so after it.
             if state is not None and at >= row[_STATE_SINCE]:
                 row[_STATE], row[_STATE_SINCE] = state, at
@@ -99,6 +101,11 @@ def cases(
     given = {"workflow": workflow, "state": state, "limit": limit, "offset": offset}
     with tables.snapshot():
         return tables.fetch(_SQL["page"], given), int(tables.run(_SQL["count"], given)[0][0])
+
+
+def of_workflow(tables: Tables, workflow: str) -> list[dict[str, Any]]:
+    """All cases of a workflow by their keys: key, definition_version, state."""
+    return tables.fetch(_SQL["of_workflow"], [workflow])
 
 
 def count_by_state(tables: Tables) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ INSERT INTO $cases (
     title_since, position, recorded_at, occurred_at, last_name
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
+    definition_version = excluded.definition_version, definition_hash = excluded.definition_hash,
     version = excluded.version, state = excluded.state, state_since = excluded.state_since,
     title = excluded.title, title_since = excluded.title_since, position = excluded.position,
     recorded_at = excluded.recorded_at, occurred_at = excluded.occurred_at,
@@ -42,6 +43,9 @@ LIMIT :limit OFFSET :offset
 -- name: count
 SELECT count(*) FROM $cases
 WHERE (:workflow IS NULL OR workflow = :workflow) AND (:state IS NULL OR state = :state)
+
+-- name: of_workflow
+SELECT key, definition_version, state FROM $cases WHERE workflow = ? ORDER BY key
 
 -- name: states
 SELECT workflow, state, count(*) AS cases FROM $cases GROUP BY workflow, state ORDER BY workflow, state

@@ -2,7 +2,8 @@
 
 Outcomes: *fired* (a timer pulled the trigger), *reminded*, *met* (the state was left before),
 *missed* (it was left after, and no timer had been there), *kept* (a timer's step back to the same
-state left it standing; it goes on in a row of its own), *moved* (another day was given).
+state left it standing, or a migration to another; it goes on in a row of its own), *moved* (another
+day was given, or other rules hold).
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from projections.definitions import MIGRATED
 from projections.store import Tables, read_sql
 from projections.views import Batch
 
 _SQL = read_sql("deadlines.sql")
 
-_ENTERS = ("pmo.case.started.v1", "pmo.case.transitioned.v1")
+_ENTERS = ("pmo.case.started.v1", "pmo.case.transitioned.v1", MIGRATED)
 _OBSERVED = "pmo.case.observed.v2"
 _REMINDED = "pmo.case.deadline-reminded.v1"
 
@@ -38,7 +40,7 @@ class Row:
 
 class Deadlines:
     name = "deadlines"
-    version = 1
+    version = 2
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -85,13 +87,15 @@ class Deadlines:
         key, stays, dues = event["stream"], event.get("stays"), event.get("deadlines")
         if dues is None and (stays or key in self._quiet):
             return
-        entered, since = event["version"], event["occurred_at"]
-        if entered == 1:
+        entered, since = event.get("entered", event["version"]), event["occurred_at"]
+        if event["version"] == 1:
             self._note_quiet(key)
         if rows := self._open(key):
             self._settle(event, rows)
             if stays:
                 entered, since = rows[0][0], rows[0][2]
+            elif event["type"] == MIGRATED:
+                self._tables.run(_SQL["stay"], [since, key])
         if not dues:
             return
         self._quiet.discard(key)
@@ -105,18 +109,19 @@ class Deadlines:
         """Of what was open: what fired, what goes on, and what is over."""
         stays, at = event.get("stays"), event["occurred_at"]
         timer = event["actor"]["kind"] == "timer"
-        back = stays or (timer and event["source"] == event["state"])
+        migrated = event["type"] == MIGRATED
+        back = stays or migrated or (timer and event["source"] == event["state"])
         goes_on = {_named(due) for due in event.get("deadlines") or ()} if back else set()
-        fired = event["trigger"] if timer else None
+        fired = event.get("trigger") if timer else None
         for row in rows:
             _, _, _, due_at, of, share, pulls = row
             if fired is not None and pulls == fired and due_at <= at:
                 outcome, fired = "fired", None
             elif (due_at, of, share, pulls) in goes_on:
-                if stays:
+                if stays or row[0] == event.get("entered"):
                     continue
                 outcome = "kept"
-            elif stays and not timer:
+            elif migrated or (stays and not timer):
                 outcome = "moved"
             else:
                 outcome = "met" if at <= due_at else "missed"

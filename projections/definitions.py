@@ -8,6 +8,7 @@ from projections.store import Tables, from_json, read_sql, to_json
 from projections.views import Batch
 
 PUBLISHED = "pmo.definition.published.v1"
+MIGRATED = "pmo.case.migrated.v1"
 
 _SQL = read_sql("definitions.sql")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.upcasts import Body
 from projections import timeline
-from projections.definitions import PUBLISHED
+from projections.definitions import MIGRATED, PUBLISHED
 from projections.recent import Recent
 from projections.store import Tables, quote, read_sql, to_json
 from projections.timeline import KEY, KNOWN_FROM, NEXT_VALID, VALID_FROM, Change, Row
@@ -53,7 +53,7 @@ def index_of(table: str, field: str) -> str:
 
 class Registers:
     name = "registers"
-    version = 2
+    version = 3
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -78,7 +78,7 @@ class Registers:
 
     def apply(self, batch: Batch) -> None:
         for position, event in batch:
-            if "data" in event:
+            if "data" in event or event["type"] == MIGRATED:
                 workflow = event["definition"]["name"]
                 register = self._registers.get(workflow) or self._load(workflow)
                 register.take(read_change(position, event))
@@ -220,7 +220,7 @@ def read_change(position: int, event: Body) -> Change:
     """What an event says of its case, its values as they stand in columns."""
     values: dict[str, Any] = {}
     withheld: dict[str, str] = {}
-    for name, value in event["data"].items():
+    for name, value in event.get("data", {}).items():
         kind = type(value)
         if kind is dict:
             if "withheld" in value:
@@ -239,7 +239,8 @@ def read_change(position: int, event: Body) -> Change:
         event["version"],
         event["definition"]["version"],
         event["occurred_at"],
-        event.get("state"),
+        None if event.get("stays") else event.get("state"),
         values,
         withheld,
+        event["type"] == MIGRATED,
     )

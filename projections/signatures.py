@@ -16,7 +16,7 @@ _SQL = read_sql("signatures.sql")
 
 class Signatures:
     name = "signatures"
-    version = 1
+    version = 2
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -40,7 +40,7 @@ class Signatures:
                 row = [position, key, of, person, body["answer"], at]
                 self._tables.run(_SQL["sign"], row)
                 signed.add(key)
-            elif key in signed and body.get("state") is not None:
+            elif key in signed and body.get("state") is not None and not body.get("stays"):
                 self._tables.run(_SQL["end_all"], [position, at, key])
                 signed.discard(key)
 

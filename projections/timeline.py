@@ -12,9 +12,10 @@ ends a row for good: a *late* fact, recorded after but so before something else,
 it touches written again from that position on. Nothing is ever removed, so what was believed
 earlier can be asked for still.
 
-At any (K, T) at most one row of a case holds, and it says of the state and each field what the
-event with the greatest (occurred_at, version) among those with position <= K and occurred_at <= T
-that mentions it says. ``tests/views/test_promises_views.py`` compares that with a plain fold.
+At any (K, T) at most one row of a case holds, and it says of the state, the definition and each
+field what the event with the greatest (occurred_at, version) among those with position <= K and
+occurred_at <= T that mentions it says. ``tests/views/test_promises_views.py`` compares that with a
+plain fold.
 """
 
 from __future__ import annotations
@@ -51,13 +52,15 @@ ROW_KEY = ("_key", "_known_from", "_valid_from")
 """What tells the rows of a register apart."""
 
 _STATE_SAID = "_state"
+_DEFINITION_SAID = "_definition"
 
 
 class Change(NamedTuple):
     """What one event says of its case.
 
     ``values`` holds what stands in the columns of the fields it mentions, by field; ``withheld``
-    the grounds of those it withholds, whose value is ``None``.
+    the grounds of those it withholds, whose value is ``None``. Every event is told by the rules of
+    a ``definition``; only one that ``migrates`` the case says that it is of them from then on.
     """
 
     position: int
@@ -68,10 +71,13 @@ class Change(NamedTuple):
     state: str | None
     values: Mapping[str, Any]
     withheld: Mapping[str, str]
+    migrates: bool = False
 
     def said(self) -> str:
         """The names of what it mentions, in one text; no name holds a space."""
         names = " ".join(self.values)
+        if self.migrates:
+            names = f"{names} {_DEFINITION_SAID}"
         return names if self.state is None else f"{names} {_STATE_SAID}"
 
 
@@ -107,6 +113,7 @@ def amend(
         row = _after(steps[at - 1], change, places)
     else:
         row = begin(change, places)
+        row[DEFINITION] = steps[0][DEFINITION]
     row[NEXT_KNOWN], row[NEXT_VALID] = change.position, steps[at][VALID_FROM]
     begun.append(row)
     unsaid = set(change.said().split())
@@ -123,7 +130,9 @@ def amend(
 
 def _after(row: Row, change: Change, places: Mapping[str, int]) -> Row:
     """A copy of ``row`` that holds from ``change`` on and says what it says."""
-    position, key, version, definition, at, state, values, withheld = change
+    position, key, version, definition, at, state, values, withheld, migrates = change
+    if not migrates and row[DEFINITION] is not None:
+        definition = row[DEFINITION]
     said = change.said()
     if row[VALID_FROM] == at:
         said = f"{row[SAID]} {said}"
@@ -151,9 +160,11 @@ def _again(row: Row, change: Change, next_valid: str | None) -> Row:
 
 
 def _say(row: Row, change: Change, places: Mapping[str, int], unsaid: Collection[str]) -> None:
-    """Put into ``row`` what ``change`` says of the fields, and the state, in ``unsaid``."""
+    """Put into ``row`` what ``change`` says of what is in ``unsaid``: fields, state, definition."""
     if _STATE_SAID in unsaid:
         row[STATE] = change.state
+    if _DEFINITION_SAID in unsaid:
+        row[DEFINITION] = change.definition
     values = {name: value for name, value in change.values.items() if name in unsaid}
     for name, value in values.items():
         row[places[name]] = value

@@ -33,6 +33,7 @@ VERBS = {
     "incidents": ("incidents", "What consumers could not do; try it again, or dismiss it."),
     "check": ("definitions", "Check definitions and run their scenarios."),
     "publish": ("definitions", "Put definitions in force."),
+    "migrate": ("migrating", "Let running cases go on by another version of their workflow."),
     "workflows": ("definitions", "List the published definitions."),
     "contract": ("contracts", "What subscribers may rely on, and what a change would break."),
     "diagram": ("definitions", "Draw a workflow, or where a case is in it."),

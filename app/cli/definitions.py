@@ -95,8 +95,9 @@ def publish_command(
 ) -> None:
     """Put the definitions in FILES (or folders) in force for cases that start from now on.
 
-    Running cases stay with the definition they began with. Publishing the same again changes
-    nothing. What breaks those who read the events is told as a warning; pmo check tells it before.
+    Running cases stay with the definition they began with, until they are migrated (pmo migrate).
+    Publishing the same again changes nothing. What breaks those who read the events is told as a
+    warning; pmo check tells it before.
     """
     from app.contracts.baseline import compare, require_successors
     from app.definitions import find_definitions, in_force, load_definitions, publish

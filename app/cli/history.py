@@ -69,6 +69,8 @@ def print_entry(entry: Entry) -> None:
 
 def _governance(entry: Entry) -> Iterator[str]:
     """Who answered, by which authority it was decided, and what the decision rested on."""
+    if entry.former is not None:
+        yield f"from version {entry.former} of the workflow to version {entry.definition}"
     if entry.answer:
         yield f"{entry.answer}, for {entry.answer_of}"
     if entry.type == "pmo.case.conflict-declared.v1":

@@ -241,11 +241,11 @@ def send(home: Home, command: Command, as_json: bool) -> None:
     try:
         receipt = home.service.handle(command)
     except Refused as refusal:
-        _catch_up(home)  # a refusal may have been recorded
+        catch_up(home)  # a refusal may have been recorded
         if not command.actor.roles and any(v.rule == "by" and not v.held for v in refusal.verdicts):
             echo(f"hint: you asked as {command.actor.id}, in no role; see --as", err=True)
         raise
-    _catch_up(home)
+    catch_up(home)
     event = home.log.stream(receipt.stream, receipt.version - 1)[0].event
     case = home.service.case(receipt.stream)
     if as_json:
@@ -260,7 +260,7 @@ def send(home: Home, command: Command, as_json: bool) -> None:
     _print_next(_offers(home, case))
 
 
-def _catch_up(home: Home) -> None:
+def catch_up(home: Home) -> None:
     """What is recorded stays recorded, whatever happens to the views."""
     try:
         home.catch_up()

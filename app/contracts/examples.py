@@ -9,6 +9,7 @@ from app.contracts.forms import Form, forms, observed
 from engine.definition import Definition, Field
 from engine.events import (
     CaseLinked,
+    CaseMigrated,
     CaseObserved,
     CaseSigned,
     CaseStarted,
@@ -84,11 +85,13 @@ def _own(definition: Definition, form: Form) -> Body:
         conformance = {"rules": [], "verdict": "conforms"}
         origin = {"name": "portfolio report", "record": "line 12"}
         return {"data": data, "conformance": conformance, "origin": origin}
-    return _OF_EVERY_CASE.get(form.model, {}) | (
-        {"body": definition.body, "text": "the file as its author wrote it"}
-        if form.model is DefinitionPublished
-        else {}
-    )
+    if form.model is CaseMigrated:
+        former = {"hash": "0" * 64, "name": definition.workflow, "version": definition.version + 1}
+        state = definition.initial
+        return {"former": former, "source": state, "state": state, "entered": 1}
+    if form.model is DefinitionPublished:
+        return {"body": definition.body, "text": "the file as its author wrote it"}
+    return _OF_EVERY_CASE.get(form.model, {})
 
 
 _PAPER = {

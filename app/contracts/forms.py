@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from engine.definition import ByAuthority, Definition, Start, Step, Transition
 from engine.events import (
     CaseLinked,
+    CaseMigrated,
     CaseObserved,
     CaseSigned,
     CaseStarted,
@@ -110,6 +111,7 @@ def _of_every_case(definition: Definition) -> Iterator[tuple[str, Form]]:
         yield "SignatureWithdrawn", Form(CaseSigned)
     yield "ConflictDeclared", Form(ConflictDeclared)
     yield "CaseLinked", Form(CaseLinked)
+    yield "CaseMigrated", Form(CaseMigrated)
     if any(deadline.remind for state in definition.states.values() for deadline in state.deadline):
         yield "DeadlineReminded", Form(DeadlineReminded)
     if definition.record_refusals:

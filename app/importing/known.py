@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import dropwhile
+from typing import TypeGuard
 
 from engine.case import Case, fold
 from engine.clock import last_instant
-from engine.events import CaseObserved, CaseStarted, CaseTransitioned, from_body
+from engine.events import CaseMigrated, CaseObserved, CaseStarted, CaseTransitioned, from_body
 from engine.store.log import Log
 
 Told = CaseStarted | CaseTransitioned | CaseObserved
@@ -37,7 +38,7 @@ class Portfolio:
 
     workflow: str
     position: int = 0
-    streams: dict[str, list[Told]] = field(default_factory=dict)
+    streams: dict[str, list[Told | CaseMigrated]] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
 
     def catch_up(self, log: Log) -> None:
@@ -48,7 +49,7 @@ class Portfolio:
                 if body["definition"]["name"] == self.workflow and "/" not in body["stream"]:
                     self.versions[body["stream"]] = body["version"]
                     event = from_body(body)
-                    if isinstance(event, Told):
+                    if isinstance(event, Told | CaseMigrated):
                         self.streams.setdefault(event.stream, []).append(event)
 
     def as_of(self, day: str) -> list[KnownCase]:
@@ -57,7 +58,7 @@ class Portfolio:
             KnownCase(
                 key,
                 self.versions[key],
-                min((e for e in events if e.state is not None), key=lambda e: e.occurred_at),
+                min(filter(_says_state, events), key=lambda e: e.occurred_at),
                 _fold(event for event in events if event.occurred_at <= last_instant(day)),
             )
             for key, events in self.streams.items()
@@ -73,8 +74,12 @@ class Portfolio:
         }
 
 
-def _fold(events: Iterable[Told]) -> Case | None:
+def _says_state(event: Told | CaseMigrated) -> TypeGuard[Told]:
+    return isinstance(event, Told) and event.state is not None
+
+
+def _fold(events: Iterable[Told | CaseMigrated]) -> Case | None:
     # In the order of the log: the fold itself puts late facts where they belong. A case begins
     # with the first fact that says a state.
-    begun: Iterable[Told] = dropwhile(lambda event: event.state is None, events)
+    begun: Iterable[Told | CaseMigrated] = dropwhile(lambda event: event.state is None, events)
     return fold(begun)

@@ -17,6 +17,7 @@ from engine import events, upcasts
 from engine.events import (
     Actor,
     Authority,
+    CaseMigrated,
     CaseObserved,
     CaseStarted,
     CaseTransitioned,
@@ -80,6 +81,9 @@ EVENTS = some.one_of(
         data=DATA,
         conformance=some.builds(Conformance, verdict=some.just("conforms")),
         origin=some.builds(Source, name=TEXT, record=TEXT),
+    ),
+    some.builds(
+        CaseMigrated, **ENVELOPE, former=DEFINITION, source=TEXT, state=TEXT, entered=WHOLE
     ),
     some.builds(EvidenceAttached, **ENVELOPE, evidence=EVIDENCE),
     some.builds(CommandRefused, **ENVELOPE, trigger=TEXT, verdicts=VERDICTS),

@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.clock import HandClock, instant, to_datetime
+from engine.commands import MigrateCase
 from engine.errors import Refused, StoreFailed
 from engine.service import Service
 from engine.store.memory import MemoryLog
 from projections.deadlines import deadlines
-from tests.time.conftest import CALENDAR, GOAL, REVIEW, ROUTINE, World
+from tests.time.conftest import CALENDAR, GOAL, OPERATOR, REVIEW, ROUTINE, TASK, World
 
 MONTHLY = "FREQ=MONTHLY;BYMONTHDAY=5"
 
@@ -245,6 +246,31 @@ def test_steps_that_stay_leave_what_falls_due_as_it_is_but_for_what_they_are_abo
     with pytest.raises(Refused, match="which is past"):
         world.pull(key, "move", due="2026-03-04")
     assert ("100%", "miss", "moved") in outcomes(world, key)
+
+
+def test_a_day_that_is_first_named_by_a_step_that_stays_falls_due(world, clock):
+    world.publish(TASK.replace("version: 1", "version: 2").replace("to: open, needs", "needs"))
+    key = world.start("task", plan="as agreed")
+    assert world.case(key).deadlines == ()
+    world.pull(key, "replan", due="2026-03-09")
+    clock.advance(days=10)
+    report = world.home.scheduler.work()
+    assert (report.fired, report.reminded) == (1, 1)
+    assert world.case(key).state == "chased"
+
+
+def test_what_falls_due_goes_on_by_the_version_that_a_case_is_migrated_to(world, clock):
+    kept, moved = (world.start("task", due="2026-03-09", plan="as agreed") for _ in range(2))
+    second = TASK.replace("version: 1", "version: 2")
+    world.publish(second, second.replace("2\n", "3\n", 1).replace("[50%]", "[20%]"))
+    for key, to in ((kept, 2), (moved, 3)):
+        said = {"command_id": f"to {to}", "actor": OPERATOR, "case": key, "reason": "new"}
+        world.service.handle(MigrateCase(**said, to=to))
+    assert [due.share for due in world.case(moved).deadlines] == ["20%", "100%"]
+    clock.advance(days=10)
+    report = world.home.scheduler.work()
+    assert (report.fired, report.reminded) == (2, 2)
+    assert [world.case(key).state for key in (kept, moved)] == ["chased", "chased"]
 
 
 def test_what_fires_and_stays_fires_once_and_everything_else_goes_on(world, clock):

@@ -16,6 +16,7 @@ from engine.events import (
     Actor,
     AnyEvent,
     CaseLinked,
+    CaseMigrated,
     CaseObserved,
     CaseSigned,
     CaseStarted,
@@ -60,6 +61,7 @@ class History:
     def __init__(self, log: Log) -> None:
         self.log = log
         self._versions: dict[str, int] = {}
+        self._definitions: dict[str, DefinitionRef] = {}
         self._recorded_at = ""
 
     def write(self, *events: AnyEvent) -> None:
@@ -100,7 +102,8 @@ class History:
     ) -> AnyEvent:
         return CaseObserved(
             **self._envelope(key, name, at, recorded_at, actor),
-            definition=DefinitionRef(name=workflow, version=1, hash="0" * 64),
+            definition=self._definitions.get(key)
+            or DefinitionRef(name=workflow, version=1, hash="0" * 64),
             state=state,
             data=data or {},
             conformance=Conformance(verdict="violates" if broken else "conforms", rules=broken),
@@ -136,6 +139,30 @@ class History:
             data={},
             reason="because",
             role="owner",
+        )
+
+    def migrated(
+        self,
+        key: str,
+        to: int,
+        before: str,
+        after: str,
+        at: str = NINE,
+        recorded_at: str = NINE,
+        deadlines: tuple[Due, ...] | None = None,
+        entered: int = 1,
+    ) -> AnyEvent:
+        first = DefinitionRef(name="plan", version=1, hash="0" * 64)
+        former = self._definitions.get(key, first)
+        self._definitions[key] = DefinitionRef(name="plan", version=to, hash=f"{to - 1:064}")
+        return CaseMigrated(
+            **self._envelope(key, "CaseMigrated", at, recorded_at),
+            definition=self._definitions[key],
+            former=former,
+            source=before,
+            state=after,
+            entered=entered,
+            deadlines=deadlines,
         )
 
     def signed(

@@ -52,6 +52,7 @@ class Said:
     at: str
     state: str | None
     data: dict[str, Any]
+    migrates: bool  # to the other of two versions, if there is the case, and then nothing else
     later: int  # how much later than the one before it is recorded, in steps of INSTANTS
 
 
@@ -61,6 +62,7 @@ said = st.builds(
     at=moments,
     state=st.none() | st.sampled_from(["open", "closed"]),
     data=data,
+    migrates=st.sampled_from([False, False, False, True]),
     later=st.sampled_from([0, 0, 1, 3]),
 )
 histories = st.lists(said, min_size=1, max_size=25)
@@ -69,11 +71,23 @@ histories = st.lists(said, min_size=1, max_size=25)
 def write(log: Log, told: list[Said]) -> None:
     history, step = History(log), 0
     history.write(history.definition())
-    begun: set[str] = set()
+    begun: dict[str, str] = {}
+    reached: dict[str, str] = {}
+    rules = dict.fromkeys(CASES, 1)
     for item in told:
         step = min(step + item.later, len(INSTANTS) - 1)
-        state = item.state or (None if item.case in begun else "open")
-        begun.add(item.case)
+        if item.migrates and item.case in reached:
+            state, at = item.state or "checked", max(reached[item.case], INSTANTS[step])
+            if at == begun[item.case]:
+                continue  # nobody can know a case in the moment in which it begins
+            to = rules[item.case] = 3 - rules[item.case]
+            reached[item.case] = at
+            history.write(history.migrated(item.case, to, "open", state, at, INSTANTS[step]))
+            continue
+        state = item.state or (None if item.case in reached else "open")
+        begun.setdefault(item.case, item.at)
+        if state or item.data:
+            reached[item.case] = max(item.at, reached.get(item.case, ""))
         event = history.observed(
             item.case, item.data, state=state, at=item.at, recorded_at=INSTANTS[step]
         )
@@ -134,11 +148,13 @@ def test_promise_8_two_clocks(
         for known_at, as_of in points:
             expected = {key: case_at(bodies, key, known_at, as_of) for key in CASES}
             found = page(tables, "plan", as_of=as_of, known_at=known_at)
-            told_now = {row.key: (row.state, row.data) for row in found.rows}
+            told_now = {
+                row.key: (row.state, row.data, row.definition_version) for row in found.rows
+            }
             assert told_now == {key: case for key, case in expected.items() if case}
             assert found.total == len(told_now)
             for key in CASES:
                 row = one(tables, key, as_of=as_of, known_at=known_at)
-                assert (row and (row.state, row.data)) == expected[key]
+                assert (row and (row.state, row.data, row.definition_version)) == expected[key]
         tables.close()
         runner.close()
