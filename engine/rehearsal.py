@@ -194,7 +194,8 @@ class _Rehearsal:
                 return decide.start(StartCase(**said), event.stream, workflow, context)
             assert case is not None
             if case.state not in workflow.definition.states:
-                return _no([f"{case.key} is in {case.state}, which is no state any more"])
+                lacks = f"{case.key} is in {case.state}, a state that this version does not have"
+                return _no([lacks])
             if event.actor.kind == "timer":
                 said["entered"] = case.entered
             if any(verdict.weight == "overridden" for verdict in event.verdicts):
@@ -202,8 +203,7 @@ class _Rehearsal:
             pull = PullTrigger(**said, case=case.key, trigger=event.trigger)
             return decide.pull(pull, case, workflow, context)
         except BadInput as error:
-            said_of = [(p.where.removeprefix("/data/"), p.what) for p in error.problems]
-            return _no([f"{where}: {what}" for where, what in said_of])
+            return _no([f"{p.where.removeprefix('/data/')}: {p.what}" for p in error.problems])
 
 
 def _no(reasons: list[str]) -> Decision:
