@@ -103,11 +103,11 @@ def _was(then: Came) -> str:
 def _would(judged: Judged) -> str:
     if judged.finding == "not known":
         if judged.then.state:
-            return "not known now: its own version, asked again, does not answer as it did"
-        return "not known now, as it is not recorded with which roles, data and documents. Without:"
+            return "now not known: its own version, asked again, does not answer as it did"
+        return "now not known: a refusal keeps no roles, data and documents. Without them:"
     if judged.now.state:
         return f"would lead to {_led(judged.now)}"
-    return "would be refused:" if judged.then.state else "would be no more"
+    return "would be refused:" if judged.then.state else "would be allowed"
 
 
 def _led(came: Came) -> str:
