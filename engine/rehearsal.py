@@ -42,7 +42,7 @@ _TYPES = frozenset(kind.type for kind in _ASKED)
 
 _OF_THE_MOMENT = frozenset({"expected_version", "entered", "due", "occurred_at"})
 """Rules by which a command was refused that are the same whatever a definition says."""
-_OF_THE_CASE = frozenset({"from", "not_by", "conflict", "agreed_by", "quorum", "children"})
+_OF_THE_CASE = frozenset({"not_by", "conflict", "agreed_by", "quorum", "children"})
 """Rules that hold or not whatever is brought along, and whoever says to be in which roles."""
 
 
@@ -154,44 +154,52 @@ class _Rehearsal:
         """A refusal is recorded without the roles of whoever asked, and without the data and the
         documents that they brought along. So both versions are asked without, and what differs
         between them is looked at."""
-        decision = self._ask(event, case, self._candidate)
-        now, came = _unheld(decision), _came(decision)
         then = {verdict.rule for verdict in event.verdicts if _stands(verdict)}
+        ways = self._ways(event, case, self._candidate)
+        now = Came(None, None, tuple(dict.fromkeys(v.reason for way in ways for v in way)))
         same_rules = _rules(event, case, pinned) == _rules(event, case, self._candidate)
         if same_rules or not then.isdisjoint(_OF_THE_MOMENT):
-            return "as it was", came
-        before = _unheld(self._ask(event, case, pinned))
-        for verdict in now:
-            settled = verdict.rule.partition(" ")[0] in _OF_THE_CASE
-            if settled or (verdict in before and verdict.rule in then):
-                return "as it was", came
-        if then <= {verdict.rule for verdict in before} and before.keys() >= now.keys():
-            return "otherwise", came if came.state else Came()  # the rest held then, and holds now
-        return "not known", came
+            return "as it was", now
+        before = {verdict for way in self._ways(event, case, pinned) for verdict in way}
+        open_ = [way for way in ways if not any(_still(v, then, before) for v in way)]
+        if not open_:
+            return "as it was", now
+        asked = {verdict.rule for verdict in before} | {"from"}
+        if then <= asked and any(before.issuperset(way) for way in open_):
+            return "otherwise", Came()  # what else stands against it held then, and would now
+        return "not known", now
+
+    def _ways(
+        self, event: CommandRefused, case: Case, workflow: Workflow
+    ) -> list[tuple[Verdict, ...]]:
+        """What stands against each way that the trigger leads from there."""
+        context = self._context(event)
+        command = PullTrigger(**_said(event), case=case.key, trigger=event.trigger)
+        attempt = decide.attempt_of(command, case.key, workflow, case, {}, (), context)
+        return [
+            tuple(filter(_stands, workflow.judge(step, attempt)))
+            for step in workflow.definition.transitions_from(case.state)
+            if step.trigger == event.trigger
+        ]
 
     def _ask(
-        self, event: Asked, case: Case | None, workflow: Workflow, roles: tuple[str, ...] = ()
+        self,
+        event: CaseStarted | CaseTransitioned,
+        case: Case | None,
+        workflow: Workflow,
+        roles: tuple[str, ...],
     ) -> Decision:
         """What a version decides on the same question at the same moment."""
-        said: dict[str, Any] = {
-            "command_id": event.command_id,
-            "actor": Requester(id=event.actor.id, kind=event.actor.kind, roles=roles),
-            "reason": event.reason,
-            "on_behalf_of": event.on_behalf_of,
+        said = _said(event, roles) | {
+            "occurred_at": event.occurred_at,
+            "data": event.data,
+            "evidence": event.evidence,
         }
-        if not isinstance(event, CommandRefused):
-            said |= {
-                "occurred_at": event.occurred_at,
-                "data": event.data,
-                "evidence": event.evidence,
-            }
-        context = Context(
-            event.recorded_at, lambda: event.event_id, self._past.find, self._catalog.definition
-        )
+        context = self._context(event)
         try:
             if isinstance(event, CaseStarted):
-                said["workflow"] = event.definition.name
-                return decide.start(StartCase(**said), event.stream, workflow, context)
+                start = StartCase(**said, workflow=event.definition.name)
+                return decide.start(start, event.stream, workflow, context)
             assert case is not None
             if case.state not in workflow.definition.states:
                 lacks = f"{case.key} is in {case.state}, a state that this version does not have"
@@ -204,6 +212,22 @@ class _Rehearsal:
             return decide.pull(pull, case, workflow, context)
         except BadInput as error:
             return _no([f"{p.where.removeprefix('/data/')}: {p.what}" for p in error.problems])
+
+    def _context(self, event: Asked) -> Context:
+        """The world as it was; a rehearsal records nothing, so that one id will do."""
+        return Context(
+            event.recorded_at, lambda: event.event_id, self._past.find, self._catalog.definition
+        )
+
+
+def _said(event: Asked, roles: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What the command said of who asked, and why."""
+    return {
+        "command_id": event.command_id,
+        "actor": Requester(id=event.actor.id, kind=event.actor.kind, roles=roles),
+        "reason": event.reason,
+        "on_behalf_of": event.on_behalf_of,
+    }
 
 
 def _no(reasons: list[str]) -> Decision:
@@ -238,13 +262,14 @@ def _recorded(event: AnyEvent) -> Came:
 def _came(decision: Decision) -> Came:
     if decision.refusal is None:
         return _recorded(decision.events[-1])
-    return Came(None, None, tuple(dict.fromkeys(v.reason for v in _unheld(decision))))
+    verdicts = [v for v in decision.refusal.verdicts if isinstance(v, Verdict) and _stands(v)]
+    return Came(None, None, tuple(dict.fromkeys(v.reason for v in verdicts)))
 
 
-def _unheld(decision: Decision) -> dict[Verdict, None]:
-    """What stands against it, in order."""
-    verdicts = decision.refusal.verdicts if decision.refusal else ()
-    return dict.fromkeys(v for v in verdicts if isinstance(v, Verdict) and _stands(v))
+def _still(verdict: Verdict, then: set[str], before: set[Verdict]) -> bool:
+    """Whether a guard stands against it whatever was brought along."""
+    settled = verdict.rule.partition(" ")[0] in _OF_THE_CASE
+    return settled or (verdict in before and verdict.rule in then)
 
 
 def _stands(verdict: Verdict) -> bool:

@@ -178,6 +178,49 @@ def test_of_a_refusal_only_what_is_recorded_is_known(history: Service) -> None:
     ]
 
 
+AGAIN = """  - trigger: approve
+    from: in_review
+    to: approved
+    by: approver
+    {asks}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asks", "findings"),
+    [
+        ("agreed_by: requester", []),
+        ("about: Nothing is asked that was not asked before.", ["otherwise"]),
+        ("needs: rationale", ["not known"]),
+    ],
+)
+def test_another_way_by_the_same_trigger_may_have_been_open(
+    history: Service, asks: str, findings: list[str]
+) -> None:
+    """The one that there was stays closed to who has acted as requester."""
+    close = "  - {trigger: close,"
+    way = AGAIN.format(asks=asks)
+    found = differing(history.log, (close, way + close), cases=["DEC-0001"])
+    assert [one.finding for one in found] == findings
+
+
+@pytest.mark.parametrize(
+    ("close", "findings"),
+    [
+        ("from: approved, to: closed, by: requester", []),
+        ("from: [draft, approved], to: closed, by: requester", ["not known"]),
+        ("from: [draft, approved], to: closed", ["otherwise"]),
+    ],
+)
+def test_a_trigger_that_was_not_there_may_be_now(
+    service: Service, close: str, findings: list[str]
+) -> None:
+    with pytest.raises(Refused, match="which has no close"):
+        pull(service, start(service), "close")
+    found = differing(service.log, ("from: approved, to: closed, by: requester", close))
+    assert [one.finding for one in found] == findings
+
+
 def test_what_no_definition_could_have_let_through_stays_refused(service: Service) -> None:
     case = in_review(service)
     with pytest.raises(Refused):
