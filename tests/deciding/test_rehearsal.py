@@ -9,6 +9,7 @@ import pytest
 
 from engine.clock import HandClock
 from engine.commands import Fact, Observe, Requester
+from engine.definition import Definition
 from engine.errors import BadInput, NotFound, Refused
 from engine.events import CommandRefused, Source
 from engine.loading import load_definition
@@ -20,11 +21,16 @@ from tests.deciding.conftest import BOTH, DECISION, SAM, publish
 from tests.deciding.test_service import in_review, pull, start
 
 
-def changed(*changes: tuple[str, str], text: str = DECISION) -> Any:
+def edit(*changes: tuple[str, str]) -> str:
+    text = DECISION
     for old, new in (("version: 1", "version: 2"), *changes):
         assert old in text
         text = text.replace(old, new)
-    return load_definition(text, "changed.yaml")
+    return text
+
+
+def changed(*changes: tuple[str, str]) -> Definition:
+    return load_definition(edit(*changes), "changed.yaml")
 
 
 def differing(log: Log, *changes: tuple[str, str], **given: Any) -> list[Judged]:
@@ -178,6 +184,10 @@ def test_of_a_refusal_only_what_is_recorded_is_known(history: Service) -> None:
     ]
 
 
+LOOKS_AT_ROLES = """    accepts: rationale
+    when:
+      - '"auditor" in actor.roles'
+"""
 AGAIN = """  - trigger: approve
     from: in_review
     to: approved
@@ -227,6 +237,24 @@ def test_what_no_definition_could_have_let_through_stays_refused(service: Servic
         pull(service, case, "reject", SAM, data={"rationale": "no"}, expected_version=1)
     found = differing(service.log, ("by: approver, needs: rationale", "accepts: rationale"))
     assert found == []
+
+
+def test_a_step_that_its_own_version_would_not_take_again_is_not_known(service: Service) -> None:
+    """Of two roles that somebody acted in, the event has one."""
+    changes = (("    accepts: rationale\n    when:\n", LOOKS_AT_ROLES),)
+    publish(service, edit(*changes))
+    case = in_review(service)
+    both = Requester(id="sam", roles=("approver", "auditor"))
+    pull(service, case, "approve", both)
+    found = differing(service.log, *changes)
+    assert told(found) == [
+        (
+            case,
+            "approve",
+            "not known",
+            ('not so: "auditor" in actor.roles',),
+        )
+    ]
 
 
 def test_facts_are_no_steps_but_what_follows_is_judged_on_them(service: Service) -> None:
