@@ -72,7 +72,7 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
     at = occurred_at(command, context.now)
     definition = workflow.definition
     given = values.read_all(definition.data, command.data)
-    attempt = _attempt(command, key, workflow, None, given, command.evidence, context)
+    attempt = attempt_of(command, key, workflow, None, given, command.evidence, context)
     cannot = f"{definition.workflow} cannot start"
     taken = workflow.start(attempt)
     if taken is None:
@@ -109,7 +109,7 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     at = occurred_at(command, now, reached)
     if command.actor.kind == "timer" and command.entered is not None:
         at = max(at, reached)  # it was due before a fact that leaves the case where it was
-    attempt = _attempt(command, case.key, workflow, case, given, command.evidence, context)
+    attempt = attempt_of(command, case.key, workflow, case, given, command.evidence, context)
     prior: tuple[Verdict, ...] = ()
     taken: Taken | None = None
     if command.trigger in workflow.triggers(case.state):
@@ -375,7 +375,7 @@ def _refused(
     return Decision((event,), evolve(case, event), refusal)
 
 
-def _attempt(
+def attempt_of(
     command: Command,
     key: str,
     workflow: Workflow,
@@ -384,6 +384,7 @@ def _attempt(
     evidence: Sequence[Evidence],
     context: Context,
 ) -> Attempt:
+    """What guards are asked about: the case that the step refers to has been looked at."""
     data: Mapping[str, Value] = given
     if case:
         data = {**case.data, **given} if given else case.data

@@ -21,10 +21,11 @@ from app.year.play import Player
 from engine.case import fold
 from engine.clock import HandClock
 from engine.commands import Requester
-from engine.definition import Definition
+from engine.definition import Definition, Role
 from engine.errors import BadInput
-from engine.events import AnyEvent, CaseTransitioned, CommandRefused
+from engine.events import AnyEvent, CaseStarted, CaseTransitioned, CommandRefused
 from engine.loading import load_definition
+from engine.rehearsal import Came, rehearse
 from engine.store.log import Log
 from engine.store.memory import MemoryLog
 from projections.opening import open_for_reading
@@ -120,10 +121,47 @@ def test_on_every_store_the_same_year_comes_about(
         Player(home, clock).play(year)
         log = home.log
         again = [recorded.event for recorded in log.read(0, log.head())]
+        judged = rehearsed(log)
     told = [(e.stream, e.name, e.recorded_at, e.occurred_at, e.actor.id) for e in again]
     assert told == [
         (e.stream, e.name, e.recorded_at, e.occurred_at, e.actor.id) for e in played.events
     ]
+    assert judged == rehearsed(played.home.log)
+
+
+def rehearsed(
+    log: Log, definitions: list[Definition] = DEFINITIONS
+) -> dict[int, tuple[str, Came, Came]]:
+    """Every step of the year, asked for again: position to finding, what came of it, and would."""
+    return {
+        judged.position: (judged.finding, judged.then, judged.now)
+        for definition in definitions
+        for judged in rehearse(log, definition)
+    }
+
+
+def test_every_step_of_the_year_would_be_decided_again_as_it_was(played: Played) -> None:
+    judged = rehearsed(played.home.log)
+    asked = (CaseStarted, CaseTransitioned, CommandRefused)
+    steps = [n for n, event in enumerate(played.events, 1) if isinstance(event, asked)]
+    assert sorted(judged) == steps
+    assert len(steps) > 800
+    for position, (finding, then, now) in judged.items():
+        assert finding == "as it was", (position, then, now)
+        if not isinstance(played.events[position - 1], CommandRefused):
+            assert now == then, position
+
+
+def test_a_change_that_concerns_nobody_changes_no_answer(played: Played) -> None:
+    """Refusals are looked at more closely where the rules are others."""
+    changed = [
+        definition.model_copy(update={"roles": {**definition.roles, "bystander": Role()}})
+        for definition in DEFINITIONS
+    ]
+    judged = rehearsed(played.home.log, changed)
+    refusals = [n for n, e in enumerate(played.events, 1) if isinstance(e, CommandRefused)]
+    assert len(refusals) > 20
+    assert {finding for finding, _, _ in judged.values()} == {"as it was"}
 
 
 def test_the_views_show_what_the_chapters_say_of_them(played: Played, year: Year) -> None:

@@ -32,6 +32,7 @@ VERBS = {
     "copy": ("copying", "Copy a ledger into another home, in a folder or a database."),
     "incidents": ("incidents", "What consumers could not do; try it again, or dismiss it."),
     "check": ("definitions", "Check definitions and run their scenarios."),
+    "rehearse": ("rehearsing", "What a changed definition would have decided otherwise."),
     "publish": ("definitions", "Put definitions in force."),
     "migrate": ("migrating", "Let running cases go on by another version of their workflow."),
     "workflows": ("definitions", "List the published definitions."),

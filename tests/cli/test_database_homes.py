@@ -114,6 +114,8 @@ _OF_ITS_OWN = re.compile(
         ["do", "DEC-0001", "approve"],
         ["verify"],
         ["check"],
+        ["rehearse", FILES[1]],
+        ["rehearse", FILES[1], "DEC-0001", "--json"],
     ],
     ids=" ".join,
 )

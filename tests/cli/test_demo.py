@@ -15,7 +15,7 @@ from app.home import Home
 from app.views import measure, moments, open_view, read_catalogue
 from app.year.chapters import read_year
 from engine.clock import HandClock
-from tests.cli.conftest import Pmo
+from tests.cli.conftest import ROOT, Pmo
 
 READERS = ("records-auditor", "pmo-lead")
 
@@ -164,3 +164,11 @@ def test_what_the_plan_says_of_the_real_portfolio_is_so(demo):
         projects = present(home.views)
         green = next(share for share in by_rating(projects) if share.name == "Green")
     assert (int(said[1]), int(said[2])) == (len(projects), green.projects)
+
+
+def test_what_was_decided_in_it_would_be_decided_again(demo):
+    pmo, _ = demo
+    told = pmo.done("rehearse", str(ROOT / "workflows" / "governance" / "decision.yaml")).out
+    assert re.fullmatch(r"(\d+) steps of 18 cases: \1 as they were, 0 otherwise\n", told)
+    reported = pmo.done("rehearse", str(ROOT / "workflows" / "major-project.yaml")).out
+    assert reported.startswith("0 steps"), "what reports say is recorded, and not decided"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Answer, Pmo, process_environment
+from tests.cli.conftest import WORKFLOWS, Answer, Pmo, process_environment
 
 UNPRIVILEGED = """
 import ctypes, os, sys
@@ -33,6 +33,7 @@ READING = [
     ["log"],
     ["verify"],
     ["status"],
+    ["rehearse", str(WORKFLOWS / "decision.yaml")],
 ]
 Run = Callable[..., Answer]
 

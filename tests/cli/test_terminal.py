@@ -116,6 +116,8 @@ VERBS = [
     ["check", f"/no/{EVIL}"],
     ["check", str(WORKFLOWS), "--against", f"/no/{EVIL}"],
     ["publish", f"/no/{EVIL}"],
+    ["rehearse", f"/no/{EVIL}"],
+    ["rehearse", str(WORKFLOWS / "decision.yaml"), EVIL],
     ["copy", "--from", f"/no/{EVIL}", "--to", f"/no/{EVIL}"],
     ["holidays", EVIL],
     ["kafka", "check"],
@@ -137,6 +139,16 @@ def test_what_was_written_is_shown_and_not_obeyed(evil, tmp_path, words):
     answer = on_a_terminal(home, *words)
     assert not STEERS.search(answer.output), STEERS.search(answer.output)
     assert answer.exit_code in (0, 1, 2, 3)
+
+
+def test_what_a_rehearsal_tells_is_shown_and_not_obeyed(evil, tmp_path):
+    changed = (WORKFLOWS / "decision.yaml").read_text(encoding="utf-8")
+    changed = changed.replace("start: {by: requester", "start: {needs: rationale, by: requester")
+    (tmp_path / "changed.yaml").write_text(changed, encoding="utf-8")
+    answer = on_a_terminal(evil.home, "rehearse", str(tmp_path / "changed.yaml"))
+    assert not STEERS.search(answer.output), STEERS.search(answer.output)
+    assert answer.exit_code == 1
+    assert r"start by eve\u202e\x9b2J as requester" in answer.output
 
 
 def on_a_terminal(home, *words):
