@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.cli.conftest import Pmo
 
@@ -162,4 +164,10 @@ def test_its_event_is_part_of_the_contract(plans: Pmo) -> None:
     plans.done("migrate", "PLAN-0001", "--to", "2", "--reason", "new")
     assert "CaseMigrated" in plans.done("contract", "list", "plan").out
     schema = plans.done("contract", "schema", "plan", "CaseMigrated").json()
-    assert set(schema["$defs"]["CaseMigrated"]["required"]) >= {"former", "source", "state"}
+    event = json.loads(plans.done("log", "--json").out.splitlines()[-1])
+    del event["position"]
+    validator = Draft202012Validator(schema)
+    assert event["name"] == "CaseMigrated"
+    assert [*validator.iter_errors(event)] == []
+    for name in ("former", "source", "state", "entered"):
+        assert [*validator.iter_errors({k: v for k, v in event.items() if k != name})] != []

@@ -18,6 +18,7 @@ def event(version, occurred_at, data, state=None, **more):
         "recorded_at": f"2026-01-{version:02}T00:00:00.000000Z",
         "occurred_at": occurred_at,
         "actor": {"id": "pat", "kind": "human"},
+        "definition": {"name": "plan", "version": 1, "hash": "0" * 64},
         "data": data,
         **({"state": state} if state else {}),
         **more,

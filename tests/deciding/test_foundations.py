@@ -105,7 +105,7 @@ def test_what_a_command_leaves_out_is_empty() -> None:
         for field in command.model_fields.values()
         if not field.is_required()
     ]
-    assert len(commands) == 8
+    assert len(commands) == 9
     assert left_out
     assert not any(value or value == 0 for value in left_out)
 

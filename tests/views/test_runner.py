@@ -236,7 +236,7 @@ def test_a_rebuild_leaves_readers_undisturbed_and_swaps_all_at_once(log, history
 
 def test_views_of_another_version_of_a_projection_are_rebuilt(log, history, place, look):
     class Renamed(Cases):
-        version = 2
+        version = Cases.version + 1
 
         def apply(self, batch: Batch) -> None:
             super().apply([(at, event | {"name": event["name"].upper()}) for at, event in batch])
