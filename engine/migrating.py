@@ -84,6 +84,8 @@ def _unfit(case: Case, after: Workflow, state: str | None, asked: str | None) ->
         yield _not("state", told)
     elif state not in new.states:
         yield _not("state", f"{version} has neither the state {case.state} nor {asked}")
+    elif asked is not None and asked not in new.states:
+        yield _not("state", f"{version} has no state {asked}")
     elif new.states[state].final:
         yield _not("state", f"{state} is final in {version}, and no case ends by being migrated")
     for name in [name for name in case.data if name not in new.data]:

@@ -27,34 +27,40 @@ ASKER = 9
 
 
 class Store(Protocol):
-    """Where the log is: ``address`` for a log, ``home`` for ``pmo``."""
+    """Where the log is: ``address`` for a log, ``home`` for ``pmo``. Beside writers, readers and
+    workers nothing is at work there, unless it says so."""
 
     address: str
     home: str
 
-    def rows(self) -> list[Row]: ...
+    def rows(self) -> list[Row]:
+        """The log, past all of our own code."""
 
     def blows(self) -> dict[str, Callable[[], object]]:
         """What can be done to it, by name; each leaves it as able to serve as before."""
+        return {}
 
     def programs(self, folder: Path) -> list[Program]:
         """What runs beside writers, readers and workers."""
+        return []
 
     def answered(self) -> None:
         """Wait until whoever asked for something beside the writers was answered."""
 
     def asked(self) -> list[list[Note]]:
         """What these noted, as writers do."""
+        return []
 
     def settle(self, rows: list[Row]) -> None:
         """Wait until the others have come to the end."""
 
     def faults(self, rows: list[Row]) -> Iterator[str]:
         """What is wrong with what these have done."""
+        yield from ()
 
 
 @dataclass
-class SQLiteStore:
+class SQLiteStore(Store):
     folder: Path
     home: str = field(init=False)
     address: str = field(init=False)
@@ -68,27 +74,9 @@ class SQLiteStore:
             found = ledger.execute("SELECT position, state, chain FROM events ORDER BY position")
             return [Row(*row) for row in found]
 
-    def blows(self) -> dict[str, Callable[[], object]]:
-        return {}
-
-    def programs(self, folder: Path) -> list[Program]:
-        return []
-
-    def answered(self) -> None:
-        pass
-
-    def asked(self) -> list[list[Note]]:
-        return []
-
-    def settle(self, rows: list[Row]) -> None:
-        pass
-
-    def faults(self, rows: list[Row]) -> Iterator[str]:
-        yield from ()
-
 
 @dataclass
-class PostgresStore:
+class PostgresStore(Store):
     """A server that is killed, too, and started again."""
 
     server: OwnServer
@@ -107,21 +95,6 @@ class PostgresStore:
 
     def blows(self) -> dict[str, Callable[[], object]]:
         return {"server killed": lambda: killed(self.server)}
-
-    def programs(self, folder: Path) -> list[Program]:
-        return []
-
-    def answered(self) -> None:
-        pass
-
-    def asked(self) -> list[list[Note]]:
-        return []
-
-    def settle(self, rows: list[Row]) -> None:
-        pass
-
-    def faults(self, rows: list[Row]) -> Iterator[str]:
-        yield from ()
 
 
 @dataclass

@@ -197,6 +197,7 @@ def test_a_case_moves_only_where_its_state_is_not_there_any_more(plans: Plans) -
     assert plans.reasons(gone, 2, state="closed") == (told,)
     told = "ended is final in version 2, and no case ends by being migrated"
     assert plans.reasons(gone, 2, state="ended") == (told,)
+    assert plans.reasons(there, 2, state="reviwed") == ("version 2 has no state reviwed",)
     event = plans.migrate(gone, 2, state="reviewed")
     assert (event.source, event.state) == ("checked", "reviewed")
     assert plans.migrate(there, 2, state="reviewed").state == "drafted"
