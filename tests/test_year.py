@@ -188,7 +188,7 @@ def test_every_workflow_is_used(played: Played) -> None:
 
 ELSEWHEN = {"delegations": "2022-08-15"}
 """Views that are empty at the end of the year, and a day on which they are not."""
-REPORTED = {"portfolio-reported", "baselines-reported"}
+REPORTED = {"portfolio-reported", "baselines-reported", "records"}
 """Views of the portfolio as it was reported, which the demo has."""
 
 

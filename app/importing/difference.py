@@ -52,22 +52,23 @@ def _pair(mapping: Mapping, known: Sequence[KnownCase], report: Report) -> dict[
     """Which case each row speaks of, by the row's place."""
     day = report.rule.as_of
     following = min((k.begins.occurred_at for k in known if k.begins.occurred_at > day), default="")
+    kept = _kept(mapping, known)
     pairs: dict[str, KnownCase] = {}
     for rank, field in enumerate(mapping.identify):
         stronger = mapping.identify[:rank]
         taken = {found.key for found in pairs.values()}
-        index: dict[str, list[KnownCase]] = {}
+        index: dict[str, dict[str, KnownCase]] = {}
         for each in known:
-            said = _identity(each).get(field)
-            near = not rank or _is_near(each, mapping, day, following)
-            if said and near and each.key not in taken:
-                index.setdefault(plain(str(said)), []).append(each)
+            said, meant = _identity(each).get(field), kept.get(each.key, each)
+            near = not rank or meant is not each or _is_near(each, mapping, day, following)
+            if said and near and (meant is not each or each.key not in taken):
+                index.setdefault(plain(str(said)), {})[meant.key] = meant
         for row in report.rows:
             if row.place in pairs or not row.values.get(field):
                 continue
             candidates = [
                 each
-                for each in index.get(plain(str(row.values[field])), ())
+                for each in index.get(plain(str(row.values[field])), {}).values()
                 if not any(row.values.get(s) and _identity(each).get(s) for s in stronger)
             ]
             if len(candidates) > 1:
@@ -76,7 +77,36 @@ def _pair(mapping: Mapping, known: Sequence[KnownCase], report: Report) -> dict[
                 raise BadInput.one(report.rule.file, what, f"give one of them another {field}")
             if candidates:
                 pairs[row.place] = candidates[0]
+    _refuse_doubles(report, pairs)
     return pairs
+
+
+def _kept(mapping: Mapping, known: Sequence[KnownCase]) -> dict[str, KnownCase]:
+    """Of every record that was merged, the one that goes on, by the key of the former."""
+    if (merged := mapping.merged) is None:
+        return {}
+    by_key = {each.key: each for each in known}
+    kept = {}
+    for each in known:
+        found, passed = each, set()
+        while found.case and found.case.state == merged.state:
+            passed.add(found.key)
+            into = by_key.get(str(found.case.data.get(merged.into)))
+            if into is None or into.key in passed:
+                what = f"it is {merged.state}, and {merged.into} names no record that goes on"
+                raise BadInput.one(each.key, what, "correct it, and import again")
+            found = into
+        if passed:
+            kept[each.key] = found
+    return kept
+
+
+def _refuse_doubles(report: Report, pairs: dict[str, KnownCase]) -> None:
+    places: dict[str, str] = {}
+    for place, found in pairs.items():
+        if (first := places.setdefault(found.key, place)) != place:
+            what = f"{first} and {place} both speak of {found.key}, into which a record was merged"
+            raise BadInput.one(report.rule.file, what, "take the merging back: it is no double")
 
 
 def _identity(known: KnownCase) -> dict[str, Value]:

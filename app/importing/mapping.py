@@ -96,6 +96,14 @@ class StateEvent(Part):
     state: Word
 
 
+class Merged(Part):
+    """How a record that was merged into another is known: by its state, and the ref field ``into``
+    that names the record of the same project that goes on."""
+
+    state: Word
+    into: Name
+
+
 class Events(Part):
     """Which difference is which event.
 
@@ -116,13 +124,15 @@ class Mapping(Part):
     """How the reports of one portfolio become observations of the cases of one workflow.
 
     ``identify``: the fields by which a project is known again. The first that both sides have
-    decides; all but the first only look at what was in the portfolio just before.
+    decides; all but the first only look at what was in the portfolio just before. What a report
+    says of a record that was ``merged`` is said of the one that goes on.
     """
 
     mapping: WorkflowName
     title: str = ""
     workflow: WorkflowName
     identify: Annotated[Listed[Name], Constrained(min_length=1)]
+    merged: Merged | None = None
     uppercase: Listed[Name] = []
     missing: Listed[Pattern] = []
     withheld: dict[Pattern, str] = {}
@@ -181,9 +191,17 @@ def _strangers(mapping: Mapping, definition: Definition, source: Source) -> Iter
         if name not in definition.data:
             what = f"{mapping.workflow} has no field {name!r}"
             yield Problem(source.where_key(pointer), what, suggest(name, definition.data))
-    for at in ("joined", "left", "rejoined"):
-        state = getattr(mapping.events, at).state
-        if state not in definition.states:
-            where = source.where(f"/events/{at}/state")
-            what = f"{mapping.workflow} has no state {state!r}"
-            yield Problem(where, what, suggest(state, definition.states))
+    parts = [
+        (f"/events/{at}", getattr(mapping.events, at)) for at in ("joined", "left", "rejoined")
+    ]
+    if merged := mapping.merged:
+        parts.append(("/merged", merged))
+        refs = [name for name, field in definition.data.items() if field.to == mapping.workflow]
+        if merged.into not in refs:
+            what = f"{merged.into!r} names no other {mapping.workflow}"
+            yield Problem(source.where("/merged/into"), what, suggest(merged.into, refs))
+    for at, part in parts:
+        if part.state not in definition.states:
+            where = source.where(f"{at}/state")
+            what = f"{mapping.workflow} has no state {part.state!r}"
+            yield Problem(where, what, suggest(part.state, definition.states))

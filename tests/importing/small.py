@@ -21,9 +21,11 @@ data:
   due: {type: date}
   cost: {type: money, currency: EUR}
   staff: {type: number}
+  same_as: {type: ref, to: initiative}
 states:
   running: {initial: true}
   gone: {}
+  merged: {final: true}
 start: {emits: InitiativeJoined}
 transitions:
   - {trigger: leave, from: running, to: gone, emits: InitiativeLeft}
@@ -32,12 +34,18 @@ transitions:
     to: running
     accepts: [name, code, owner, status, due, cost, staff]
     emits: InitiativeReturned
+  - trigger: merge
+    from: [running, gone]
+    to: merged
+    needs: same_as
+    emits: RecordMerged
 """
 
 MAPPING = """\
 mapping: initiatives
 workflow: initiative
 identify: [code, name]
+merged: {state: merged, into: same_as}
 uppercase: code
 missing: [n/a, tbc]
 withheld:

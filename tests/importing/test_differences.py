@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.importing.known import Portfolio
 from app.importing.reports import import_reports
-from engine.commands import Fact, Observe, Requester, StartCase
+from engine.commands import Fact, Observe, PullTrigger, Requester, StartCase
 from engine.errors import BadInput, Refused, StoreFailed
 from engine.events import Source
 from tests.importing.conftest import Ledger
@@ -149,6 +149,86 @@ def test_a_name_links_only_to_the_report_before_and_only_where_there_is_no_numbe
         ("INI-0004", "InitiativeJoined"),
         ("INI-0001", "InitiativeLeft"),
     ]
+
+
+HARBOUR = {"name": "Harbour"}
+
+
+def merge(ledger, key, into, on="2021-06-30"):
+    ledger.service.handle(
+        PullTrigger(
+            command_id=f"merge {key} into {into}",
+            actor=Requester(id="ana"),
+            case=key,
+            trigger="merge",
+            data={"same_as": into},
+            occurred_at=on,
+        )
+    )
+
+
+def test_what_a_report_says_of_a_merged_record_is_said_of_the_one_that_goes_on(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table(HARBOUR, PARK, ROAD)})
+    merge(ledger, "INI-0001", into="INI-0002")
+    merge(ledger, "INI-0002", into="INI-0003")
+    ledger.take(initiatives, {"2022.csv": table({**HARBOUR, "code": "R-1", "staff": "8"})})
+    ledger.take(initiatives, {"2023.csv": table({**HARBOUR, "owner": "Ports", "staff": "8"})})
+    assert [(event.stream, event.name, event.data) for event in ledger.events()[5:]] == [
+        ("INI-0003", "Renamed", {"name": "Harbour"}),
+        (
+            "INI-0003",
+            "FiguresReported",
+            {"owner": None, "status": None, "due": None, "cost": None, "staff": 8},
+        ),
+        ("INI-0003", "FiguresReported", {"code": None, "owner": "Ports"}),
+    ]
+
+
+def test_a_name_of_two_merged_records_is_that_of_one_project(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table(PARK, {**PARK, "code": "P-1"})})
+    merge(ledger, "INI-0001", into="INI-0002")
+    ledger.take(initiatives, {"2022.csv": table(PARK)})
+    assert names(ledger, after=3) == [("INI-0002", "FiguresReported")]
+
+
+def test_before_they_were_merged_both_records_are_still_reported_on(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table(HARBOUR, PARK)})
+    merge(ledger, "INI-0001", into="INI-0002")
+    ledger.take(initiatives, {"2021.csv": table({**HARBOUR, "staff": "3"}, PARK)})
+    assert names(ledger, after=3) == [("INI-0001", "FiguresReported")]
+
+
+def test_a_report_that_has_both_of_two_merged_records_is_refused(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table(HARBOUR, ROAD)})
+    merge(ledger, "INI-0001", into="INI-0002")
+    with pytest.raises(BadInput) as caught:
+        ledger.take(initiatives, {"2022.csv": table(HARBOUR, ROAD)})
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.what, problem.mend) == (
+        "2022.csv",
+        "row 3 and row 2 both speak of INI-0002, into which a record was merged",
+        "take the merging back: it is no double",
+    )
+    assert names(ledger, after=3) == []
+
+
+@pytest.mark.parametrize("into", ["INI-0009", "INI-0001"])
+def test_a_merged_record_that_leads_nowhere_is_told(ledger, initiatives, into):
+    ledger.take(initiatives, {"2021.csv": table(HARBOUR, PARK)})
+    fact = Fact(name="RecordMerged", state="merged", data={"same_as": into})
+    ledger.service.handle(
+        Observe(
+            command_id="told",
+            actor=Requester(id="ana"),
+            workflow="initiative",
+            case="INI-0001",
+            facts=(fact,),
+            occurred_at="2021-06-30",
+            origin=Source(name="minutes"),
+        )
+    )
+    with pytest.raises(BadInput, match="INI-0001: it is merged, and same_as names no record that"):
+        ledger.take(initiatives, {"2022.csv": table(PARK)})
 
 
 def test_the_same_report_twice_says_nothing_new(ledger, initiatives):

@@ -52,6 +52,9 @@ class Told:
             self._history.write(self._history.definition(**body))
 
     def fact(self, key, workflow, on, state=None, name="Reported", known=None, actor="pat", **data):
+        """``name_`` is the field called name."""
+        if (called := data.pop("name_", None)) is not None:
+            data["name"] = called
         self._history.write(
             self._history.observed(
                 key,
@@ -651,6 +654,56 @@ def test_earned_value_is_told_of_those_who_report_it(told):
         Figure(("PRJ-3",), None),
     ]
     assert measured(told.views, "cost-performance") == [Figure(("PRJ-1",), 0.5)]
+
+
+def doubled(told):
+    """Two records of one project, found out in June to have been doubles since the end of March."""
+    major = load_definition(_read("major-project"), "major-project")
+    told._history.write(told._history.definition(**major.body))
+    told.fact("GMPP-1", "major-project", JAN, "in_portfolio", name_="Railway", rating="Amber")
+    told.fact("GMPP-2", "major-project", JAN, "in_portfolio", name_="The railway")
+    told.fact("GMPP-1", "major-project", MARCH, "merged", "RecordMerged", known=JUNE, actor="ana",
+              kept="GMPP-2", cause="One of them was renamed.")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("moments", "expected"),
+    [
+        ({}, [("GMPP-2", 1)]),
+        ({"as_of": APRIL}, [("GMPP-2", 1)]),
+        ({"as_of": JAN}, [("GMPP-1", 0), ("GMPP-2", 0)]),
+        ({"as_of": APRIL, "known_at": APRIL}, [("GMPP-1", 0), ("GMPP-2", 0)]),
+    ],
+)
+def test_v7_of_two_records_of_one_project_the_one_that_is_kept_is_shown(told, moments, expected):
+    doubled(told)
+    found = opened(told.views, "portfolio-reported", **moments)
+    assert [(row["key"], row["merged"]) for row in found] == expected
+
+
+def test_v7_which_records_were_merged_restored_and_split_is_known_when_it_was_recorded(told):
+    doubled(told)
+    assert opened(told.views, "records", as_of=JAN) == []
+    assert opened(told.views, "records", known_at=APRIL) == []
+    (merged,) = opened(told.views, "records", as_of=APRIL)
+    assert (merged["key"], merged["event"], merged["other"], merged["other_name"]) == (
+        "GMPP-1", "RecordMerged", "GMPP-2", "The railway",
+    )  # fmt: skip
+    assert (merged["cause"], merged["occurred_at"], merged["actor"]) == (
+        "One of them was renamed.", MARCH, "ana",
+    )  # fmt: skip
+    told.fact("GMPP-1", "major-project", JUNE, "in_portfolio", "RecordRestored", cause="Two lines.")
+    told.fact("GMPP-2", "major-project", JUNE, None, "RecordSplit", split_name="The tunnel")
+    told.fact("GMPP-3", "major-project", JUNE, "in_portfolio", name_="The tunnel",
+              split_from="GMPP-2")  # fmt: skip
+    found = opened(told.views, "records")
+    assert [(row["key"], row["event"], row["other"], row["other_name"]) for row in found] == [
+        ("GMPP-2", "RecordSplit", "GMPP-3", "The tunnel"),
+        ("GMPP-1", "RecordRestored", "GMPP-2", "The railway"),
+        ("GMPP-1", "RecordMerged", "GMPP-2", "The railway"),
+    ]
+    of_the_tunnel = opened(told.views, "records", {"record": "GMPP-3"})
+    assert column(of_the_tunnel, "event") == ["RecordSplit"]
 
 
 def test_the_balance_of_the_portfolio_is_by_perspective(told):
