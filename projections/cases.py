@@ -1,4 +1,4 @@
-"""All cases across workflows, as they are now."""
+"""All cases across workflows, as they are now; and what was signed in them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from projections.definitions import MIGRATED, PUBLISHED
 from projections.recent import Recent
+from projections.signatures import SIGNED, Signatures
 from projections.store import Tables, read_sql
 from projections.views import Batch
 
@@ -13,6 +14,8 @@ _SQL = read_sql("cases.sql")
 
 _NO_CASES = (PUBLISHED, "pmo.claim.changed.v1")
 """Events whose stream is no case: of definitions, and of claims that cases compete for."""
+
+_OBSERVED = "pmo.case.observed.v2"
 
 _TITLES = (("0", "name"), ("1", "title"))
 """The fields a case may be called by, the better one last, each with its rank."""
@@ -23,18 +26,21 @@ _VERSION, _STATE, _STATE_SINCE, _TITLE, _TITLE_SINCE = 4, 5, 6, 7, 8
 
 class Cases:
     name = "cases"
-    version = 2
+    version = 3
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._signatures = Signatures(tables)
         self._recent: Recent[list[Any]] = Recent(5_000)
         self._waiting: dict[str, list[Any]] = {}
 
     def create(self) -> None:
         self._tables.run_script(_SQL["tables"])
+        self._signatures.create()
 
     def index(self) -> None:
         self._tables.run_script(_SQL["indexes"])
+        self._signatures.index()
 
     def apply(self, batch: Batch) -> None:
         waiting = self._waiting
@@ -55,7 +61,12 @@ class Cases:
             state = None if event.get("stays") else event.get("state")
             # A late fact does not replace what came to be so after it.
             if state is not None and at >= row[_STATE_SINCE]:
+                # A fact that tells of the state the case is in anyway does not enter it.
+                if state != row[_STATE] or event["type"] != _OBSERVED:
+                    self._signatures.end(position, event)
                 row[_STATE], row[_STATE_SINCE] = state, at
+            elif event["type"] == SIGNED:
+                self._signatures.sign(position, event)
             data = event.get("data")
             if data:
                 _entitle(row, data, at)
@@ -68,6 +79,7 @@ class Cases:
     def forget(self) -> None:
         self._recent.clear()
         self._waiting.clear()
+        self._signatures.forget()
 
     def _load(self, key: str, version: int) -> list[Any] | None:
         """The case's row as it is in the table; a first event has none."""

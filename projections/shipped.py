@@ -8,7 +8,6 @@ from projections.deadlines import Deadlines
 from projections.definitions import Definitions
 from projections.links import Links
 from projections.register import Registers
-from projections.signatures import Signatures
 from projections.views import ProjectionClass
 
 PROJECTIONS: tuple[ProjectionClass, ...] = (
@@ -18,5 +17,4 @@ PROJECTIONS: tuple[ProjectionClass, ...] = (
     Registers,
     Deadlines,
     Links,
-    Signatures,
 )

@@ -1,13 +1,14 @@
 """Who signed for what, and for how long it stood: votes, agreements and their withdrawal.
 
 A signature stands until its person signs anew for the same, or the case enters a state: what was
-agreed to then is not what is asked now.
+agreed to then is not what is asked now. Only who knows the case's state can tell whether an event
+enters one, so ``projections.cases`` keeps these tables.
 """
 
 from __future__ import annotations
 
+from engine.upcasts import Body
 from projections.store import Tables, read_sql
-from projections.views import Batch
 
 SIGNED = "pmo.case.signed.v1"
 
@@ -15,9 +16,6 @@ _SQL = read_sql("signatures.sql")
 
 
 class Signatures:
-    name = "signatures"
-    version = 2
-
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._signed: set[str] | None = None  # the cases with signatures that stand
@@ -28,24 +26,29 @@ class Signatures:
     def index(self) -> None:
         self._tables.run_script(_SQL["indexes"])
 
-    def apply(self, batch: Batch) -> None:
-        signed = self._signed
-        if signed is None:
-            signed = self._signed = {key for (key,) in self._tables.run(_SQL["standing"])}
-        for position, body in batch:
-            key, at = body["stream"], body["occurred_at"]
-            if body["type"] == SIGNED:
-                of, person = body["of"], body["actor"]["id"]
-                self._tables.run(_SQL["end_one"], [position, at, key, of, person])
-                row = [position, key, of, person, body["answer"], at]
-                self._tables.run(_SQL["sign"], row)
-                signed.add(key)
-            elif key in signed and body.get("state") is not None and not body.get("stays"):
-                self._tables.run(_SQL["end_all"], [position, at, key])
-                signed.discard(key)
+    def sign(self, position: int, event: Body) -> None:
+        key, at = event["stream"], event["occurred_at"]
+        of, person = event["of"], event["actor"]["id"]
+        self._tables.run(_SQL["end_one"], [position, at, key, of, person])
+        self._tables.run(_SQL["sign"], [position, key, of, person, event["answer"], at])
+        self._cases().add(key)
 
-    def write(self) -> None:
-        """Nothing waits."""
+    def end(self, position: int, event: Body) -> None:
+        """A state was entered: what was signed before does not count any more."""
+        key = event["stream"]
+        if key in self._cases():
+            self._tables.run(_SQL["end_all"], [position, event["occurred_at"], key])
+            self._cases().discard(key)
 
     def forget(self) -> None:
         self._signed = None
+
+    def _cases(self) -> set[str]:
+        if self._signed is None:
+            self._signed = {key for (key,) in self._tables.run(_SQL["standing"])}
+        return self._signed
+
+
+def standing(tables: Tables, key: str) -> list[tuple[str, str, str]]:
+    """What counts in a case: for what, who and with which answer, in order of text."""
+    return sorted(tuple(row) for row in tables.run(_SQL["of_case"], [key]))

@@ -27,3 +27,7 @@ UPDATE $signature SET to_position = ?, to_at = ? WHERE key = ? AND to_position I
 
 -- name: standing
 SELECT DISTINCT key FROM $signature WHERE to_position IS NULL
+
+-- name: of_case
+SELECT signed_for, person, answer FROM $signature
+WHERE key = ? AND to_position IS NULL AND answer <> 'withdrawn'

@@ -23,6 +23,7 @@ from projections.deadlines import open_of
 from projections.opening import open_for_reading
 from projections.register_pages import one
 from projections.shipped import PROJECTIONS
+from projections.signatures import standing
 from projections.store import Place, Tables, quote
 from projections.timeline import ROW_KEY
 from projections.views import ProjectionClass, Views
@@ -183,6 +184,8 @@ class _Comparison:
             self.expect("cases", key, "definition", folded.definition.hash, row["definition_hash"])
         dues = [(due.at, due.of, due.share, due.then) for due in folded.deadlines]
         self.expect("deadlines", key, "open", sorted(dues, key=str), open_of(found, key))
+        signed = sorted((each.of, each.person, each.answer) for each in folded.signatures)
+        self.expect("signature", key, "standing", signed, standing(found, key))
         now = one(found, key)
         self.expect("register", key, "", True, now is not None)
         if now is not None:

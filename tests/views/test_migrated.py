@@ -148,6 +148,41 @@ def test_a_step_that_stays_keeps_no_fact_from_telling_where_the_case_was_before_
     assert rules(tables, None) == (1, "closed")
 
 
+@pytest.mark.parametrize(
+    ("said", "ended"),
+    [
+        ({"state": "open", "at": JULY}, None),
+        ({"state": "closed", "at": JULY}, JULY),
+        ({"state": None, "at": JULY}, None),
+        ({"state": "closed", "at": "2026-04-10", "recorded_at": JULY}, None),
+    ],
+    ids=["the state it is in", "another state", "no state", "a state of before, told late"],
+)
+def test_only_a_fact_that_tells_of_another_state_ends_what_was_signed(
+    history: History,
+    sound: Callable[[], None],
+    look: Callable[[], Tables],
+    said: dict[str, Any],
+    ended: str | None,
+) -> None:
+    history.write(history.definition(), history.started("A-1", "open", MAY))
+    history.write(history.signed("A-1", "board", "for", "ann", at=JUNE))
+    history.write(history.observed("A-1", **said))
+    sound()
+    assert signed(look()) == [("ann", ended)]
+
+
+def test_a_fact_of_the_same_state_and_then_of_one_before_it_end_nothing(
+    history: History, sound: Callable[[], None], look: Callable[[], Tables]
+) -> None:
+    history.write(history.definition(), history.started("A-1", "open", MAY))
+    history.write(history.observed("A-1", state="open", at=JULY, recorded_at=JULY))
+    history.write(history.signed("A-1", "board", "for", "ann", at=JULY, recorded_at=JULY))
+    history.write(history.observed("A-1", state="closed", at=JUNE, recorded_at=JULY))
+    sound()
+    assert signed(look()) == [("ann", None)]
+
+
 def signed(tables: Tables) -> list[tuple[Any, ...]]:
     """Who has signed, and when that ended."""
     relations = Relations(tables, Moments(None, None, JULY))
