@@ -179,6 +179,11 @@ def publish(service: Service, loaded: Loaded, actor: Requester, reason: str | No
     return Outcome(definition, receipt, before is None or before.hash != definition.hash)
 
 
+def ever_published(home: Home) -> list[Definition]:
+    """Every version of every workflow, the newest of a workflow last."""
+    return [from_views(row["body"]) for row in all_published(home.views)]
+
+
 def in_force(home: Home) -> list[Definition]:
     """The newest published definition of every workflow."""
     bodies = {row["name"]: row["body"] for row in all_published(home.views)}

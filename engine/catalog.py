@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,12 @@ class Catalog:
         digest = self._hashes.get((name, version))
         return self._ready(digest) if digest else None
 
+    def versions(self, name: str) -> list[Definition]:
+        """All that were ever published under the name, the newest last."""
+        self.refresh(name)
+        digests = (self._hashes[known] for known in sorted(self._hashes) if known[0] == name)
+        return [self._ready(digest).definition for digest in digests]
+
     def definition(self, ref: DefinitionRef) -> Definition:
         """The definition with exactly this hash."""
         return self.pinned(ref).definition
@@ -98,27 +104,35 @@ class Catalog:
         self._newest.pop(stream.removeprefix("definition/"), None)
 
 
-def succeeds(new: Definition, old: Definition | None) -> list[Problem]:
-    """What keeps ``new`` from following ``old``; empty when it may."""
-    if old is None:
+def succeeds(new: Definition, earlier: Sequence[Definition]) -> list[Problem]:
+    """What keeps ``new`` from following the ``earlier`` versions, the newest last; empty if it may.
+
+    A field keeps the type of the first version that had it, also where others in between had
+    dropped it: what cases of that version hold stays in the register.
+    """
+    if not earlier:
         return []
     problems = []
-    if new.version <= old.version:
+    last = earlier[-1].version
+    if new.version <= last:
         problems.append(
             Problem(
                 "/version",
-                f"{new.workflow} version {old.version} is already published with other content",
-                f"give the changed definition version {old.version + 1}",
+                f"{new.workflow} version {last} is already published with other content",
+                f"give the changed definition version {last + 1}",
             )
         )
     for name, field in new.data.items():
-        before = old.data.get(name)
-        if before is not None and (before.type, before.currency) != (field.type, field.currency):
+        first = next((one for one in earlier if name in one.data), None)
+        if first is None:
+            continue
+        before = first.data[name]
+        if (before.type, before.currency) != (field.type, field.currency):
             problems.append(
                 Problem(
                     f"/data/{name}",
                     f"was {before.type} {before.currency or ''}".rstrip()
-                    + f" in version {old.version} and cannot become {field.type}",
+                    + f" in version {first.version} and cannot become {field.type}",
                     "registers and subscribers rely on it: add a field with another name",
                 )
             )

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from engine import decide, migrating, observing, signing, values
 from engine.case import Case
-from engine.catalog import Catalog, Published, stream_of, succeeds
+from engine.catalog import Catalog, stream_of, succeeds
 from engine.commands import (
     AttachEvidence,
     Command,
@@ -193,13 +193,11 @@ class Drafter:
         except ValidationError as error:
             raise explain(Definition, command.body, error) from None
         name = definition.workflow
-        newest: Published | None = None
-        if self._catalog.refresh(name):
-            newest = self._catalog.newest(name)
-            if newest.workflow.definition.hash == definition.hash:
-                return receipt_of(self._log.stream(stream_of(name))[-1:])
-        before = newest.workflow.definition if newest else None
-        if problems := [*lint(definition), *succeeds(definition, before)]:
+        earlier = self._catalog.versions(name)
+        newest = self._catalog.newest(name) if earlier else None
+        if newest and newest.workflow.definition.hash == definition.hash:
+            return receipt_of(self._log.stream(stream_of(name))[-1:])
+        if problems := [*lint(definition), *succeeds(definition, earlier)]:
             raise BadInput(problems)
         version = newest.stream_version if newest else 0
         event = DefinitionPublished(

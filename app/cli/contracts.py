@@ -115,16 +115,16 @@ def diff_command(places: tuple[Address, ...], home: Address, as_json: bool) -> N
     OLD and NEW are definition files, folders of them, or homes. Without OLD, NEW is compared with
     what the home has published. Fails where something breaks that NEW does not own up to.
     """
-    from app.contracts.baseline import compare, read_definitions
+    from app.contracts.baseline import compare, read_definitions, read_versions
 
     if len(places) > 2:
         raise click.UsageError("name one or two places to compare, not more")
     old, new = (home, places[0]) if len(places) == 1 else places
     if len(places) == 1:
         Home.open(home).close()  # or say that there is none
-    before, after = read_definitions(old), read_definitions(new)
-    compared = [*compare(after, [one.definition for one in before])]
-    had, has = ({one.definition.workflow for one in side} for side in (before, after))
+    before, after = read_versions(old), read_definitions(new)
+    compared = [*compare(after, before)]
+    had, has = {one.workflow for one in before}, {one.definition.workflow for one in after}
     added, gone = sorted(has - had), sorted(had - has)
     # What a home has and a folder has not is still in force: only two of a kind are held together.
     gone = gone if len(places) == 2 and (is_database(new) or Path(new).is_dir()) else []

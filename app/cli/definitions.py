@@ -53,8 +53,8 @@ def check_command(
     under `breaks`. pmo contract diff lists the changes.
     """
     from app.checking import check
-    from app.contracts.baseline import read_definitions
-    from app.definitions import in_force, load_definitions
+    from app.contracts.baseline import read_versions
+    from app.definitions import ever_published, in_force, load_definitions
     from engine.schema import definition_schema
     from workflows import BESIDE, shipped
 
@@ -67,11 +67,11 @@ def check_command(
     if is_home:
         with Home.open(home) as opened:
             known = in_force(opened)
-        baseline = known if paths else []
+            baseline = ever_published(opened) if paths else []
     else:
         known = [loaded.definition for loaded in load_definitions(shipped())]
     if against is not None:
-        baseline = [loaded.definition for loaded in read_definitions(against)]
+        baseline = read_versions(against)
     report = check(paths or (*shipped(), *BESIDE), known, baseline)
     if as_json:
         print_json(report.as_data())
@@ -100,12 +100,18 @@ def publish_command(
     warning; pmo check tells it before.
     """
     from app.contracts.baseline import compare, require_successors
-    from app.definitions import find_definitions, in_force, load_definitions, publish
+    from app.definitions import (
+        ever_published,
+        find_definitions,
+        in_force,
+        load_definitions,
+        publish,
+    )
 
     with Home.open(home) as opened:
         requester = options.read_actor(actor)
-        before = in_force(opened)
-        loaded = load_definitions(find_definitions(files), before)
+        before = ever_published(opened)
+        loaded = load_definitions(find_definitions(files), in_force(opened))
         require_successors(loaded, before)
         broken = [problem for beside in compare(loaded, before) for problem in beside.problems]
         outcomes = [publish(opened.service, one, requester, reason) for one in loaded]

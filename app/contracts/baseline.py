@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.contracts.changes import Change, changes, unfounded
-from app.definitions import Loaded, find_definitions, in_force, read_file
+from app.definitions import Loaded, ever_published, find_definitions, in_force, read_file
 from app.home import Home
 from app.places import Address, is_database, place_of
 from engine.catalog import succeeds
@@ -45,38 +45,50 @@ def read_definitions(address: Address) -> list[Loaded]:
     ]
 
 
+def read_versions(address: Address) -> list[Definition]:
+    """Every version that was published in a home, the newest of a workflow last; else as
+    ``read_definitions``."""
+    if is_database(address) or place_of(address).exists():
+        with Home.open(address) as home:
+            return ever_published(home)
+    return [one.definition for one in read_definitions(address)]
+
+
 def compare(loaded: Iterable[Loaded], old: Iterable[Definition]) -> Iterator[Compared]:
-    """Each definition beside the one of its name, where there is one and it says something else."""
-    for one, before in _side_by_side(loaded, old):
-        found = changes(before, one.definition)
-        problems = _problems(one, before, found)
-        yield Compared(before, one.definition, tuple(found), tuple(problems))
+    """Each definition beside the newest ``old`` one of its name, where there is one and it says
+    something else."""
+    for one, earlier in _side_by_side(loaded, old):
+        found = changes(earlier[-1], one.definition)
+        problems = _problems(one, earlier, found)
+        yield Compared(earlier[-1], one.definition, tuple(found), tuple(problems))
 
 
 def require_successors(loaded: Iterable[Loaded], old: Iterable[Definition]) -> None:
-    """Raises ``BadInput`` with all that keeps definitions from following those in force, so that
-    none is published where one cannot be."""
+    """Raises ``BadInput`` with all that keeps definitions from following those that were published,
+    so that none is published where one cannot be."""
     if problems := [
         problem
-        for one, before in _side_by_side(loaded, old)
-        for problem in _located(succeeds(one.definition, before), one)
+        for one, earlier in _side_by_side(loaded, old)
+        for problem in _located(succeeds(one.definition, earlier), one)
     ]:
         raise BadInput(problems)
 
 
 def _side_by_side(
     loaded: Iterable[Loaded], old: Iterable[Definition]
-) -> Iterator[tuple[Loaded, Definition]]:
-    known = {definition.workflow: definition for definition in old}
+) -> Iterator[tuple[Loaded, list[Definition]]]:
+    known: dict[str, list[Definition]] = {}
+    for definition in old:
+        known.setdefault(definition.workflow, []).append(definition)
     for one in loaded:
-        before = known.get(one.definition.workflow)
-        if before is not None and before.hash != one.definition.hash:
-            yield one, before
+        earlier = known.get(one.definition.workflow)
+        if earlier and earlier[-1].hash != one.definition.hash:
+            yield one, earlier
 
 
-def _problems(one: Loaded, old: Definition, found: list[Change]) -> Iterator[Problem]:
-    new = one.definition
-    told = [*succeeds(new, old)]
+def _problems(one: Loaded, earlier: Sequence[Definition], found: list[Change]) -> Iterator[Problem]:
+    new, old = one.definition, earlier[-1]
+    told = [*succeeds(new, earlier)]
     said = {problem.where for problem in told}
     for change in found:
         # What cannot be published at all is told once, as that.

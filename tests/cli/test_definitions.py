@@ -303,6 +303,35 @@ def test_nothing_is_published_when_one_of_several_cannot_follow_the_one_before(p
     assert pmo.done("status", "--json").json()["head"] == 3
 
 
+def test_a_field_that_was_dropped_comes_back_with_its_type_or_not_at_all(pmo, folder, tmp_path):
+    file = folder / "project.yaml"
+    text = file.read_text(encoding="utf-8")
+
+    def version(number, fields=""):
+        changed = text.replace("version: 1", f"version: {number}").replace(
+            "data:\n", f"data:\n{fields}"
+        )
+        file.write_text(changed, encoding="utf-8")
+        return str(file)
+
+    pmo.done("publish", version(2, "  rank: {type: number}\n"))
+    pmo.done("publish", version(3))
+    where = f"{version(4, '  rank: {type: text}' + chr(10))}:6:"
+    told = (
+        "was number in version 2 and cannot become text (registers and subscribers rely on it: add"
+    )
+    for verb in (["publish"], ["check"], ["contract", "diff"]):
+        answer = pmo(*verb, str(file))
+        assert answer.code in (1, 2)
+        assert told in answer.err, verb
+        assert where in answer.err, verb
+    alone = tmp_path / "alone"
+    against = pmo("check", str(file), "--against", str(pmo.home), "--home", str(alone))
+    assert told in against.err
+    assert pmo.done("status", "--json").json()["parked"] == []
+    pmo.done("publish", version(4, "  rank: {type: number}\n"))
+
+
 def test_published_definitions_are_listed_with_who_published_them(pmo):
     rows = pmo.done("workflows", "--json").json()
     assert [(row["name"], row["published_by"]) for row in rows] == [

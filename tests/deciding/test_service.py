@@ -254,6 +254,20 @@ def test_publishing_twice_changes_nothing_and_a_version_cannot_be_taken_again(
         publish(service, retyped.replace("version: 1", "version: 2"))
 
 
+def test_a_field_that_comes_back_has_the_type_it_had(service: Service) -> None:
+    with_note = DECISION.replace(
+        "  rationale: {type: text}\n", "  rationale: {type: text}\n  note: {type: number}\n"
+    )
+    publish(service, with_note.replace("version: 1", "version: 2"))
+    publish(service, DECISION.replace("version: 1", "version: 3"))
+    other = with_note.replace("note: {type: number}", "note: {type: text}")
+    head = service.log.head()
+    with pytest.raises(BadInput, match="/data/note: was number in version 2 and cannot become tex"):
+        publish(service, other.replace("version: 1", "version: 4"))
+    assert service.log.head() == head
+    publish(service, with_note.replace("version: 1", "version: 4"))
+
+
 def test_commands_of_one_call_see_each_other_and_fail_alone(service: Service) -> None:
     objective = active_objective(service)
     data = {"amount": "1", "objective": objective}
