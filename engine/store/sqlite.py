@@ -221,7 +221,8 @@ class SQLiteLog:
         self._datastore.close()
 
     def _damaged(self, position: int, error: BaseException) -> LogDamaged:
-        what = f"{self._path} is damaged and cannot be read from there on ({error})"
+        why = str(error).partition(" with text ")[0]
+        what = f"{self._path} is damaged and cannot be read from there on ({why})"
         return LogDamaged(position, f"{what}; restore it from a backup")
 
     def _recorded(self, found: Sequence[persistence.Notification]) -> list[Recorded]:

@@ -102,13 +102,17 @@ def head_of(path: str) -> int:
         raise failed(path, error) from error
 
 
+_NO_TEXT = "Could not decode to UTF-8"
+
+
 def failed(path: str, error: BaseException) -> StoreFailed:
     """The same failure in words that a user can act on."""
     return StoreFailed(f"{path}: {_PLAIN_WORDS.get(_code(error), error)}")
 
 
 def is_damage(error: BaseException) -> bool:
-    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    """Also text that is none, where bytes were: Python says so, without a code."""
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or _NO_TEXT in str(error)
 
 
 def is_cut_off(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ from uuid import UUID
 from eventsourcing import persistence, utils
 from eventsourcing import sqlite as stock
 
+from engine.errors import LogDamaged
 from engine.store import sqlite_file
 from engine.store.chain import GENESIS, link
 
@@ -100,6 +101,8 @@ class Datastore(stock.SQLiteDatastore):
         if seen != self._seen:
             last = own.execute("SELECT position, chain FROM events ORDER BY position DESC LIMIT 1")
             self.head = tuple(last.fetchone() or (0, GENESIS))
+            if type(self.head[1]) is not bytes:
+                raise LogDamaged(self.head[0], f"{type(self.head[1]).__name__} where its hash was")
             self._seen = seen
             self.versions.clear()
         if len(self.versions) > _VERSIONS_KEPT:

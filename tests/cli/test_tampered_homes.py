@@ -56,6 +56,45 @@ def test_exchanged_command_markers_show(decision):
     assert "position 2: the command that wrote it is not marked as such" in answer.out
 
 
+def write_chain(decision, value, where):
+    """Write over hashes of the chain, as whoever has the file can."""
+    with closing(sqlite3.connect(decision.home / "ledger.db")) as ledger:
+        name, trigger = ledger.execute(
+            "SELECT name, sql FROM sqlite_schema WHERE name = 'events_stay_as_written'"
+        ).fetchone()
+    change(
+        decision,
+        f"DROP TRIGGER {name}",
+        f"UPDATE events SET chain = {value} WHERE {where}",
+        trigger,
+    )
+
+
+@pytest.mark.parametrize("value", ["CAST(x'8181' AS TEXT)", "'text'", "hex(chain)", "7"])
+@pytest.mark.parametrize("position", [1, 3, 5])
+def test_a_hash_that_is_no_bytes_is_told_with_its_position(decision, value, position):
+    write_chain(decision, value, f"position = {position}")
+    answer = decision("verify")
+    assert answer.code == 1
+    assert answer.out.startswith(f"the log is damaged at position {position}: ")
+    assert "\ufffd" not in answer.out
+
+
+def test_a_ledger_whose_hashes_are_all_text_is_told_at_its_first_position(decision):
+    write_chain(decision, "CAST(chain AS TEXT)", "true")
+    assert decision("verify").out.startswith("the log is damaged at position 1: ")
+
+
+@pytest.mark.parametrize("value", ["'text'", "7"])
+def test_nothing_is_written_after_a_hash_that_is_no_bytes(decision, value):
+    head = decision.done("status", "--json").json()["head"]
+    write_chain(decision, value, f"position = {head}")
+    answer = decision("start", "decision", "title=Another")
+    assert answer.code == 3
+    assert f"position {head}: " in answer.err
+    assert "where its hash was" in answer.err
+
+
 def cut_the_tail(decision):
     with closing(sqlite3.connect(decision.home / "ledger.db")) as ledger:
         stays = ledger.execute(
