@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 @click.option("--state", help="Where a case goes on whose state VERSION does not have.")
 @click.option("--reason", help="Why. Needed, unless it is a dry run.")
 @click.option(
+    "--id",
+    "command_id",
+    help="Command id: sent twice, it has one effect. Of several cases each has its own: ID/CASE.",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Tell what would become of each case; change nothing."
 )
 @options.actor_option
@@ -43,6 +48,7 @@ def migrate_command(
     before: int | None,
     state: str | None,
     reason: str | None,
+    command_id: str | None,
     dry_run: bool,
     actor: str | None,
     home: Address,
@@ -72,18 +78,27 @@ def migrate_command(
             if workflow not in workflows(opened.views):
                 raise no_workflow(opened, workflow)
             cases = tuple(running(opened, workflow, before, after))
+        else:
+            cases = tuple(dict.fromkeys(find_case(opened, case).key for case in cases))
         requester = options.read_actor(actor)
+        alone = workflow is None and len(cases) == 1
+
+        def id_for(case: str) -> str:
+            if command_id is None:
+                return ids.new_id()
+            return command_id if alone else f"{command_id}/{case}"
+
         commands = [
             options.build(
                 MigrateCase,
-                command_id=ids.new_id(),
+                command_id=id_for(case),
                 actor=requester,
-                case=case if workflow else find_case(opened, case).key,
+                case=case,
                 to=after,
                 state=state,
                 reason=reason if reason is not None else "-",
             )
-            for case in dict.fromkeys(cases)
+            for case in cases
         ]
         outcomes = []
         for outcome in (preview if dry_run else migrate)(opened, commands):

@@ -57,6 +57,34 @@ def plans(pmo: Pmo, tmp_path: Path) -> Pmo:
 ALL = ("migrate", "--workflow", "plan", "--from", "1", "--to", "2")
 
 
+def test_a_migration_that_is_sent_twice_has_one_effect(plans: Pmo) -> None:
+    words = ("migrate", "PLAN-0001", "--to", "2", "--reason", "one rule", "--id", "mig-1")
+    first = plans.done(*words, "--json").json()
+    plans.done("migrate", "PLAN-0001", "--to", "1", "--reason", "back", "--id", "mig-2")
+    head = plans.done("status", "--json").json()["head"]
+    assert plans.done(*words, "--json").json() == first
+    assert plans.done("status", "--json").json()["head"] == head
+    assert plans.done("show", "PLAN-0001", "--json").json()["definition_version"] == 1
+    other = plans("migrate", "PLAN-0001", "--to", "2", "--reason", "another", "--id", "mig-1")
+    assert other.code != 0
+    assert "mig-1" in other.err
+
+
+def test_of_several_cases_each_has_an_id_of_its_own(plans: Pmo) -> None:
+    words = ("PLAN-0001", "PLAN-0002", "--to", "2", "--state", "reviewed", "--reason", "one rule")
+    plans.done("migrate", *words, "--id", "all")
+    head = plans.done("status", "--json").json()["head"]
+    plans.done("migrate", *words, "--id", "all")
+    assert plans.done("status", "--json").json()["head"] == head
+    ids = [
+        json.loads(line)["command_id"]
+        for line in plans.done("log", "--json", "--after", str(head - 2)).out.splitlines()
+    ]
+    assert ids == ["all/PLAN-0001", "all/PLAN-0002"]
+    assert plans(*ALL, "--reason", "the rest", "--id", "all").code == 1
+    assert plans.done("status", "--json").json()["head"] == head
+
+
 def test_a_dry_run_tells_of_every_running_case_what_would_become_of_it(plans: Pmo) -> None:
     head = plans.done("status", "--json").json()["head"]
     answer = plans(*ALL, "--dry-run")
