@@ -102,6 +102,10 @@ class StoreFailed(PmoError):
     code = "store-failed"
 
 
+class StoreStarting(StoreFailed):
+    """The server is there, and starting, recovering or stopping: it may be asked again."""
+
+
 class LogDamaged(StoreFailed):
     """The log is not what was written: ``position`` names the first event that shows it."""
 

@@ -90,6 +90,30 @@ class Wire:
             there.shutdown(socket.SHUT_WR)
 
 
+class Starting(Wire):
+    """What a PostgreSQL says while it starts or recovers, until it is ``ready``; then the wire."""
+
+    def __init__(self, behind: int, host: str) -> None:
+        self.ready = threading.Event()
+        self.asked = 0
+        super().__init__(behind, host=host)
+
+    def _serve(self, client: socket.socket) -> None:
+        if self.ready.is_set():
+            super()._serve(client)
+            return
+        self.asked += 1
+        with client, suppress(OSError):
+            while client.recv(65536)[4:8] in _ASKS_FOR_ENCRYPTION:
+                client.sendall(b"N")
+            said = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+            client.sendall(b"E" + (len(said) + 4).to_bytes(4, "big") + said)
+
+
+_ASKS_FOR_ENCRYPTION = ((80877103).to_bytes(4, "big"), (80877104).to_bytes(4, "big"))
+"""By TLS, by GSSAPI: PostgreSQL 18, 54.7, message formats."""
+
+
 def hang_up(end: socket.socket) -> None:
     with suppress(OSError):  # the other end was quicker
         end.shutdown(socket.SHUT_RDWR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from app.cli.tables import MISSING, print_json, print_rows, show_moment
 from app.cli.terminal import clean, echo
 from app.home import Home
 from app.places import Address
-from engine.errors import Contended, LogDamaged, StoreFailed
+from engine.errors import Contended, LogDamaged, StoreFailed, StoreStarting
 
 if TYPE_CHECKING:
     from consumers.scheduler import Report, Waiting
@@ -37,13 +38,31 @@ def work_command(once: bool, home: Address, as_json: bool) -> None:
     Any number of these may run at once, here or elsewhere: everything is done once, by one of them;
     the others stand by and take over within seconds when that one ends. What is due and the rules
     refuse is listed with the reason, and tried again when the case has changed, and from time to
-    time. Reactions that are refused are for pmo incidents.
+    time. Reactions that are refused are for pmo incidents. A database that is still starting is
+    waited for, unless with --once.
     """
-    with Home.open(home) as opened:
-        if once:
+    if once:
+        with Home.open(home) as opened:
             _work_once(opened, as_json)
-        else:
+        return
+    try:
+        with _open_patiently(home) as opened:
             _work_on(opened, as_json)
+    except KeyboardInterrupt:
+        return
+
+
+def _open_patiently(address: Address) -> Home:
+    """The home, as soon as its server has started; that it has not is told once."""
+    told = False
+    while True:
+        try:
+            return Home.open(address)
+        except StoreStarting as error:
+            if not told:
+                _warn(f"{error}; waiting for it")
+            told = True
+            time.sleep(_SECONDS)
 
 
 def _work_once(home: Home, as_json: bool) -> None:
@@ -74,17 +93,14 @@ def _work_on(home: Home, as_json: bool) -> None:
     others: dict[str, str] = {}
     with Followers(home, _warn) as followers:
         collect_seldom()
-        try:
-            while True:
-                report = _work(home)
-                if report is not None:
-                    incidents = sum(home.consumers.counts().values())
-                    _tell(report, incidents, told, as_json)
-                others = _tell_others(home, others)
-                if followers.wait(_SECONDS):
-                    return
-        except KeyboardInterrupt:
-            return
+        while True:
+            report = _work(home)
+            if report is not None:
+                incidents = sum(home.consumers.counts().values())
+                _tell(report, incidents, told, as_json)
+            others = _tell_others(home, others)
+            if followers.wait(_SECONDS):
+                return
 
 
 def _warn(words: str) -> None:

@@ -6,9 +6,11 @@ import re
 
 import psycopg
 
-from engine.errors import StoreFailed
+from engine.errors import StoreFailed, StoreStarting
 from engine.store.postgres_connection import plain_address
 from engine.store.postgres_pool import WAIT_SECONDS
+
+_STARTING = "the server is starting or stopping"
 
 _PLAIN_WORDS = {
     "25006": "it can only be read: a standby, or a database set to be read-only",
@@ -18,7 +20,7 @@ _PLAIN_WORDS = {
     "55P03": f"another process kept it locked for more than {WAIT_SECONDS} seconds",
     "57P01": "the server is being stopped",
     "57P02": "the server has crashed and is starting again",
-    "57P03": "the server is starting or stopping; try again",
+    "57P03": f"{_STARTING}; try again",
     "XX001": "it is damaged; `pmo verify` names the position, a backup mends it",
     "XX002": "an index is damaged; REINDEX mends it",
 }
@@ -30,6 +32,7 @@ _MENDS = {
     r"too many connections|too many clients|connection slots": (
         "raise max_connections, or run fewer processes"
     ),
+    r"the database system is (starting|shutting|in recovery|not)": f"{_STARTING}; try again",
     r"refused|timeout|could not translate": "check the host, the port, and that it runs",
 }
 _PREAMBLE = re.compile(r"^connection failed: .*?failed: (FATAL: *)?")
@@ -45,7 +48,8 @@ def failed(address: str, error: psycopg.Error) -> StoreFailed:
         words = f"{words} ({mend})" if mend else words
     elif error.sqlstate == "42501" and error.diag.message_primary:
         words = f"{error.diag.message_primary}: {words}"
-    return StoreFailed(f"{plain_address(address)}: {words}")
+    kind = StoreStarting if _STARTING in words else StoreFailed
+    return kind(f"{plain_address(address)}: {words}")
 
 
 def is_damage(error: psycopg.Error) -> bool:

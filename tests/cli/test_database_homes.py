@@ -20,6 +20,7 @@ from engine.errors import PmoError
 from engine.store.opening import open_log
 from engine.store.postgres_connection import plain_address
 from tests.cli.conftest import WORKFLOWS, Pmo
+from tests.network import Starting
 from tests.postgres import server
 
 PAT = Requester(id="pat", roles=("requester",))
@@ -272,14 +273,67 @@ def test_two_versions_of_a_definition_are_lived_by_in_two_processes_at_once(deci
     assert "say what the log says" in decision.done("verify").out
 
 
-def test_of_two_processes_at_work_one_stands_by_until_the_other_is_killed(decision):
-    def lead(process: subprocess.Popen[str]) -> bool:
-        leaders = {c["leader"] for c in decision.done("status", "--json").json()["consumers"]}
-        return any(leader and f" {process.pid} " in leader for leader in leaders)
+@pytest.fixture
+def starting(decision: Pmo) -> Iterator[tuple[Starting, Pmo]]:
+    """A server that is not ready yet, and the same home on it."""
+    at = psycopg.conninfo.conninfo_to_dict(decision.home)
+    host, port = str(at["host"]), int(at.get("port", 5432))
+    if host.startswith("/"):
+        pytest.skip("the server is reached by a socket in a folder")
+    server = Starting(port, host)
+    there = f"postgresql://{at['user']}@127.0.0.1:{server.port}/{at['dbname']}"
+    yield server, Pmo(there)
+    server.close()
 
+
+def test_work_waits_for_a_server_that_is_still_starting_and_goes_on(decision, starting):
+    server, there = starting
+    with there.start("work") as process:
+        assert process.stderr
+        told = process.stderr.readline()
+        assert told == (
+            f"warning: {there.home}: the database system is starting up"
+            " (the server is starting or stopping; try again); waiting for it\n"
+        )
+        give_up = time.monotonic() + 60
+        while server.asked < 3:
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        server.ready.set()
+        while not at_work(decision, process):
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_work_that_waits_for_a_server_ends_when_it_is_told_to(starting):
+    _, there = starting
+    with there.start("work") as process:
+        assert process.stderr
+        process.stderr.readline()
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("words", [["work", "--once"], ["list"]])
+def test_what_is_to_be_done_at_once_fails_at_a_server_that_is_starting(starting, words):
+    _, there = starting
+    answer = there(*words)
+    assert answer.code == 3
+    assert "the server is starting or stopping; try again" in answer.err
+
+
+def at_work(pmo: Pmo, process: subprocess.Popen[str]) -> bool:
+    leaders = {c["leader"] for c in pmo.done("status", "--json").json()["consumers"]}
+    return any(leader and f" {process.pid} " in leader for leader in leaders)
+
+
+def test_of_two_processes_at_work_one_stands_by_until_the_other_is_killed(decision):
     def wait_until(process: subprocess.Popen[str]) -> None:
         give_up = time.monotonic() + 60
-        while not lead(process):
+        while not at_work(decision, process):
             assert time.monotonic() < give_up
             time.sleep(0.05)
 
