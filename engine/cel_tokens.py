@@ -50,7 +50,7 @@ class Token:
     at: int
 
 
-def _split(source: str) -> list[Token]:
+def split(source: str) -> list[Token]:
     """The tokens, an empty one at the end. Raises ``Unreadable``."""
     if len(source) > LONGEST_SOURCE:
         what = f"{len(source):,} characters, at most {LONGEST_SOURCE:,} fit"
@@ -84,7 +84,7 @@ class Cursor:
         self.problems: list[Problem] = []
 
     def start(self) -> None:
-        self.tokens = _split(self.source)
+        self.tokens = split(self.source)
 
     def report(self, at: int, what: str, mend: str = "") -> None:
         line = self.source.count("\n", 0, at) + 1

@@ -15,12 +15,13 @@ import cel
 
 from engine import cel_types
 from engine.cel_paths import Look
+from engine.cel_ranges import contradiction
 from engine.cel_reader import read_expression
 from engine.cel_values import CONTEXT, Environment, View, reader_of, shorten, tell, variable_types
 from engine.definition import Definition
 from engine.errors import BadInput
 
-__all__ = ["Condition", "Environment", "View", "compile_condition"]
+__all__ = ["Condition", "Environment", "View", "compile_condition", "contradiction_in"]
 
 _HELD = (True, "")
 
@@ -92,6 +93,11 @@ class Condition:
     def _facts(self, view: View) -> str:
         facts = [tell(look.path, view) for _, look, _ in self._looks if look.path[0] not in CONTEXT]
         return f" ({', '.join(dict.fromkeys(facts))})" if facts else ""
+
+
+def contradiction_in(source: str, definition: Definition) -> str:
+    """Which value a condition that compiles asks for though there is none such; else empty."""
+    return contradiction(read_expression(source, variable_types(definition)))
 
 
 def compile_condition(source: str, definition: Definition, where: str = "") -> Condition:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from engine.conditions import compile_condition
+from engine.conditions import compile_condition, contradiction_in
 from engine.definition import Definition, Field, Guards, Step
 from engine.errors import BadInput, Problem
 from engine.guards import accepted
@@ -194,6 +194,8 @@ def has_conditions_that_can_hold(definition: Definition) -> Iterator[Problem]:
                 continue
             if condition.never_holds:
                 yield Problem(pointer, "this never holds", "leave out what nobody may ever do")
+            elif told := contradiction_in(check.check, definition):
+                yield Problem(pointer, f"this never holds: {told}", "mend one of the two")
 
 
 RULES = (
