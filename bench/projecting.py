@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.report import Row, write
-from engine import canonical, clock, ids
+from engine import canonical, clock
 from engine.events import (
     Actor,
     AnyEvent,
@@ -148,9 +148,7 @@ def fill(path: Path, count: int) -> None:
 def append(log: SQLiteLog, events: list[AnyEvent]) -> None:
     answers = log.append(
         [
-            Append(
-                (event,), {event.stream: event.version - 1}, ids.marker(event.event_id), bytes(32)
-            )
+            Append((event,), {event.stream: event.version - 1}, event.event_id, bytes(32))
             for event in events
         ]
     )

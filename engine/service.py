@@ -132,16 +132,16 @@ class Service:
             [ticket.command.case for ticket in group if isinstance(ticket.command, Observe)]
         )
         current = self._drafter.begin(self._latest)
-        seen: set[bytes] = set()
+        seen: set[str] = set()
         drafts: list[tuple[Ticket, Draft]] = []
         refused: list[tuple[Ticket, Draft]] = []
         unfit: list[tuple[Ticket, BadInput]] = []
         again: list[Ticket] = []
         for ticket in group:
-            if ticket.marker in seen:
+            if ticket.command.command_id in seen:
                 again.append(ticket)
                 continue
-            seen.add(ticket.marker)
+            seen.add(ticket.command.command_id)
             try:
                 draft = self._drafter.draft(ticket.command, current)
             except BadInput as error:
@@ -181,7 +181,12 @@ class Service:
     def _append(self, drafts: list[tuple[Ticket, Draft]], lost: set[str]) -> list[Ticket]:
         answers = self.log.append(
             [
-                Append(draft.decision.events, draft.expected, ticket.marker, ticket.fingerprint)
+                Append(
+                    draft.decision.events,
+                    draft.expected,
+                    ticket.command.command_id,
+                    ticket.fingerprint,
+                )
                 for ticket, draft in drafts
             ]
         )
@@ -217,7 +222,8 @@ class Service:
         return bool(outrun)
 
     def _answered_before(self, ticket: Ticket) -> Receipt | PmoError | None:
-        marked = self.log.marked([ticket.marker]).get(ticket.marker)
+        command_id = ticket.command.command_id
+        marked = self.log.marked([command_id]).get(command_id)
         return self._answer_again(ticket, marked) if marked else None
 
     def _answer_again(self, ticket: Ticket, marked: Marked) -> Receipt | PmoError:

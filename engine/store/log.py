@@ -27,12 +27,12 @@ class Append(NamedTuple):
     """What one command wants written.
 
     ``expected`` holds, for each stream written or read, the version it must still have (0: none).
-    ``marker`` (16 bytes) and ``fingerprint`` (32 bytes) stand for the command: its id, its content.
+    ``fingerprint`` (32 bytes) stands for what the command says.
     """
 
     events: tuple[AnyEvent, ...]
     expected: Mapping[str, int]
-    marker: bytes
+    command_id: str
     fingerprint: bytes
 
 
@@ -74,10 +74,10 @@ class Marked:
 
 
 class Page(NamedTuple):
-    """A part of a log as it lies in a store: events in order, and some markers."""
+    """A part of a log as it lies in a store: events in order, and some commands by their ids."""
 
     rows: list[Row]
-    markers: dict[bytes, Marked]
+    markers: dict[str, Marked]
 
 
 class Log(Protocol):
@@ -89,7 +89,7 @@ class Log(Protocol):
         nothing of it was written.
         """
 
-    def marked(self, markers: Sequence[bytes]) -> dict[bytes, Marked]:
+    def marked(self, command_ids: Sequence[str]) -> dict[str, Marked]:
         """Which of these commands have already had their effect."""
 
     def stream(self, stream: str, after: int = 0) -> list[Recorded]:
@@ -132,9 +132,9 @@ class Log(Protocol):
         """As ``read``, but each event as it lies in the store: for who copies a log
         (``engine.store.copy``)."""
 
-    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
-        """Up to ``limit`` commands that had their effect, in the order of their markers, from the
-        one after ``after``."""
+    def markers(self, after: str, limit: int) -> dict[str, Marked]:
+        """Up to ``limit`` commands that had their effect, in the order of their ids, from the one
+        after ``after``."""
 
     def restore(self, pages: Iterable[Page]) -> None:
         """Fill an empty log with what another holds: positions, bytes, hashes and all.
