@@ -49,8 +49,8 @@ def prepare(connection: Connection) -> None:
             )
         if present and not _is_owner(connection):
             raise StoreFailed(
-                f"{where}: its schema has version {present}; its owner brings it to version {newest}"
-                " by any verb, such as pmo status"
+                f"{where}: its schema has version {present}; its owner brings it to version"
+                f" {newest} by any verb, such as pmo status"
             )
         for number, path in steps.items():
             if number > present:
