@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from engine.fixed import fixed
 from engine.store.log import Recorded
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Receipt:
     """The same for the same command id, however often it is sent.
 
