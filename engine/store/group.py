@@ -57,7 +57,8 @@ def judge(
     markers: dict[bytes, Marked] = {}
     answers: list[Appended | Conflict | Late | Marked] = []
     lost: set[str] = set()  # streams on which later appends may go on from what is not written
-    for events, expected, marker, fingerprint in appends:
+    for append in appends:
+        events, expected, marker = append.events, append.expected, append.marker
         refusal = (
             known.get(marker)
             or markers.get(marker)
@@ -81,7 +82,7 @@ def judge(
             recorded_at = event.recorded_at
             head += 1
             placed.append(Recorded(head, event))
-        markers[marker] = Marked(first, len(placed), fingerprint)
+        markers[marker] = Marked(first, len(placed), append.fingerprint)
         answers.append(Appended(tuple(placed)))
     return Judgement(answers, markers)
 
