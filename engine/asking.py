@@ -52,7 +52,8 @@ class AsyncService:
         self._thread.submit(self._work, group, loop)
 
     def _work(self, group: list[tuple[Command, Answer]], loop: asyncio.AbstractEventLoop) -> None:
-        """In the thread."""
+        """Runs in the thread. The loop hears of all answers in one call, which it refuses once it
+        has closed: nobody waits any more."""
         answers: Sequence[Receipt | BaseException]
         try:
             answers = self._service.handle_many([command for command, _ in group])

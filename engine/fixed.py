@@ -12,7 +12,7 @@ T = TypeVar("T")
 def fixed(cls: type[T]) -> type[T]:
     """A dataclass with slots, frozen as far as mypy can see.
 
-    Nothing guards it at run time: a dataclass that is frozen there too takes four times as long to
-    make, and a named tuple twice as long to make and five times as long to read.
+    Nothing guards it at run time: a dataclass that is frozen there too takes three to five times as
+    long to make, and a named tuple up to twice as long, and three times as long to read.
     """
     return dataclass(slots=True, unsafe_hash=True)(cls)
