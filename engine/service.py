@@ -129,7 +129,7 @@ class Service:
         """Decide and append a group; those that lost a race, to be tried again."""
         self._latest = max(self._clock.now(), self._latest)
         self._folds.look_ahead(
-            [ticket.command.case for ticket in group if isinstance(ticket.command, Observe)]
+            [ticket.command.case for ticket in group if type(ticket.command) is Observe]
         )
         current = self._drafter.begin(self._latest)
         seen: set[str] = set()
@@ -192,7 +192,8 @@ class Service:
         )
         again: list[Ticket] = []
         written: list[Case] = []
-        for (ticket, (decision, expected)), answer in zip(drafts, answers, strict=True):
+        for (ticket, draft), answer in zip(drafts, answers, strict=True):
+            decision = draft.decision
             if type(answer) is Appended:
                 written += decision.changed
                 ticket.answer = decision.refusal or receipt_of(answer.events)
@@ -204,7 +205,7 @@ class Service:
                 continue
             if isinstance(answer, Late):
                 self._latest = max(self._latest, answer.recorded_at)
-            self._drafter.forget(expected)
+            self._drafter.forget(draft.expected)
             again.append(ticket)
         self._folds.keep(written)
         return again

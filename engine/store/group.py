@@ -57,7 +57,8 @@ def judge(
     markers: dict[str, Marked] = {}
     answers: list[Appended | Conflict | Late | Marked] = []
     lost: set[str] = set()  # streams on which later appends may go on from what is not written
-    for events, expected, command_id, fingerprint in appends:
+    for append in appends:
+        events, expected, command_id = append.events, append.expected, append.command_id
         refusal = (
             known.get(command_id)
             or markers.get(command_id)
@@ -81,7 +82,7 @@ def judge(
             recorded_at = event.recorded_at
             head += 1
             placed.append(Recorded(head, event))
-        markers[command_id] = Marked(first, len(placed), fingerprint)
+        markers[command_id] = Marked(first, len(placed), append.fingerprint)
         answers.append(Appended(tuple(placed)))
     return Judgement(answers, markers)
 

@@ -15,15 +15,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from engine.events import AnyEvent
+from engine.fixed import fixed
 from engine.store.chain import Row
 from engine.upcasts import Body
 
 
-class Append(NamedTuple):
+@fixed
+class Append:
     """What one command wants written.
 
     ``expected`` holds, for each stream written or read, the version it must still have (0: none).
@@ -43,7 +44,8 @@ class Recorded(NamedTuple):
     event: AnyEvent
 
 
-class Appended(NamedTuple):
+@fixed
+class Appended:
     """Durable now. ``events`` are as written: their ``recorded_at`` may have been lifted a little
     (``engine.store.group.MOST_SKEW``)."""
 
@@ -64,7 +66,7 @@ class Late(NamedTuple):
     recorded_at: str
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Marked:
     """The command has been here before: where its events stand, and what it was."""
 
