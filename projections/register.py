@@ -56,7 +56,7 @@ def index_of(table: str, field: str) -> str:
 class Registers:
     name = "registers"
     version = 3
-    reads = (
+    reads: tuple[str, ...] = (
         "stream",
         "version",
         "type",
