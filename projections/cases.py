@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from projections.definitions import MIGRATED, PUBLISHED
 from projections.recent import Recent
@@ -24,7 +24,7 @@ _VERSION, _STATE, _STATE_SINCE, _TITLE, _TITLE_SINCE = 4, 5, 6, 7, 8
 class Cases:
     name = "cases"
     version = 2
-    reads: tuple[str, ...] = (
+    reads: ClassVar[tuple[str, ...]] = (
         "stream", "version", "type", "name", "definition", "recorded_at", "occurred_at", "state",
         "stays", "data",
     )  # fmt: skip

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import repeat
 from subprocess import PIPE, STDOUT, Popen
 from threading import Thread
 from types import TracebackType
@@ -176,11 +177,7 @@ class _Told:
 
     def _batch(self, said: bytes) -> Batch:
         first, rows = marshal.loads(said)
-        members = self._members
-        return [
-            (position, dict(zip(members, row, strict=True)))
-            for position, row in enumerate(rows, first)
-        ]
+        return list(enumerate(map(dict, map(zip, repeat(self._members), rows)), first))
 
 
 def _end_with_parent() -> None:

@@ -11,7 +11,7 @@ lists and documents are JSON. What is withheld is NULL in its column and has its
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from engine.upcasts import Body
 from projections import timeline
@@ -56,7 +56,7 @@ def index_of(table: str, field: str) -> str:
 class Registers:
     name = "registers"
     version = 3
-    reads: tuple[str, ...] = (
+    reads: ClassVar[tuple[str, ...]] = (
         "stream",
         "version",
         "type",
