@@ -8,12 +8,13 @@ these over page by page, which costs a tenth of making them.
 
 from __future__ import annotations
 
+import fcntl
 import marshal
 import os
 import pickle
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import repeat
 from subprocess import PIPE, STDOUT, Popen
@@ -75,9 +76,10 @@ class Builder:
         # What this process can import, that one can.
         env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         command = [sys.executable, "-m", "projections.part"]
-        self._process = Popen(
-            command, stdin=PIPE, stdout=PIPE, stderr=STDOUT, env=env, pipesize=_AHEAD
-        )
+        self._process = Popen(command, stdin=PIPE, stdout=PIPE, stderr=STDOUT, env=env)
+        assert self._process.stdin
+        with suppress(AttributeError, OSError):  # Linux has it, and may refuse it
+            fcntl.fcntl(self._process.stdin, fcntl.F_SETPIPE_SZ, _AHEAD)
         self._write(pickle.dumps(part))
 
     def tell(self, batch: Batch) -> None:

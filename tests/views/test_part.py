@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,11 +16,14 @@ from engine.errors import StoreFailed
 from engine.store.sqlite import SQLiteLog
 from projections import runner as runners
 from projections import sqlite
+from projections.audit import Audit
 from projections.cases import Cases, cases
 from projections.opening import open_for_reading
+from projections.part import Part
 from projections.register_pages import page
 from projections.runner import Runner
 from projections.shipped import PROJECTIONS
+from projections.sqlite import Scratch
 from projections.verify import verify
 from projections.views import Batch, ProjectionClass
 from tests.programs import wait_until
@@ -99,6 +105,34 @@ def test_what_the_second_process_parks_is_parked(build, monkeypatch, tmp_path):
     assert runner._views.parked() == [(302, "cases", "B-1", "ValueError: not to my taste")]
     with closing(open_for_reading(tmp_path / "views.db")) as tables:
         assert cases(tables)[1] == 100
+
+
+class Wary(Audit):
+    """As fastidious, in the builder itself."""
+
+    def apply(self, batch: Batch) -> None:
+        if any((event.get("data") or {}).get("title") == "Poison" for _, event in batch):
+            raise ValueError("not to my taste")
+        super().apply(batch)
+
+
+def test_what_the_builder_reads_again_is_told_once(log, build, tmp_path):
+    build(tuple(Wary if p is Audit else p for p in PROJECTIONS))
+    with closing(Runner(log, tmp_path / "one.db")) as alone:
+        alone.rebuild()
+    two, one = (open_for_reading(tmp_path / name) for name in ("views.db", "one.db"))
+    with closing(two), closing(one):
+        assert two.run("SELECT projection, position FROM parked") == [("audit", 302)]
+        for table in ("cases", "register_plan"):
+            rows = f"SELECT * FROM {table} ORDER BY 1, 2, 3"
+            assert two.run(rows) == one.run(rows)
+
+
+def test_the_second_process_ends_with_the_one_that_started_it(tmp_path):
+    part = Part(Scratch(tmp_path / "part.db", "b1_"), (Cases,))
+    command = [sys.executable, "-m", "projections.part"]
+    ended = subprocess.run(command, input=pickle.dumps(part), check=False, timeout=60)
+    assert ended.returncode == 1
 
 
 def test_no_file_of_a_build_is_left(build, tmp_path):
