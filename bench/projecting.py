@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from bench.report import Row, write
@@ -104,10 +103,9 @@ def peak_megabytes() -> float:
 
 
 def rebuild(folder: Path) -> None:
-    open_log = partial(SQLiteLog, folder / "ledger.db")
     with (
-        closing(open_log()) as log,
-        closing(Runner(log, folder / "views.db", open_log=open_log)) as runner,
+        closing(SQLiteLog(folder / "ledger.db")) as log,
+        closing(Runner(log, folder / "views.db")) as runner,
     ):
         runner.rebuild()
 

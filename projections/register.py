@@ -11,7 +11,7 @@ lists and documents are JSON. What is withheld is NULL in its column and has its
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from engine.upcasts import Body
 from projections import timeline
@@ -27,6 +27,8 @@ _INDEXES = ("index", "state_now_index", "moment_index", "state_index")
 _SORTED_BY = ("choice", "ref", "person", "date", "number", "money")
 _CALLED_BY = ("title", "name")
 _OF_THE_CASE = ("_version", "_position", "_definition", "_withheld")
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""The types of values that stand in columns as they are."""
 _TOGETHER = 50
 """Rows are written so many at a time, or a multiple of it: what a statement takes (``Tables``)."""
 _MOST_INDEXES = 12
@@ -54,6 +56,17 @@ def index_of(table: str, field: str) -> str:
 class Registers:
     name = "registers"
     version = 3
+    reads: ClassVar[tuple[str, ...]] = (
+        "stream",
+        "version",
+        "type",
+        "definition",
+        "occurred_at",
+        "state",
+        "stays",
+        "data",
+        "body",
+    )
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -78,7 +91,7 @@ class Registers:
 
     def apply(self, batch: Batch) -> None:
         for position, event in batch:
-            if "data" in event or event["type"] == MIGRATED:
+            if event.get("data") is not None or event["type"] == MIGRATED:
                 workflow = event["definition"]["name"]
                 register = self._registers.get(workflow) or self._load(workflow)
                 register.take(read_change(position, event))
@@ -218,9 +231,28 @@ def _fields(body: Body) -> dict[str, Any]:
 
 def read_change(position: int, event: Body) -> Change:
     """What an event says of its case, its values as they stand in columns."""
+    values: Mapping[str, Any] = event.get("data") or {}
+    withheld: Mapping[str, str] = {}
+    if not _PLAIN.issuperset(map(type, values.values())):
+        values, withheld = _as_columns(values)
+    return Change(
+        position,
+        event["stream"],
+        event["version"],
+        event["definition"]["version"],
+        event["occurred_at"],
+        None if event.get("stays") else event.get("state"),
+        values,
+        withheld,
+        event["type"] == MIGRATED,
+    )
+
+
+def _as_columns(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values as they stand in columns, and the grounds of those that are withheld."""
     values: dict[str, Any] = {}
     withheld: dict[str, str] = {}
-    for name, value in event.get("data", {}).items():
+    for name, value in data.items():
         kind = type(value)
         if kind is dict:
             if "withheld" in value:
@@ -233,14 +265,4 @@ def read_change(position: int, event: Body) -> Change:
         elif kind is list:
             value = to_json(value)
         values[name] = value
-    return Change(
-        position,
-        event["stream"],
-        event["version"],
-        event["definition"]["version"],
-        event["occurred_at"],
-        None if event.get("stays") else event.get("state"),
-        values,
-        withheld,
-        event["type"] == MIGRATED,
-    )
+    return values, withheld
