@@ -21,16 +21,17 @@ Row = tuple[Any, ...]
 
 _SQL = read_sql("register.sql")
 NOW = "_next_known IS NULL AND _known_to IS NULL"
+_END = "coalesce(_next_valid, '~')"
 THEN = (
     "_known_from <= :known AND (_known_to IS NULL OR :known < _known_to)"
     " AND _valid_from <= :as_of"
-    " AND (_next_known IS NULL OR :known < _next_known OR :as_of < coalesce(_next_valid, '~'))"
+    f" AND (_next_known IS NULL OR :known < _next_known OR :as_of < {_END})"
 )
 _BEGUN = "_known_to IS NULL AND _valid_from <= :as_of"
 _AS_OF = f"{_BEGUN} AND (_next_valid IS NULL OR :as_of < _next_valid)"
 """As ``THEN``, where everything that is recorded is known."""
 _RARE = 10
-"""So many of 500 rows are few: an index leads to them sooner than through all that hold."""
+"""So many of 500 rows are few: an index leads to them sooner than the way through all that hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +63,26 @@ def moment_of(tables: Tables, as_of: str | None, known_at: str | None) -> Moment
     if known_at is not None:
         given["known"] = known_position(tables, known_at)
         if given["known"] < last_position(tables):
-            return Moment(THEN, given, _way_back(tables, THEN))
+            way = _by_month(THEN) if tables.holds else Way(_TABLE, THEN, _BACKWARDS)
+            return Moment(THEN, given, way)
     if as_of is None:
-        way = _among_months("=", NOW) if tables.holds else Way(_TABLE, NOW)
-        return Moment(NOW, given, way)
-    way = _among_months(">", _BEGUN) if tables.holds else _way_back(tables, _AS_OF)
-    return Moment(_AS_OF, given, way)
+        now = f"{_END} = :as_of AND {NOW}"
+        return Moment(NOW, given, _by_month(now) if tables.holds else Way(_TABLE, NOW))
+    then = f"{_END} > :as_of AND {_BEGUN}"
+    return Moment(
+        _AS_OF, given, _by_month(then) if tables.holds else Way(_TABLE, _AS_OF, _BACKWARDS)
+    )
 
 
 _TABLE = "${table}"
+_BACKWARDS = "ORDER BY _valid_from DESC"
+"""What changed long before a day has mostly changed again."""
 
 
-def _among_months(ended: str, holds: str) -> Way:
-    """In each month, the latest first, those whose end is that."""
-    found = f"substr(_valid_from, 1, 7) = _month AND coalesce(_next_valid, '~') {ended} :as_of"
-    return Way(_SQL["months"], f"{found} AND {holds}")
-
-
-def _way_back(tables: Tables, holds: str) -> Way:
-    """Back from the day: what changed long before it has mostly changed again."""
-    if not tables.holds:
-        return Way(_TABLE, holds, "ORDER BY _valid_from DESC")
-    begun = "substr(_valid_from, 1, 7)"
-    return Way(_TABLE, f"{begun} <= substr(:as_of, 1, 7) AND {holds}", f"ORDER BY {begun} DESC")
+def _by_month(holds: str) -> Way:
+    """From the month of the day backwards. Of each month the index tells those first that have not
+    ended, so that no others are met where the end is asked for."""
+    return Way(_SQL["months"], f"substr(_valid_from, 1, 7) = _month AND {holds}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +128,10 @@ class Finder:
         """
         leading = self._leading([c for c in self.conditions if c.found and c.column in indexed])
         if leading:
+            # The states of now have an index of their own; others have the rows of all moments.
+            holds = self.moment.sql if leading.column == "_state" else _apart(self.moment.sql)
             rest = [c.apart for c in self.conditions if c is not leading]
-            way = Way(_TABLE, " AND ".join([_apart(self.moment.sql), leading.sql, *rest]))
+            way = Way(_TABLE, " AND ".join([holds, leading.sql, *rest]))
         else:
             way = self._way
         return [key for (key,) in self._run("keys", _parts(way), {"most": most})]
@@ -148,11 +148,14 @@ class Finder:
         """The condition that fewest of some rows meet, if it is shorter than the way to all."""
         if not served or (len(served) == 1 and not self.tables.holds):
             return served[0] if served else None
+        # Those that hold now are met by key, and of any other moment those that began last.
+        some = Way(_TABLE, NOW) if self.moment.is_now else self.moment.way
         met = ", ".join(f"count(CASE WHEN {c.sql} THEN 1 END)" for c in served)
-        (counts,) = self._run("sample", _parts(self.moment.way) | {"{met}": met})
-        if self.tables.holds and min(counts) > _RARE:
-            return None
-        return served[counts.index(min(counts))]
+        (counts,) = self._run("sample", _parts(some) | {"{met}": met})
+        leading = served[counts.index(min(counts))]
+        # Where it is all that is asked of those that hold now, the index of their states is enough.
+        is_all = self.moment.is_now and self.conditions == [leading] and leading.column == "_state"
+        return leading if is_all or min(counts) <= _RARE or not self.tables.holds else None
 
     def among(
         self, keys: list[str], by: str, descending: bool, limit: int, offset: int
@@ -223,8 +226,8 @@ def _order(by: str, descending: bool) -> str:
     column, direction = quote(by), "DESC" if descending else "ASC"
     if by == "_key":
         return f"ORDER BY _key {direction}"
-    last = f"CASE WHEN {column} IS NULL THEN _key END, _key {direction}"
-    return f"ORDER BY {column} IS NULL, {column} {direction}, {last}"
+    last = f"CASE WHEN {column} IS NULL THEN _key END, _key DESC" if descending else "_key"
+    return f"ORDER BY {column} {direction} NULLS LAST, {last}"
 
 
 def filled(statement: str, parts: dict[str, str]) -> str:

@@ -118,16 +118,28 @@ def page(
         moment = moment_of(tables, as_of, known_at)
         find = Finder(tables, table, _names(columns), moment, conditions)
         most = max(COUNTED, offset + limit)
-        keys = find.keys(most + 1, [*there, "_key", *(["_state"] if moment.is_now else [])])
-        if len(keys) <= COUNTED and len(keys) < _MANY * limit:
+        ordered = [*there, "_key"]
+        keys = find.keys(most + 1, [*ordered, "_state"] if moment.is_now else ordered)
+        if by == "_key" and len(keys) <= most:
+            keys_of_page = sorted(keys, reverse=descending)[offset : offset + limit]
+            rows = find.among(keys_of_page, by, descending, limit, 0)
+        elif len(keys) <= COUNTED and len(keys) < _MANY * limit:
             rows = find.among(keys, by, descending, limit, offset)
-        elif by in there or by == "_key":
+        elif by in ordered and _is_near(find, by, len(keys), offset + limit):
             rows = find.along(by, descending, limit, offset)
         else:
             rows = find.all_sorted(by, descending, limit, offset)
     tables.ask_for(table, [index_of(table, name) for name in wanted if name not in there])
     total = len(keys) if len(keys) <= most else None
     return Page([_case_row(columns, row) for row in rows], total)
+
+
+def _is_near(find: Finder, by: str, found: int, end: int) -> bool:
+    """Whether a walk along a column comes to the end of the page before all that hold are sorted:
+    where many were ``found``, the page is among the first of them."""
+    if not find.tables.holds or (by == "_key" and find.moment.is_now and not find.conditions):
+        return True
+    return found > COUNTED and _MANY * end <= found
 
 
 def one(
