@@ -23,7 +23,9 @@ from projections.views import Batch
 
 _SQL = read_sql("register.sql")
 _COLUMN_TYPES = {"number": "REAL", "money": "REAL"}
-_INDEXES = ("index", "state_now_index", "moment_index", "state_index")
+_INDEXES = ("index", "state_now_index")
+_OF_MOMENTS = ("moment_index", "state_index")
+"""Where no index holds all that is asked for (``Tables.holds``)."""
 _SORTED_BY = ("choice", "ref", "person", "date", "number", "money")
 _CALLED_BY = ("title", "name")
 _OF_THE_CASE = ("_version", "_position", "_definition", "_withheld")
@@ -34,7 +36,7 @@ _TOGETHER = 50
 _MOST_INDEXES = 12
 """Each makes a page of a large register quick that is sorted by its field or filtered by it, and
 costs a write for every event. Where they are made before anybody asks (``Tables.foresee``), the
-first fields of a definition get one, long texts none."""
+first fields of a definition get one, long texts none. An index of everything holds as many."""
 
 
 def table_of(workflow: str) -> str:
@@ -53,9 +55,16 @@ def index_of(table: str, field: str) -> str:
     return sql.replace("{table}", table)
 
 
+def index_of_all(table: str, fields: Iterable[str]) -> str:
+    """The statement that makes the index in which the rows of any moment lie together: by the
+    month in which they began, and then by their end. It holds what people sort and filter by."""
+    columns = "".join(f", {quote(field)}" for field in fields)
+    return _SQL["held_index"].replace("{fields}", columns).replace("{table}", table)
+
+
 class Registers:
     name = "registers"
-    version = 3
+    version = 4
     reads: ClassVar[tuple[str, ...]] = (
         "stream",
         "version",
@@ -82,7 +91,7 @@ class Registers:
         for name in self._tables.names():
             table = name.removeprefix(self._tables.prefix)
             if table.startswith("register_"):
-                self._index(table, _INDEXES)
+                self._index(table)
         kinds: dict[str, list[tuple[str, str]]] = {}
         for workflow, field, kind in self._tables.run(_SQL["all_fields"]):
             kinds.setdefault(workflow, []).append((field, kind))
@@ -117,13 +126,15 @@ class Registers:
         self._registers[workflow] = register
         return register
 
-    def _index(self, table: str, statements: Iterable[str]) -> None:
-        for statement in statements:
+    def _index(self, table: str) -> None:
+        for statement in _INDEXES if self._tables.holds else _INDEXES + _OF_MOMENTS:
             self._tables.run(_SQL[statement].replace("{table}", table))
 
     def _index_fields(self, table: str, fields: Iterable[tuple[str, str]]) -> None:
-        chosen = [name for name, kind in fields if is_sorted_by(name, kind)]
-        for name in chosen[:_MOST_INDEXES]:
+        chosen = [name for name, kind in fields if is_sorted_by(name, kind)][:_MOST_INDEXES]
+        if self._tables.holds:
+            self._tables.hold(table, index_of_all(table, chosen))
+        for name in chosen:
             self._tables.foresee(table, name, index_of(table, name))
 
     def _declare(self, workflow: str, fields: Mapping[str, Any]) -> None:
@@ -132,7 +143,7 @@ class Registers:
         if not self._tables.columns(table):
             self._tables.run_script(_SQL["register"].replace("{table}", table))
             if self._indexing:
-                self._index(table, _INDEXES)
+                self._index(table)
         known = {name: kind for name, kind, *_ in self._tables.run(_SQL["fields"], [workflow])}
         for name, field in fields.items():
             kind, title, unit = field["type"], field.get("title", ""), field.get("unit", "")

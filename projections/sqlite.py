@@ -74,6 +74,8 @@ sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]
 class SQLiteTables:
     """One connection, and the prefix under which it sees the views."""
 
+    holds = True
+
     def __init__(self, connection: sqlite3.Connection, path: Path, prefix: str = "") -> None:
         self._connection = connection
         self.path = path
@@ -241,6 +243,18 @@ class SQLiteTables:
             yield
         finally:
             self.run(f"PRAGMA cache_size = -{_CACHE}")
+
+    def hold(self, table: str, index: str) -> None:
+        # Of a register's indexes it is the one that begins with an expression (-2).
+        sql = (
+            "SELECT made.name, made.sql FROM sqlite_master AS made, pragma_index_info(made.name)"
+            " AS part WHERE made.tbl_name = ? AND part.seqno = 0 AND part.cid = -2"
+        )
+        for name, made in self.run(sql, [self.prefix + table]):
+            if made.partition("(")[2] == index.partition("(")[2]:
+                return
+            self.run(f"DROP INDEX {quote(name)}")
+        self.run(index)
 
     def is_indexed(self, table: str, column: str) -> bool:
         sql = (
