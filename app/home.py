@@ -8,12 +8,12 @@ views, and starts without the engine, its models or the log's library.
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from app.places import VIEWS, Address, open_log_at, place_of
+from app.places import VIEWS, Address, place_of
 from engine.errors import LogDamaged, NotFound, StoreFailed
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Home:
     def runner(self) -> Runner:
         from projections.runner import Runner
 
-        return Runner(self.log, self.views_place, open_log=partial(open_log_at, self.address))
+        return Runner(self.log, self.views_place)
 
     @cached_property
     def refusals(self) -> Refusals:

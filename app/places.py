@@ -110,11 +110,6 @@ def place_of(address: Address) -> Place:
     return Database(str(address)) if is_database(address) else Folder(Path(address))
 
 
-def open_log_at(address: Address) -> Log:
-    """For another process, which can be told an address but handed no place."""
-    return place_of(address).open_log()
-
-
 class Folder:
     """A home in files, on SQLite."""
 

@@ -52,7 +52,7 @@ def _case(number: int, definition: DefinitionRef, events: int, now: str) -> Appe
     return Append(
         events=tuple(_observed(number, version, definition, now) for version in versions),
         expected={key: 0},
-        marker=ids.marker(key),
+        command_id=key,
         fingerprint=bytes(32),
     )
 

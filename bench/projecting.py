@@ -18,11 +18,10 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from bench.report import Row, write
-from engine import canonical, clock, ids
+from engine import canonical, clock
 from engine.events import (
     Actor,
     AnyEvent,
@@ -104,10 +103,9 @@ def peak_megabytes() -> float:
 
 
 def rebuild(folder: Path) -> None:
-    open_log = partial(SQLiteLog, folder / "ledger.db")
     with (
-        closing(open_log()) as log,
-        closing(Runner(log, folder / "views.db", open_log=open_log)) as runner,
+        closing(SQLiteLog(folder / "ledger.db")) as log,
+        closing(Runner(log, folder / "views.db")) as runner,
     ):
         runner.rebuild()
 
@@ -148,9 +146,7 @@ def fill(path: Path, count: int) -> None:
 def append(log: SQLiteLog, events: list[AnyEvent]) -> None:
     answers = log.append(
         [
-            Append(
-                (event,), {event.stream: event.version - 1}, ids.marker(event.event_id), bytes(32)
-            )
+            Append((event,), {event.stream: event.version - 1}, event.event_id, bytes(32))
             for event in events
         ]
     )

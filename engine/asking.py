@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from engine.commands import Command
-from engine.errors import PmoError
 from engine.service import Receipt, Service
 
 Answer = asyncio.Future[Receipt]
@@ -49,18 +49,24 @@ class AsyncService:
             for _, answer in group:
                 answer.cancel("the door was closed before this was served")
             return
-        commands = [command for command, _ in group]
-        running = loop.run_in_executor(self._thread, self._service.handle_many, commands)
-        running.add_done_callback(lambda done: self._answer(group, done, loop))
+        self._thread.submit(self._work, group, loop)
+
+    def _work(self, group: list[tuple[Command, Answer]], loop: asyncio.AbstractEventLoop) -> None:
+        """Runs in the thread. The loop hears of all answers in one call, which it refuses once it
+        has closed: nobody waits any more."""
+        answers: Sequence[Receipt | BaseException]
+        try:
+            answers = self._service.handle_many([command for command, _ in group])
+        except BaseException as failure:  # noqa: BLE001  it is raised where somebody waits
+            answers = [failure] * len(group)
+        loop.call_soon_threadsafe(self._answer, group, answers, loop)
 
     def _answer(
         self,
         group: list[tuple[Command, Answer]],
-        done: asyncio.Future[list[Receipt | PmoError]],
+        answers: Sequence[Receipt | BaseException],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        failure = done.exception()
-        answers = [failure] * len(group) if failure else done.result()
         for (_, future), answer in zip(group, answers, strict=True):
             if future.cancelled():
                 continue  # nobody waits any more; what was written stays written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, field, fields, replace
 from typing import NamedTuple, assert_never
 
 from engine import canonical
@@ -27,6 +27,7 @@ from engine.events import (
     Evidence,
     EvidenceAttached,
 )
+from engine.fixed import fixed
 from engine.values import Value
 
 
@@ -39,7 +40,8 @@ class Signature(NamedTuple):
     role: str | None
 
 
-class Case(NamedTuple):
+@fixed
+class Case:
     """One running workflow as its log tells it.
 
     ``data`` holds what is known now of each field. ``since`` holds, for the state (under ``""``)
@@ -63,7 +65,7 @@ class Case(NamedTuple):
     acted: Mapping[str, tuple[str, ...]]
     anonymous: bool = False
     entered: int = 1
-    arrived: Mapping[str, int] = {}
+    arrived: Mapping[str, int] = field(default_factory=dict)
     signatures: tuple[Signature, ...] = ()
     recused: tuple[str, ...] = ()
     children: tuple[tuple[str, str], ...] = ()
@@ -76,7 +78,8 @@ class Case(NamedTuple):
             "evidence": [asdict(item) for item in self.evidence],
             "deadlines": [asdict(due) for due in self.deadlines],
         }
-        return canonical.digest(self._asdict() | parts)
+        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        return canonical.digest(said | parts)
 
 
 def fold(events: Iterable[AnyEvent], case: Case | None = None) -> Case | None:
@@ -95,12 +98,14 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
         case DefinitionPublished():
             return None
         case CommandRefused():
-            return case._replace(version=event.version) if case else None
+            return replace(case, version=event.version) if case else None
     assert case is not None
-    case = case._replace(version=event.version)
+    version = event.version
     match event:
         case CaseMigrated():
-            return case._replace(
+            return replace(
+                case,
+                version=version,
                 definition=event.definition,
                 state=event.state,
                 since={**case.since, "": event.occurred_at},
@@ -110,19 +115,24 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
                 acted=_acted(case, event),
             )
         case EvidenceAttached():
-            return case._replace(
+            return replace(
+                case,
+                version=version,
                 evidence=(*case.evidence, event.evidence),
-                arrived={**case.arrived, event.evidence.kind: event.version},
+                arrived={**case.arrived, event.evidence.kind: version},
                 acted=_acted(case, event),
             )
         case CaseSigned():
-            return case._replace(signatures=_signed(case, event), acted=_acted(case, event))
+            signatures, acted = _signed(case, event), _acted(case, event)
+            return replace(case, version=version, signatures=signatures, acted=acted)
         case ConflictDeclared():
-            return case._replace(recused=(*case.recused, event.actor.id))
+            return replace(case, version=version, recused=(*case.recused, event.actor.id))
         case CaseLinked():
-            return case._replace(children=(*case.children, (event.workflow, event.child)))
+            children = (*case.children, (event.workflow, event.child))
+            return replace(case, version=version, children=children)
         case DeadlineReminded():
-            return case._replace(deadlines=tuple(d for d in case.deadlines if d != event.due))
+            deadlines = tuple(due for due in case.deadlines if due != event.due)
+            return replace(case, version=version, deadlines=deadlines)
         case _:
             assert_never(event)
 
@@ -131,8 +141,7 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
     at = event.occurred_at
     evidence: tuple[Evidence, ...] = ()
     told: tuple[Due, ...] | None = None
-    observed = isinstance(event, CaseObserved)
-    if not isinstance(event, CaseObserved):
+    if not (observed := isinstance(event, CaseObserved)):
         evidence, told = event.evidence, event.deadlines
     arrived = {item.kind: event.version for item in evidence} if evidence else {}
     if case is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine import deadlines, values
 from engine.attempt import Attempt
@@ -40,6 +40,7 @@ from engine.events import (
     EvidenceAttached,
     Verdict,
 )
+from engine.fixed import fixed
 from engine.machine import Taken, Workflow
 from engine.values import Value
 
@@ -47,7 +48,8 @@ _KIND = re.compile(r"[a-z][a-z0-9_\-]{0,59}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class Decision(NamedTuple):
+@fixed
+class Decision:
     """The events to record, the case as they leave it, and the refusal, if it is one.
 
     A refusal has events only where the definition asks for refused attempts to be recorded.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -27,6 +26,7 @@ from engine.decide import Decision
 from engine.definition import Definition
 from engine.errors import BadInput, NotFound, Refused
 from engine.events import Actor, DefinitionPublished, DefinitionRef, Verdict
+from engine.fixed import fixed
 from engine.folds import Folds
 from engine.keys import Keys
 from engine.lint import lint
@@ -35,7 +35,8 @@ from engine.store.log import Log
 from engine.validation import explain
 
 
-class Draft(NamedTuple):
+@fixed
+class Draft:
     """What a command would write, and the versions of every stream it was judged by."""
 
     decision: Decision

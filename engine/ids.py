@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import threading
@@ -10,8 +9,6 @@ import time
 import uuid
 
 COMMAND_NAMESPACE = uuid.UUID("7d9f4c4e-5a51-5c39-9a7b-0f6a3b1f2c11")
-
-_NAMESPACE_BYTES = COMMAND_NAMESPACE.bytes
 
 _lock = threading.Lock()
 _last = [0]
@@ -31,14 +28,6 @@ def new_id() -> str:
     number = tick >> 12 << 80 | (0x7000 | tick & 0xFFF) << 64 | tail
     text = number.to_bytes(16, "big").hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def marker(command_id: str) -> bytes:
-    """The UUIDv5 (16 bytes) that stands in the log for a command id of any length or form."""
-    raw = bytearray(hashlib.sha1(_NAMESPACE_BYTES + command_id.encode()).digest()[:16])
-    raw[6] = raw[6] & 0x0F | 0x50
-    raw[8] = raw[8] & 0x3F | 0x80
-    return bytes(raw)
 
 
 def derived_id(*parts: str) -> str:

@@ -9,7 +9,7 @@ one is stepped.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import transitions
 
@@ -17,6 +17,7 @@ from engine.attempt import Attempt
 from engine.conditions import compile_condition
 from engine.definition import Definition, Step
 from engine.events import DefinitionRef, Verdict
+from engine.fixed import fixed
 from engine.plan import Plan, plan_of
 
 
@@ -55,7 +56,8 @@ class _Model:
     taken: Plan | None = None
 
 
-class Taken(NamedTuple):
+@fixed
+class Taken:
     """The step that was taken, the state it led to, its guards' verdicts."""
 
     plan: Plan

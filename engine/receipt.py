@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from engine.fixed import fixed
 from engine.store.log import Recorded
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Receipt:
     """The same for the same command id, however often it is sent.
 
@@ -26,14 +26,16 @@ class Receipt:
 
 def receipt_of(events: Sequence[Recorded]) -> Receipt:
     """The receipt for the events of one command: what it did to the case of the last of them."""
-    position, last = events[-1]
+    last = events[-1].event
     stream = last.stream
     return Receipt(
         stream,
         last.version,
-        position,
+        events[-1].position,
         getattr(last, "state", None),
-        tuple([each.name for _, each in events if each.stream == stream]),
+        (last.name,)
+        if len(events) == 1
+        else tuple([each.event.name for each in events if each.event.stream == stream]),
         last.recorded_at,
         tuple(
             [

@@ -129,19 +129,19 @@ class Service:
         """Decide and append a group; those that lost a race, to be tried again."""
         self._latest = max(self._clock.now(), self._latest)
         self._folds.look_ahead(
-            [ticket.command.case for ticket in group if isinstance(ticket.command, Observe)]
+            [ticket.command.case for ticket in group if type(ticket.command) is Observe]
         )
         current = self._drafter.begin(self._latest)
-        seen: set[bytes] = set()
+        seen: set[str] = set()
         drafts: list[tuple[Ticket, Draft]] = []
         refused: list[tuple[Ticket, Draft]] = []
         unfit: list[tuple[Ticket, BadInput]] = []
         again: list[Ticket] = []
         for ticket in group:
-            if ticket.marker in seen:
+            if ticket.command.command_id in seen:
                 again.append(ticket)
                 continue
-            seen.add(ticket.marker)
+            seen.add(ticket.command.command_id)
             try:
                 draft = self._drafter.draft(ticket.command, current)
             except BadInput as error:
@@ -181,13 +181,19 @@ class Service:
     def _append(self, drafts: list[tuple[Ticket, Draft]], lost: set[str]) -> list[Ticket]:
         answers = self.log.append(
             [
-                Append(draft.decision.events, draft.expected, ticket.marker, ticket.fingerprint)
+                Append(
+                    draft.decision.events,
+                    draft.expected,
+                    ticket.command.command_id,
+                    ticket.fingerprint,
+                )
                 for ticket, draft in drafts
             ]
         )
         again: list[Ticket] = []
         written: list[Case] = []
-        for (ticket, (decision, expected)), answer in zip(drafts, answers, strict=True):
+        for (ticket, draft), answer in zip(drafts, answers, strict=True):
+            decision = draft.decision
             if type(answer) is Appended:
                 written += decision.changed
                 ticket.answer = decision.refusal or receipt_of(answer.events)
@@ -199,7 +205,7 @@ class Service:
                 continue
             if isinstance(answer, Late):
                 self._latest = max(self._latest, answer.recorded_at)
-            self._drafter.forget(expected)
+            self._drafter.forget(draft.expected)
             again.append(ticket)
         self._folds.keep(written)
         return again
@@ -217,7 +223,8 @@ class Service:
         return bool(outrun)
 
     def _answered_before(self, ticket: Ticket) -> Receipt | PmoError | None:
-        marked = self.log.marked([ticket.marker]).get(ticket.marker)
+        command_id = ticket.command.command_id
+        marked = self.log.marked([command_id]).get(command_id)
         return self._answer_again(ticket, marked) if marked else None
 
     def _answer_again(self, ticket: Ticket, marked: Marked) -> Receipt | PmoError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from engine import ids
 from engine.aftermath import Aftermath
 from engine.clock import HandClock, instant, last_instant, to_datetime
 from engine.commands import Command, PublishDefinition, PullTrigger, Requester, StartCase
@@ -44,7 +43,7 @@ class Published:
             if isinstance(answer, PmoError):
                 raise answer
         self.appends = [
-            Append((r.event,), {r.event.stream: 0}, ids.marker(r.event.command_id), bytes(32))
+            Append((r.event,), {r.event.stream: 0}, r.event.command_id, bytes(32))
             for r in log.read(0, log.head())
         ]
         self.workflows = dict(service.catalog.workflows)

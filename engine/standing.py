@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from engine import registers
 from engine.attempt import Attempt
 from engine.case import Case
 from engine.definition import ByAuthority, ByPerson, Definition, Step
 from engine.events import Authority
+from engine.fixed import fixed
 from engine.registers import Rule
 from engine.values import CASE_KEY, is_withheld
 
@@ -17,7 +17,8 @@ BUILT_IN = ("timer", "service")
 """Roles that no definition declares: a timer's, and another program's."""
 
 
-class Standing(NamedTuple):
+@fixed
+class Standing:
     """``role`` is ``None`` where the actor has none that the step asks for; ``why`` says so.
 
     ``rule`` is the authority that lets them decide, ``giver`` who has delegated the role to them.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from engine import canonical, ids
+from engine import canonical
 from engine.commands import Command
 from engine.errors import BadInput, PmoError
 from engine.receipt import Receipt
@@ -15,23 +15,21 @@ from engine.receipt import Receipt
 
 @dataclass(slots=True)
 class Ticket:
-    """``marker`` stands for the command's id in the log, ``fingerprint`` for its content."""
+    """``fingerprint`` (32 bytes) stands in the log for what the command says."""
 
     command: Command
-    marker: bytes
     fingerprint: bytes
     answer: Receipt | PmoError | None = None
 
 
 def ticket_of(command: Command) -> Ticket:
     """The answer is there already where the command cannot be written down."""
-    marker = ids.marker(command.command_id)
     try:
         content = canonical.encode_simple([type(command).__name__, command], _said)
     except TypeError as error:
         what = f"holds what JSON cannot say: {error}"
-        return Ticket(command, marker, b"", BadInput.one("/data", what, "send plain JSON"))
-    return Ticket(command, marker, hashlib.sha256(content).digest())
+        return Ticket(command, b"", BadInput.one("/data", what, "send plain JSON"))
+    return Ticket(command, hashlib.sha256(content).digest())
 
 
 def _said(part: BaseModel) -> dict[str, object]:

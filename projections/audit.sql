@@ -43,6 +43,9 @@ INSERT INTO $audit (
 -- name: known
 SELECT position FROM $audit WHERE recorded_at <= ? ORDER BY recorded_at DESC, position DESC LIMIT 1
 
+-- name: head
+SELECT coalesce(max(position), 0) FROM $audit
+
 -- name: trail
 SELECT * FROM $audit
 WHERE {conditions}

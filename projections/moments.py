@@ -11,7 +11,7 @@ FOREVER = 2**62
 ALWAYS = "~"
 """A text beyond every instant."""
 
-_KNOWN = read_sql("audit.sql")["known"]
+_SQL = read_sql("audit.sql")
 
 
 def known_position(tables: Tables, known_at: str | None) -> int:
@@ -21,8 +21,13 @@ def known_position(tables: Tables, known_at: str | None) -> int:
     """
     if known_at is None:
         return FOREVER
-    found = tables.run(_KNOWN, [last_instant(known_at)])
+    found = tables.run(_SQL["known"], [last_instant(known_at)])
     return int(found[0][0]) if found else 0
+
+
+def last_position(tables: Tables) -> int:
+    """The last position there is."""
+    return int(tables.run(_SQL["head"])[0][0])
 
 
 def occurred_by(as_of: str | None) -> str:

@@ -185,6 +185,8 @@ class _Session:
 class PostgresTables:
     """A set of views: of a number, or (without one) those that people read."""
 
+    holds = False
+
     def __init__(self, session: _Session, number: int | None = None) -> None:
         self._session = session
         self._number = number
@@ -321,6 +323,9 @@ class PostgresTables:
 
     def sorting(self) -> AbstractContextManager[None]:
         return nullcontext()  # the server knows its bounds
+
+    def hold(self, table: str, index: str) -> None:
+        """The server looks into the rows all the same, whether they are still there."""
 
     def foresee(self, _table: str, _column: str, index: str) -> None:
         self.run(index)

@@ -11,7 +11,7 @@ lists and documents are JSON. What is withheld is NULL in its column and has its
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from engine.upcasts import Body
 from projections import timeline
@@ -23,16 +23,20 @@ from projections.views import Batch
 
 _SQL = read_sql("register.sql")
 _COLUMN_TYPES = {"number": "REAL", "money": "REAL"}
-_INDEXES = ("index", "state_now_index", "moment_index", "state_index")
+_INDEXES = ("index", "state_now_index")
+_OF_MOMENTS = ("moment_index", "state_index")
+"""Where no index holds all that is asked for (``Tables.holds``)."""
 _SORTED_BY = ("choice", "ref", "person", "date", "number", "money")
 _CALLED_BY = ("title", "name")
 _OF_THE_CASE = ("_version", "_position", "_definition", "_withheld")
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""The types of values that stand in columns as they are."""
 _TOGETHER = 50
 """Rows are written so many at a time, or a multiple of it: what a statement takes (``Tables``)."""
 _MOST_INDEXES = 12
 """Each makes a page of a large register quick that is sorted by its field or filtered by it, and
 costs a write for every event. Where they are made before anybody asks (``Tables.foresee``), the
-first fields of a definition get one, long texts none."""
+first fields of a definition get one, long texts none. An index of everything holds as many."""
 
 
 def table_of(workflow: str) -> str:
@@ -51,9 +55,27 @@ def index_of(table: str, field: str) -> str:
     return sql.replace("{table}", table)
 
 
+def index_of_all(table: str, fields: Iterable[str]) -> str:
+    """The statement that makes the index in which the rows of any moment lie together: by the
+    month in which they began, and then by their end. It holds what people sort and filter by."""
+    columns = "".join(f", {quote(field)}" for field in fields)
+    return _SQL["held_index"].replace("{fields}", columns).replace("{table}", table)
+
+
 class Registers:
     name = "registers"
-    version = 3
+    version = 4
+    reads: ClassVar[tuple[str, ...]] = (
+        "stream",
+        "version",
+        "type",
+        "definition",
+        "occurred_at",
+        "state",
+        "stays",
+        "data",
+        "body",
+    )
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -69,7 +91,7 @@ class Registers:
         for name in self._tables.names():
             table = name.removeprefix(self._tables.prefix)
             if table.startswith("register_"):
-                self._index(table, _INDEXES)
+                self._index(table)
         kinds: dict[str, list[tuple[str, str]]] = {}
         for workflow, field, kind in self._tables.run(_SQL["all_fields"]):
             kinds.setdefault(workflow, []).append((field, kind))
@@ -78,7 +100,7 @@ class Registers:
 
     def apply(self, batch: Batch) -> None:
         for position, event in batch:
-            if "data" in event or event["type"] == MIGRATED:
+            if event.get("data") is not None or event["type"] == MIGRATED:
                 workflow = event["definition"]["name"]
                 register = self._registers.get(workflow) or self._load(workflow)
                 register.take(read_change(position, event))
@@ -104,13 +126,15 @@ class Registers:
         self._registers[workflow] = register
         return register
 
-    def _index(self, table: str, statements: Iterable[str]) -> None:
-        for statement in statements:
+    def _index(self, table: str) -> None:
+        for statement in _INDEXES if self._tables.holds else _INDEXES + _OF_MOMENTS:
             self._tables.run(_SQL[statement].replace("{table}", table))
 
     def _index_fields(self, table: str, fields: Iterable[tuple[str, str]]) -> None:
-        chosen = [name for name, kind in fields if is_sorted_by(name, kind)]
-        for name in chosen[:_MOST_INDEXES]:
+        chosen = [name for name, kind in fields if is_sorted_by(name, kind)][:_MOST_INDEXES]
+        if self._tables.holds:
+            self._tables.hold(table, index_of_all(table, chosen))
+        for name in chosen:
             self._tables.foresee(table, name, index_of(table, name))
 
     def _declare(self, workflow: str, fields: Mapping[str, Any]) -> None:
@@ -119,7 +143,7 @@ class Registers:
         if not self._tables.columns(table):
             self._tables.run_script(_SQL["register"].replace("{table}", table))
             if self._indexing:
-                self._index(table, _INDEXES)
+                self._index(table)
         known = {name: kind for name, kind, *_ in self._tables.run(_SQL["fields"], [workflow])}
         for name, field in fields.items():
             kind, title, unit = field["type"], field.get("title", ""), field.get("unit", "")
@@ -218,9 +242,28 @@ def _fields(body: Body) -> dict[str, Any]:
 
 def read_change(position: int, event: Body) -> Change:
     """What an event says of its case, its values as they stand in columns."""
+    values: Mapping[str, Any] = event.get("data") or {}
+    withheld: Mapping[str, str] = {}
+    if not _PLAIN.issuperset(map(type, values.values())):
+        values, withheld = _as_columns(values)
+    return Change(
+        position,
+        event["stream"],
+        event["version"],
+        event["definition"]["version"],
+        event["occurred_at"],
+        None if event.get("stays") else event.get("state"),
+        values,
+        withheld,
+        event["type"] == MIGRATED,
+    )
+
+
+def _as_columns(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values as they stand in columns, and the grounds of those that are withheld."""
     values: dict[str, Any] = {}
     withheld: dict[str, str] = {}
-    for name, value in event.get("data", {}).items():
+    for name, value in data.items():
         kind = type(value)
         if kind is dict:
             if "withheld" in value:
@@ -233,14 +276,4 @@ def read_change(position: int, event: Body) -> Change:
         elif kind is list:
             value = to_json(value)
         values[name] = value
-    return Change(
-        position,
-        event["stream"],
-        event["version"],
-        event["definition"]["version"],
-        event["occurred_at"],
-        None if event.get("stays") else event.get("state"),
-        values,
-        withheld,
-        event["type"] == MIGRATED,
-    )
+    return values, withheld

@@ -48,6 +48,11 @@ ON ${table} (_valid_from, _next_valid, _known_to, _known_from, _next_known)
 CREATE INDEX IF NOT EXISTS ${table}_by_state
 ON ${table} (_state, _valid_from, _next_valid, _known_to, _known_from, _next_known)
 
+-- name: held_index
+CREATE INDEX IF NOT EXISTS ${table}_held ON ${table} (
+    substr(_valid_from, 1, 7), coalesce(_next_valid, '~'), _valid_from, _known_to, _known_from, _next_known,
+    _key, _state, _version, _position, _definition, _withheld{fields})
+
 -- name: state_now_index
 CREATE INDEX IF NOT EXISTS ${table}_now_by_state
 ON ${table} (_state, _key) WHERE _next_known IS NULL AND _known_to IS NULL
@@ -81,22 +86,31 @@ WHERE _key = ? AND _known_to IS NULL AND (_next_known IS NULL OR _valid_from < _
 ORDER BY _valid_from
 
 -- name: holding
-SELECT {columns} FROM ${table} WHERE {conditions} ORDER BY {order} LIMIT :limit OFFSET :offset
+SELECT {columns} FROM ${table} WHERE {conditions} LIMIT 1
+
+-- name: months
+(WITH RECURSIVE begun (_month) AS (
+    SELECT max(substr(_valid_from, 1, 7)) FROM ${table}
+    WHERE substr(_valid_from, 1, 7) <= substr(:as_of, 1, 7)
+    UNION ALL
+    SELECT (SELECT max(substr(_valid_from, 1, 7)) FROM ${table} WHERE substr(_valid_from, 1, 7) < _month)
+    FROM begun WHERE _month IS NOT NULL
+) SELECT _month FROM begun) AS begun CROSS JOIN ${table}
 
 -- name: keys
-SELECT _key FROM ${table} WHERE {conditions} {order} LIMIT :most
+SELECT _key FROM {rows} WHERE {conditions} {order} LIMIT :most
 
 -- name: page
 SELECT {columns} FROM ${table}
 WHERE {holds} AND _key IN (
-    SELECT _key FROM ${table} WHERE {conditions} ORDER BY {order} LIMIT :limit OFFSET :offset)
-ORDER BY {order}
+    SELECT _key FROM {rows} WHERE {conditions} {order} LIMIT :limit OFFSET :offset)
+{order}
 
 -- name: sample
-SELECT {met} FROM (SELECT * FROM ${table} WHERE {moment} {order} LIMIT 500) AS few
+SELECT {met} FROM (SELECT ${table}.* FROM {rows} WHERE {conditions} {order} LIMIT 500) AS few
 
 -- name: count
-SELECT count(*) FROM ${table} WHERE {conditions}
+SELECT count(*) FROM {rows} WHERE {conditions}
 
 -- name: all
 SELECT {columns} FROM ${table} WHERE _key = ? ORDER BY _known_from, _valid_from

@@ -115,18 +115,31 @@ def page(
         named = dict.fromkeys([by, *(condition.column for condition in conditions)])
         wanted = [name for name in named if is_sorted_by(name, kinds.get(name))]
         there = [name for name in wanted if tables.is_indexed(table, name)]
-        find = Finder(
-            tables, table, _names(columns), moment_of(tables, as_of, known_at), conditions
-        )
+        moment = moment_of(tables, as_of, known_at)
+        find = Finder(tables, table, _names(columns), moment, conditions)
         most = max(COUNTED, offset + limit)
-        keys = find.keys(most + 1, there)
-        if len(keys) <= COUNTED and len(keys) < _MANY * limit:
+        ordered = [*there, "_key"]
+        keys = find.keys(most + 1, [*ordered, "_state"] if moment.is_now else ordered)
+        if by == "_key" and len(keys) <= most:
+            keys_of_page = sorted(keys, reverse=descending)[offset : offset + limit]
+            rows = find.among(keys_of_page, by, descending, limit, 0)
+        elif len(keys) <= COUNTED and len(keys) < _MANY * limit:
             rows = find.among(keys, by, descending, limit, offset)
-        else:
+        elif by in ordered and _is_near(find, by, len(keys), offset + limit):
             rows = find.along(by, descending, limit, offset)
+        else:
+            rows = find.all_sorted(by, descending, limit, offset)
     tables.ask_for(table, [index_of(table, name) for name in wanted if name not in there])
     total = len(keys) if len(keys) <= most else None
     return Page([_case_row(columns, row) for row in rows], total)
+
+
+def _is_near(find: Finder, by: str, found: int, end: int) -> bool:
+    """Whether a walk along a column comes to the end of the page before all that hold are sorted:
+    where many were ``found``, the page is among the first of them."""
+    if not find.tables.holds or (by == "_key" and find.moment.is_now and not find.conditions):
+        return True
+    return found > COUNTED and _MANY * end <= found
 
 
 def one(
@@ -142,11 +155,9 @@ def one(
         sql = {
             "{columns}": ", ".join(map(quote, _names(columns))),
             "{conditions}": f"_key = :key AND {moment.sql}",
-            "{order}": "_key",
             "{table}": table_of(known["workflow"]),
         }
-        given = moment.given | {"key": key, "limit": 1, "offset": 0}
-        rows = tables.run(filled("holding", sql), given)
+        rows = tables.run(filled("holding", sql), moment.given | {"key": key})
     return _case_row(columns, rows[0]) if rows else None
 
 

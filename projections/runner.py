@@ -15,8 +15,9 @@ from pathlib import Path
 from engine.cycles import uncollected
 from engine.errors import StoreFailed
 from engine.store.tail import Followed
+from projections.cases import Cases
 from projections.opening import open_for_writing
-from projections.part import Builder, Part
+from projections.part import Apart, Builder, Overheard, Part
 from projections.register import Registers
 from projections.shipped import PROJECTIONS
 from projections.store import Place
@@ -25,11 +26,12 @@ from projections.views import BUILD_BATCH, ProjectionClass, Views
 Progress = Callable[[int, int], None]
 """Told how far it is: the position reached, and the one to reach."""
 
-_HEAVY: tuple[ProjectionClass, ...] = (Registers,)
-"""What weighs as much as all the others: a build gives it a process of its own."""
+_APART: tuple[Apart, ...] = (Registers, Cases)
+"""What weighs as much as reading the log and all the others: a long build has a second process for
+it."""
 
 _WORTH_TWO = 20_000
-"""Events from which on a second process gains more than the fifth of a second that it takes."""
+"""Events from which on a second process gains more than the tenth of a second that it takes."""
 
 _BATCH = 1_000
 """Events a transaction, as other processes wait for it."""
@@ -55,11 +57,8 @@ class Runner:
         log: Followed,
         place: Path | Place,
         projections: Sequence[ProjectionClass] = PROJECTIONS,
-        open_log: Callable[[], Followed] | None = None,
     ) -> None:
-        """With ``open_log``, which opens the same log in another process, long builds use two."""
         self._log = log
-        self._open_log = open_log
         self._tables = open_for_writing(place)
         self._projections = projections
         self._views = Views(self._tables, projections)
@@ -76,7 +75,7 @@ class Runner:
             raise StoreFailed("the views are of a newer version of pmo: use that one")
         if not current or self._lacks_most(to):
             return self.rebuild(to, progress)
-        return self._project(self._views, _BATCH, to, progress)
+        return self._project(self._views, self._log, _BATCH, to, progress)
 
     def _lacks_most(self, to: int | None) -> bool:
         done = self._views.checkpoint()
@@ -111,16 +110,17 @@ class Runner:
         return self._views.checkpoint()
 
     def _build(self, shadow: Views, to: int, progress: Progress | None) -> None:
-        here = tuple(p for p in self._projections if p not in _HEAVY)
-        there = tuple(p for p in self._projections if p in _HEAVY)
+        here = tuple(p for p in self._projections if p not in _APART)
+        there = tuple(p for p in _APART if p in self._projections)
         scratch = shadow.tables.scratch()
-        if not (self._open_log and scratch and here and there and to >= _WORTH_TWO):
-            self._project(shadow, BUILD_BATCH, to, progress)
+        if not (scratch and here and there and to >= _WORTH_TWO):
+            self._project(shadow, self._log, BUILD_BATCH, to, progress)
             shadow.index()
             return
-        with Builder(Part(self._open_log, scratch, there, to)) as builder:
+        with Builder(Part(scratch, there)) as builder:
             rest = Views(shadow.tables, here)
-            self._project(rest, BUILD_BATCH, to, progress)
+            self._project(rest, Overheard(self._log, builder), BUILD_BATCH, to, progress)
+            builder.no_more()
             rest.index()
             builder.finish()
             Views(shadow.tables, there).absorb(scratch)
@@ -153,11 +153,13 @@ class Runner:
     def close(self) -> None:
         self._tables.close()
 
-    def _project(self, views: Views, size: int, to: int | None, progress: Progress | None) -> int:
+    def _project(
+        self, views: Views, log: Followed, size: int, to: int | None, progress: Progress | None
+    ) -> int:
         reached = views.checkpoint()
         goal = self._log.head() if to is None else to
         while reached < goal:
-            reached = views.advance(self._log, min(goal, reached + size))
+            reached = views.advance(log, min(goal, reached + size))
             if progress:
                 progress(reached, goal)
         return reached

@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -31,16 +30,21 @@ _FORM = 1
 """``PRAGMA user_version``. Views of another form are not read: they are built again."""
 
 _ROWS = 50
+_NULL = float("nan")
 
 _LARGE = 20_000
 """Rows that are read, filtered and sorted in 20 ms; an index is made of no fewer."""
 
 # Pages in the write-ahead log from which on a commit moves them into the file (a checkpoint), and
 # in a build, which has that done beside it: 32 and 256 MB.
-_LONG_WAL, _LONGEST_WAL = 8_000, 64_000
+_LONG_WAL, _LONGEST_WAL = 4_000, 32_000
 
 _EVERY = 0.25
 """Seconds between two checkpoints beside a build: a short one is over before the first."""
+
+_PAGE = 8_192
+"""Bytes of a page in a file that is made now: half as many calls of the system as SQLite's own half
+of it, which are a quarter of a build. A file that is there keeps what it has."""
 
 # Kibibytes of pages kept in memory, and while indexes are made.
 _CACHE, _SORTING = 24_576, 4_096
@@ -70,6 +74,8 @@ sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]
 class SQLiteTables:
     """One connection, and the prefix under which it sees the views."""
 
+    holds = True
+
     def __init__(self, connection: sqlite3.Connection, path: Path, prefix: str = "") -> None:
         self._connection = connection
         self.path = path
@@ -96,6 +102,9 @@ class SQLiteTables:
     def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Many rows a statement: a statement for each row costs half as much again.
 
+        NaN is NULL to SQLite (sqlite.org/floatingpoint.html), and CPython binds it at a quarter of
+        the cost of ``None``, for which it looks for an adapter.
+
         ``OR FAIL``, since what fails is undone as a whole (``attempt``): so that it could undo the
         one statement, SQLite would set a copy aside of each page before it changes.
         """
@@ -104,7 +113,10 @@ class SQLiteTables:
             one = sql.replace("INSERT", "INSERT OR FAIL", 1)
             several = one + f", {sql[sql.rindex('(') :]}" * (_ROWS - 1)
             for start in range(0, whole, _ROWS):
-                self.run(several, [*chain.from_iterable(rows[start : start + _ROWS])])
+                some = rows[start : start + _ROWS]
+                self.run(
+                    several, [_NULL if value is None else value for row in some for value in row]
+                )
         if whole < len(rows):
             self.run_many(sql, rows[whole:])
 
@@ -232,6 +244,18 @@ class SQLiteTables:
         finally:
             self.run(f"PRAGMA cache_size = -{_CACHE}")
 
+    def hold(self, table: str, index: str) -> None:
+        # Of a register's indexes it is the one that begins with an expression (-2).
+        sql = (
+            "SELECT made.name, made.sql FROM sqlite_master AS made, pragma_index_info(made.name)"
+            " AS part WHERE made.tbl_name = ? AND part.seqno = 0 AND part.cid = -2"
+        )
+        for name, made in self.run(sql, [self.prefix + table]):
+            if made.partition("(")[2] == index.partition("(")[2]:
+                return
+            self.run(f"DROP INDEX {quote(name)}")
+        self.run(index)
+
     def is_indexed(self, table: str, column: str) -> bool:
         sql = (
             "SELECT 1 FROM pragma_index_list(?) AS made, pragma_index_info(made.name) AS first,"
@@ -324,6 +348,7 @@ class Scratch:
 
     def open(self) -> SQLiteTables:
         tables = _open(self.file, "rwc")
+        tables.run(f"PRAGMA page_size = {_PAGE}")
         tables.run("PRAGMA journal_mode = MEMORY")
         tables.run("PRAGMA synchronous = OFF")
         tables.run(f"PRAGMA cache_size = -{_CACHE}")
@@ -357,6 +382,7 @@ def open_for_writing(path: Path) -> SQLiteTables:
     tables = _open(path, "rwc")
     if (form := _form(tables)) not in (0, _FORM):
         raise _of_another_form(path, form)
+    tables.run(f"PRAGMA page_size = {_PAGE}")
     tables.run("PRAGMA journal_mode = WAL")
     tables.run("PRAGMA synchronous = NORMAL")
     tables.run(f"PRAGMA cache_size = -{_CACHE}")

@@ -98,6 +98,14 @@ class Tables(Protocol):
     def sorting(self) -> AbstractContextManager[None]:
         """Indexes of large tables are made in here, in memory that does not grow with them."""
 
+    @property
+    def holds(self) -> bool:
+        """Whether a register has one index in which a page of any moment is found without its rows
+        (``hold``): for a database that reads an index alone."""
+
+    def hold(self, table: str, index: str) -> None:
+        """Make that index, in place of one that holds other columns."""
+
     def is_indexed(self, table: str, column: str) -> bool:
         """Whether all rows of a register can be found by a column, and by key for each value."""
 

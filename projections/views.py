@@ -8,7 +8,7 @@ else goes on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from engine.errors import StoreFailed
@@ -19,8 +19,11 @@ from projections.store import Scratch, Tables, Unfit, read_sql
 Batch = list[tuple[int, Body]]
 """Events in order: position, and body as plain JSON (``engine.store.log.Log.bodies``)."""
 
+Batches = Callable[[], Iterable[Batch]]
+"""The events of one transaction, from the first of them each time it is called."""
+
 _SQL = read_sql("views.sql")
-_FEW = 100
+FEW = 100
 """Events at a time: what was just decoded is still in the processor's cache when it is used."""
 BUILD_BATCH = 10_000
 """Events a transaction. A build has readers wait for nothing, and larger ones write less."""
@@ -120,35 +123,45 @@ class Views:
         What another process has projected meanwhile is left out. Raises ``StoreFailed`` when the
         log cannot be read or the tables cannot be written; then nothing was.
         """
+        return self.take(self._missing(log, to))
+
+    def advance_within(self, log: Followed, to: int) -> int:
+        """As ``advance``, inside a transaction that is already open."""
+        return self._take(self._missing(log, to))
+
+    def take(self, batches: Batches) -> int:
+        """As ``advance``, of the events that follow the checkpoint, whoever has read them."""
         try:
             with self.tables.transaction():
-                return self.advance_within(log, to)
+                return self._take(batches)
         except BaseException:
             self._forget()
             raise
 
-    def advance_within(self, log: Followed, to: int) -> int:
-        """As ``advance``, inside a transaction that is already open."""
-        done = self._recall()
-        if to <= done:
-            return done
+    def _missing(self, log: Followed, to: int) -> Batches:
+        return lambda: tail(log, self._remembered, batch=FEW, until=to)
+
+    def _take(self, batches: Batches) -> int:
+        reached = self._recall()
         try:
             with self.tables.attempt():
-                for batch in tail(log, done, batch=_FEW, until=to):
+                for batch in batches():
                     for projection in self._projections:
                         projection.apply(self._admitted(projection, batch))
+                    reached = batch[-1][0]
                 for projection in self._projections:
                     projection.write()
         except StoreFailed:
             raise
         except Exception:  # noqa: BLE001  whatever it is, the slow way finds whose it is
             self._forget()
-            self._recall()
-            for batch in tail(log, done, batch=_FEW, until=to):
+            reached = self._recall()
+            for batch in batches():
                 self._find_poison(batch)
-        self.tables.run(_SQL["advance"], [to])
-        self._remembered = to
-        return to
+                reached = batch[-1][0]
+        self.tables.run(_SQL["advance"], [reached])
+        self._remembered = reached
+        return reached
 
     def absorb(self, scratch: Scratch) -> None:
         """Take over what views of the same projections have come to in another place.

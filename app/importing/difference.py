@@ -186,14 +186,14 @@ def _observe(
     # The version is part of the id: a correction that is itself taken back later says the same
     # again, and must have its effect; the same difference computed twice must not. So is who
     # imports: of two at once the second is told that the case has moved on.
-    said = canonical.digest([fact.model_dump() for fact in facts])
-    parts = [mapping.mapping, report.name, key, str(version), said]
+    said = canonical.digest([importer, [fact.model_dump() for fact in facts]])
+    of_report = ids.derived_id(mapping.mapping, report.name)
     return Observe(
-        command_id=ids.derived_id(*parts, *filter(None, [importer])),
+        command_id=f"{of_report}/{key}/{version}/{said[:32]}",
         actor=Requester(id=mapping.mapping, kind="import"),
         on_behalf_of=importer,
         occurred_at=report.rule.as_of,
-        correlation_id=ids.derived_id(mapping.mapping, report.name),
+        correlation_id=of_report,
         workflow=mapping.workflow,
         case=key,
         facts=facts,

@@ -7,7 +7,6 @@ from having any.
 
 from __future__ import annotations
 
-from engine import ids
 from engine.errors import LogDamaged
 from engine.store.log import Log
 
@@ -22,13 +21,13 @@ def check_commands(log: Log) -> None:
     after = 0
     while page := log.bodies(after, _PAGE):
         after = page[-1][0]
-        wanted = {position: ids.marker(body["command_id"]) for position, body in page}
+        wanted = {position: body["command_id"] for position, body in page}
         marked = log.marked(list(set(wanted.values())))
-        for position, marker in wanted.items():
-            found = marked.get(marker)
+        for position, command_id in wanted.items():
+            found = marked.get(command_id)
             if not found or not 0 <= position - found.first_position < found.count:
                 raise LogDamaged(position, "the command that wrote it is not marked as such")
-    last = b""
+    last = ""
     while markers := log.markers(last, _PAGE):
         last = max(markers)
         for found in markers.values():

@@ -37,11 +37,11 @@ def _pages(source: Log, head: int, progress: Callable[[int, int], None]) -> Iter
         yield Page(rows, {})
         progress(until, head)
     spans: list[tuple[int, int]] = []
-    last = b""
+    last = ""
     while markers := source.markers(last, _PAGE):
         last = max(markers)
         # Commands that wrote nothing stand at the position of the next that did.
-        old = {m: at for m, at in markers.items() if at.first_position + at.count <= head + 1}
+        old = {id_: at for id_, at in markers.items() if at.first_position + at.count <= head + 1}
         spans += [(at.first_position, at.count) for at in old.values()]
         yield Page([], old)
     check_markers(sorted(spans), head)

@@ -21,10 +21,10 @@ so far: by other processes, whose clocks are ahead, or which were quicker."""
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One answer for each append, in order, and the markers of the commands to be written."""
+    """One answer for each append, in order, and by their ids the commands to be written."""
 
     answers: list[Appended | Conflict | Late | Marked]
-    markers: dict[bytes, Marked]
+    markers: dict[str, Marked]
 
     def events(self) -> Iterator[AnyEvent]:
         """Everything to write, in log order."""
@@ -41,26 +41,27 @@ def streams_of(appends: Sequence[Append]) -> set[str]:
 
 def judge(
     appends: Sequence[Append],
-    known: dict[bytes, Marked],
+    known: dict[str, Marked],
     versions: dict[str, int],
     head: int,
     recorded_at: str,
 ) -> Judgement:
     """What becomes of each append, on a log that ends at ``head``, recorded at ``recorded_at``.
 
-    ``known``: the markers of this group that are in the log already. ``versions``: of its streams
+    ``known``: the commands of this group that are in the log already. ``versions``: of its streams
     that have events. Later appends see what earlier ones bring about.
     Raises ``ValueError`` when the caller broke the port's contract: an event that does not continue
     a stream named in ``expected``.
     """
     versions = dict(versions)
-    markers: dict[bytes, Marked] = {}
+    markers: dict[str, Marked] = {}
     answers: list[Appended | Conflict | Late | Marked] = []
     lost: set[str] = set()  # streams on which later appends may go on from what is not written
-    for events, expected, marker, fingerprint in appends:
+    for append in appends:
+        events, expected, command_id = append.events, append.expected, append.command_id
         refusal = (
-            known.get(marker)
-            or markers.get(marker)
+            known.get(command_id)
+            or markers.get(command_id)
             or _stale(expected, versions)
             or (_orphaned(expected, versions, lost) if lost else None)
             or _late(events, recorded_at)
@@ -81,7 +82,7 @@ def judge(
             recorded_at = event.recorded_at
             head += 1
             placed.append(Recorded(head, event))
-        markers[marker] = Marked(first, len(placed), fingerprint)
+        markers[command_id] = Marked(first, len(placed), append.fingerprint)
         answers.append(Appended(tuple(placed)))
     return Judgement(answers, markers)
 

@@ -1,6 +1,6 @@
--- The ledger, schema version 1. The file says so itself: application_id "PMO1", user_version.
+-- The ledger, schema version 2. The file says so itself: application_id "PMO1", user_version.
 PRAGMA application_id = 0x504D4F31;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 CREATE TABLE events (
     position           INTEGER PRIMARY KEY,   -- dense from 1: assigned under the write lock, never by SQLite
@@ -14,7 +14,7 @@ CREATE TABLE events (
 
 -- What each command did, so that a command sent twice has one effect.
 CREATE TABLE command_markers (
-    marker         BLOB PRIMARY KEY,
+    command_id     TEXT PRIMARY KEY,
     first_position INTEGER NOT NULL,
     count          INTEGER NOT NULL,
     fingerprint    BLOB    NOT NULL
@@ -28,7 +28,8 @@ WHEN NEW.position IS NOT 1 + (SELECT coalesce(max(position), 0) FROM events)
 BEGIN SELECT RAISE(ABORT, 'the log is append-only: an event is added at the end, once'); END;
 
 CREATE TRIGGER markers_are_added BEFORE INSERT ON command_markers
-WHEN EXISTS (SELECT 1 FROM command_markers WHERE marker = NEW.marker)
+WHEN typeof(NEW.command_id) IS NOT 'text'
+  OR EXISTS (SELECT 1 FROM command_markers WHERE command_id = NEW.command_id)
 BEGIN SELECT RAISE(ABORT, 'the log is append-only: a command marker is added once'); END;
 
 CREATE TRIGGER events_stay_as_written BEFORE UPDATE ON events

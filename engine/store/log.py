@@ -15,24 +15,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from engine.events import AnyEvent
+from engine.fixed import fixed
 from engine.store.chain import Row
 from engine.upcasts import Body
 
 
-class Append(NamedTuple):
+@fixed
+class Append:
     """What one command wants written.
 
     ``expected`` holds, for each stream written or read, the version it must still have (0: none).
-    ``marker`` (16 bytes) and ``fingerprint`` (32 bytes) stand for the command: its id, its content.
+    ``fingerprint`` (32 bytes) stands for what the command says.
     """
 
     events: tuple[AnyEvent, ...]
     expected: Mapping[str, int]
-    marker: bytes
+    command_id: str
     fingerprint: bytes
 
 
@@ -43,7 +44,8 @@ class Recorded(NamedTuple):
     event: AnyEvent
 
 
-class Appended(NamedTuple):
+@fixed
+class Appended:
     """Durable now. ``events`` are as written: their ``recorded_at`` may have been lifted a little
     (``engine.store.group.MOST_SKEW``)."""
 
@@ -64,7 +66,7 @@ class Late(NamedTuple):
     recorded_at: str
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Marked:
     """The command has been here before: where its events stand, and what it was."""
 
@@ -74,10 +76,10 @@ class Marked:
 
 
 class Page(NamedTuple):
-    """A part of a log as it lies in a store: events in order, and some markers."""
+    """A part of a log as it lies in a store: events in order, and some commands by their ids."""
 
     rows: list[Row]
-    markers: dict[bytes, Marked]
+    markers: dict[str, Marked]
 
 
 class Log(Protocol):
@@ -89,7 +91,7 @@ class Log(Protocol):
         nothing of it was written.
         """
 
-    def marked(self, markers: Sequence[bytes]) -> dict[bytes, Marked]:
+    def marked(self, command_ids: Sequence[str]) -> dict[str, Marked]:
         """Which of these commands have already had their effect."""
 
     def stream(self, stream: str, after: int = 0) -> list[Recorded]:
@@ -132,9 +134,9 @@ class Log(Protocol):
         """As ``read``, but each event as it lies in the store: for who copies a log
         (``engine.store.copy``)."""
 
-    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
-        """Up to ``limit`` commands that had their effect, in the order of their markers, from the
-        one after ``after``."""
+    def markers(self, after: str, limit: int) -> dict[str, Marked]:
+        """Up to ``limit`` commands that had their effect, in the order of their ids, from the one
+        after ``after``."""
 
     def restore(self, pages: Iterable[Page]) -> None:
         """Fill an empty log with what another holds: positions, bytes, hashes and all.

@@ -81,7 +81,7 @@ class MemoryLog:
     def __init__(self) -> None:
         self._recorder = Recorder()
         self._mapper = Mapper()
-        self._markers: dict[bytes, Marked] = {}
+        self._markers: dict[str, Marked] = {}
         self._recorded_at = ""
         self._appending = threading.Lock()
         self._appended = threading.Condition()
@@ -99,7 +99,7 @@ class MemoryLog:
         with self._appending:
             judgement = judge(
                 appends,
-                self.marked([append.marker for append in appends]),
+                self.marked([append.command_id for append in appends]),
                 {stream: self.version(stream) for stream in streams_of(appends)},
                 self.head(),
                 self._recorded_at,
@@ -113,8 +113,8 @@ class MemoryLog:
             self._appended.notify_all()
         return judgement.answers
 
-    def marked(self, markers: Sequence[bytes]) -> dict[bytes, Marked]:
-        return {marker: self._markers[marker] for marker in markers if marker in self._markers}
+    def marked(self, command_ids: Sequence[str]) -> dict[str, Marked]:
+        return {wanted: self._markers[wanted] for wanted in command_ids if wanted in self._markers}
 
     def stream(self, stream: str, after: int = 0) -> list[Recorded]:
         return [
@@ -163,9 +163,8 @@ class MemoryLog:
     def rows(self, after: int, limit: int) -> list[Row]:
         return [self._row(stored) for stored in self._select(after, limit)]
 
-    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
-        some = sorted(marker for marker in self._markers if marker > after)[:limit]
-        return {marker: self._markers[marker] for marker in some}
+    def markers(self, after: str, limit: int) -> dict[str, Marked]:
+        return self.marked(sorted(known for known in self._markers if known > after)[:limit])
 
     def restore(self, pages: Iterable[Page]) -> None:
         other = MemoryLog()

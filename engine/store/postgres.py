@@ -44,12 +44,12 @@ _AGAIN = 0.1
 # What a group is judged by, in one answer: the end of the log (with the event itself, unless its
 # chain is the one that is known), the markers that are there, and the versions of the streams.
 _KNOWN = """
-SELECT NULL AS stream, position AS number, 0 AS count, NULL::bytea AS marker, chain AS bytes,
+SELECT NULL AS stream, position AS number, 0 AS count, NULL AS command_id, chain AS bytes,
        CASE WHEN chain = %b THEN NULL ELSE state END AS state
 FROM (SELECT * FROM pmo_log.events ORDER BY position DESC LIMIT 1) AS last
 UNION ALL
-SELECT NULL, first_position, count, marker, fingerprint, NULL
-FROM pmo_log.command_markers WHERE marker = ANY(%b)
+SELECT NULL, first_position, count, command_id, fingerprint, NULL
+FROM pmo_log.command_markers WHERE command_id = ANY(%b)
 UNION ALL
 SELECT stream, (SELECT max(originator_version) FROM pmo_log.events WHERE originator_id = stream),
        0, NULL, NULL, NULL
@@ -158,19 +158,19 @@ class PostgresLog(PostgresReader):
 
     def _look(
         self, c: Cursor[TupleRow], appends: Sequence[Append], pipeline: Pipeline | None
-    ) -> tuple[int, bytes, str, dict[bytes, Marked], dict[str, int]]:
+    ) -> tuple[int, bytes, str, dict[str, Marked], dict[str, int]]:
         """What a group is judged by: the log's end, and the markers and versions that are there."""
         last = self._last  # another thread may exchange it meanwhile
-        sought = ([append.marker for append in appends], list(streams_of(appends)))
+        sought = ([append.command_id for append in appends], list(streams_of(appends)))
         c.execute(_KNOWN, (last[0], *sought), prepare=True)
         if pipeline:
             pipeline.sync()  # else the server, if we stop here, does not count us as idle
         position, chain = 0, GENESIS
-        markers: dict[bytes, Marked] = {}
+        markers: dict[str, Marked] = {}
         versions: dict[str, int] = {}
-        for stream, number, count, marker, fixed, state in c:
-            if marker is not None:
-                markers[marker] = Marked(number, count, fixed)
+        for stream, number, count, command_id, fixed, state in c:
+            if command_id is not None:
+                markers[command_id] = Marked(number, count, fixed)
             elif stream is None:
                 position, chain = number, fixed
                 if state is not None:

@@ -21,7 +21,7 @@ from engine.store.postgres_pool import Connection
 from engine.store.postgres_recorders import Datastore
 from engine.upcasts import Body, read
 
-_MARKERS = "SELECT marker, first_position, count, fingerprint FROM pmo_log.command_markers"
+_MARKERS = "SELECT command_id, first_position, count, fingerprint FROM pmo_log.command_markers"
 _ROWS = """
 SELECT position, originator_id, originator_version, topic, state, chain FROM pmo_log.events
 """
@@ -39,9 +39,9 @@ class PostgresReader:
         self._mapper = Mapper()
         self._seen = (0, "")  # the last position whose event anybody was given, and its id
 
-    def marked(self, markers: Sequence[bytes]) -> dict[bytes, Marked]:
+    def marked(self, command_ids: Sequence[str]) -> dict[str, Marked]:
         with self._reading() as c:
-            return select_markers(c, markers)
+            return select_markers(c, command_ids)
 
     def stream(self, stream: str, after: int = 0) -> list[Recorded]:
         with self._reading() as c:
@@ -146,14 +146,14 @@ class PostgresReader:
             )
             return [Row(*row) for row in c]
 
-    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
+    def markers(self, after: str, limit: int) -> dict[str, Marked]:
         with self._reading() as c:
             c.execute(
-                f"{_MARKERS} WHERE marker > %b ORDER BY marker LIMIT %b",
+                f"{_MARKERS} WHERE command_id > %b ORDER BY command_id LIMIT %b",
                 (after, limit),
                 prepare=True,
             )
-            return {marker: Marked(*rest) for marker, *rest in c}
+            return {command_id: Marked(*rest) for command_id, *rest in c}
 
     def _recorded(self, rows: list[TupleRow]) -> list[Recorded]:
         found = []
@@ -218,9 +218,9 @@ def _number(c: Cursor[TupleRow]) -> int:
     return int(number)
 
 
-def select_markers(c: Cursor[TupleRow], markers: Sequence[bytes]) -> dict[bytes, Marked]:
-    c.execute(f"{_MARKERS} WHERE marker = ANY(%b)", (list(markers),), prepare=True)
-    return {marker: Marked(*rest) for marker, *rest in c}
+def select_markers(c: Cursor[TupleRow], command_ids: Sequence[str]) -> dict[str, Marked]:
+    c.execute(f"{_MARKERS} WHERE command_id = ANY(%b)", (list(command_ids),), prepare=True)
+    return {command_id: Marked(*rest) for command_id, *rest in c}
 
 
 def chain_at(c: Cursor[TupleRow], position: int) -> bytes | None:

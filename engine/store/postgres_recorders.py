@@ -46,7 +46,7 @@ def write(
     after: int,
     chain: bytes,
     stored_events: Iterable[persistence.StoredEvent],
-    markers: dict[bytes, Marked],
+    markers: dict[str, Marked],
 ) -> bytes:
     """Add events at the end of the log, which is known under the lock; the chain after them."""
     streams, versions, topics, states, chains = [], [], [], [], []

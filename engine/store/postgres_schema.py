@@ -47,6 +47,11 @@ def prepare(connection: Connection) -> None:
                 f"{where}: its schema has version {present}, this program knows {newest};"
                 " use the version of pmo that wrote it"
             )
+        if present and not _is_owner(connection):
+            raise StoreFailed(
+                f"{where}: its schema has version {present}; its owner brings it to version"
+                f" {newest} by any verb, such as pmo status"
+            )
         for number, path in steps.items():
             if number > present:
                 connection.execute(path.read_bytes(), prepare=False)
@@ -68,6 +73,14 @@ def version(connection: Connection) -> int:
         return int(number)
 
 
+def _is_owner(connection: Connection) -> bool:
+    with connection.cursor(row_factory=tuple_row) as c:
+        c.execute(
+            "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'pmo_log'"
+        )
+        return c.fetchone() == (True,)
+
+
 class _Function(NamedTuple):
     """Whose rights it runs with, where it looks for names, and its text."""
 
@@ -79,7 +92,7 @@ class _Function(NamedTuple):
 _KEYS = {
     ("events", "PRIMARY KEY (position)"),
     ("events", "UNIQUE (originator_id, originator_version)"),
-    ("command_markers", "PRIMARY KEY (marker)"),
+    ("command_markers", "PRIMARY KEY (command_id)"),
 }
 
 _TABLES = "('pmo_log.events'::regclass, 'pmo_log.command_markers'::regclass)"

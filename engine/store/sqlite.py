@@ -66,7 +66,7 @@ class SQLiteLog:
             with self._datastore.transaction(commit=True) as c:
                 judgement = judge(
                     appends,
-                    _select_markers(c, [append.marker for append in appends]),
+                    _select_markers(c, [append.command_id for append in appends]),
                     self._versions(c, streams_of(appends)),
                     *self._end(c),
                 )
@@ -109,9 +109,9 @@ class SQLiteLog:
             self._last = (chain, recorded_at)
         return position, self._last[1]
 
-    def marked(self, markers: Sequence[bytes]) -> dict[bytes, Marked]:
+    def marked(self, command_ids: Sequence[str]) -> dict[str, Marked]:
         with self._reading() as c:
-            return _select_markers(c, markers)
+            return _select_markers(c, command_ids)
 
     def stream(self, stream: str, after: int = 0) -> list[Recorded]:
         with self._plainly():
@@ -201,13 +201,13 @@ class SQLiteLog:
             )
             return [Row(*row) for row in c.fetchall()]
 
-    def markers(self, after: bytes, limit: int) -> dict[bytes, Marked]:
+    def markers(self, after: str, limit: int) -> dict[str, Marked]:
         with self._reading() as c:
             c.execute(
-                "SELECT * FROM command_markers WHERE marker > ? ORDER BY marker LIMIT ?",
+                "SELECT * FROM command_markers WHERE command_id > ? ORDER BY command_id LIMIT ?",
                 (after, limit),
             )
-            return {marker: Marked(*rest) for marker, *rest in c.fetchall()}
+            return {command_id: Marked(*rest) for command_id, *rest in c.fetchall()}
 
     def restore(self, pages: Iterable[Page]) -> None:
         with self._plainly(), self._datastore.transaction(commit=True) as c:
@@ -255,12 +255,12 @@ def _check_event(mapper: Mapper, event: persistence.Notification) -> None:
         raise LogDamaged(event.id, f"what is stored there is no event: {error}") from error
 
 
-def _select_markers(c: stock.SQLiteCursor, markers: Sequence[bytes]) -> dict[bytes, Marked]:
+def _select_markers(c: stock.SQLiteCursor, command_ids: Sequence[str]) -> dict[str, Marked]:
     found = {}
-    for some in _portions(markers):
-        c.execute(f"SELECT * FROM command_markers WHERE marker IN ({marks(some)})", some)
-        for marker, first_position, count, fingerprint in c.fetchall():
-            found[marker] = Marked(first_position, count, fingerprint)
+    for some in _portions(command_ids):
+        c.execute(f"SELECT * FROM command_markers WHERE command_id IN ({marks(some)})", some)
+        for command_id, first_position, count, fingerprint in c.fetchall():
+            found[command_id] = Marked(first_position, count, fingerprint)
     return found
 
 
@@ -269,12 +269,12 @@ def _select_any_marker(c: stock.SQLiteCursor) -> bool:
     return c.fetchone() is not None
 
 
-def _insert_markers(c: stock.SQLiteCursor, markers: dict[bytes, Marked]) -> None:
+def _insert_markers(c: stock.SQLiteCursor, markers: dict[str, Marked]) -> None:
     c.executemany(
         "INSERT INTO command_markers VALUES (?,?,?,?)",
         [
-            (marker, marked.first_position, marked.count, marked.fingerprint)
-            for marker, marked in markers.items()
+            (command_id, marked.first_position, marked.count, marked.fingerprint)
+            for command_id, marked in markers.items()
         ],
     )
 

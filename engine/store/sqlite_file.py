@@ -17,12 +17,25 @@ from typing import NamedTuple
 from engine.errors import StoreFailed
 
 BUSY_SECONDS = 10
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x504D4F31
 _CHECKPOINT_PAGES = 8_000
 """Of 4 KiB: SQLite moves its journal into the file after 32 MB, not 4. Each move syncs the file and
 writes the hottest pages once more; commits are as durable without it."""
 _SCHEMA = Path(__file__).with_name("ledger.sql")
+
+# Every event names its command. Where one cannot be read, the hash stays that the command was known
+# by, for `pmo verify` to tell of.
+_COMMANDS_OF_VERSION_1 = """
+CREATE TEMP TABLE commands AS
+SELECT coalesce(
+    CASE WHEN json_valid(told) THEN CAST(json_extract(told, '$.command_id') AS TEXT) END,
+    hex(marker)
+) AS command_id, first_position, count, fingerprint
+FROM command_markers
+LEFT JOIN (SELECT position, CAST(state AS TEXT) AS told FROM events) ON position = first_position
+GROUP BY 1
+"""
 
 # Binding bytes costs CPython 0.2 µs, because it looks for an adapter in vain: this one is found,
 # and changes nothing. A command binds five and more.
@@ -155,10 +168,17 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _make(connection: sqlite3.Connection, path: str) -> None:
+    if _kind(connection) == (_APPLICATION_ID, 1) and is_read_only(Path(path)):
+        raise StoreFailed(
+            f"{path}: its schema has version 1; open it once where it may be written, and it is"
+            f" brought to version {SCHEMA_VERSION}"
+        )
     connection.execute("BEGIN IMMEDIATE")
     try:
         kind = _kind(connection)
-        if kind != (_APPLICATION_ID, SCHEMA_VERSION):  # else another process was quicker
+        if kind == (_APPLICATION_ID, 1):
+            _bring_up_to_date(connection)
+        elif kind != (_APPLICATION_ID, SCHEMA_VERSION):  # else another process was quicker
             if kind[0] == _APPLICATION_ID:
                 raise StoreFailed(
                     f"{path}: its schema has version {kind[1]}, this program knows"
@@ -172,6 +192,19 @@ def _make(connection: sqlite3.Connection, path: str) -> None:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """From version 1 of the schema, where commands were known by a hash of their ids
+    (docs/adr/0030-commands-by-their-ids.md). Their events stay as they are."""
+    connection.execute(_COMMANDS_OF_VERSION_1)
+    connection.execute("DROP TABLE command_markers")
+    for statement in _statements(_SCHEMA.read_text(encoding="utf-8")):
+        if "command_markers" in statement:
+            connection.execute(statement)
+    connection.execute("INSERT INTO command_markers SELECT * FROM temp.commands")
+    connection.execute("DROP TABLE temp.commands")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _kind(connection: sqlite3.Connection) -> tuple[int, int]:

@@ -48,7 +48,7 @@ def test_exchanged_command_markers_show(decision):
     change(
         decision,
         f"DROP TRIGGER {name}",
-        "UPDATE command_markers SET marker = randomblob(16) WHERE first_position = 2",
+        "UPDATE command_markers SET command_id = hex(randomblob(16)) WHERE first_position = 2",
         trigger,
     )
     answer = decision("verify")

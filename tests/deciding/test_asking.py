@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from engine.asking import AsyncService
-from engine.commands import StartCase
-from engine.errors import NotFound, StoreFailed
+from engine.commands import Command, StartCase
+from engine.errors import NotFound, PmoError, StoreFailed
 from engine.service import Receipt, Service
 from engine.store.log import Append, Appended, Conflict, Marked
 from tests.deciding.conftest import PAT
@@ -98,6 +98,31 @@ def test_a_store_that_fails_fails_everybody_in_the_group_and_nobody_after(
 
     failed, after = asyncio.run(ask())
     assert all(isinstance(answer, StoreFailed) for answer in failed)
+    assert (after.stream, after.version) == ("DEC-0001", 1)
+
+
+def test_a_fault_of_the_service_reaches_everybody_in_the_group_and_nobody_after(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle_many = service.handle_many
+
+    def broken(_: list[Command]) -> list[Receipt | PmoError]:
+        monkeypatch.setattr(service, "handle_many", handle_many)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(service, "handle_many", broken)
+
+    async def ask() -> tuple[list[BaseException | Receipt], Receipt]:
+        door = AsyncService(service)
+        failed = await asyncio.gather(
+            *[door.handle(start(number)) for number in range(5)], return_exceptions=True
+        )
+        after = await door.handle(start(0))
+        door.close()
+        return failed, after
+
+    failed, after = asyncio.run(ask())
+    assert [type(answer) for answer in failed] == [ZeroDivisionError] * 5
     assert (after.stream, after.version) == ("DEC-0001", 1)
 
 

@@ -53,11 +53,6 @@ def test_event_ids_ascend_and_are_uuid_version_7() -> None:
     assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_marker_is_the_uuid_version_5_of_its_command_id(command_id: str) -> None:
-    assert ids.marker(command_id) == uuid.uuid5(ids.COMMAND_NAMESPACE, command_id).bytes
-
-
 @pytest.mark.parametrize(
     ("typed", "read"),
     [

@@ -31,7 +31,7 @@ def append_for_ever(address: str, seed: str) -> None:
         answers = log.append(group)
         for wanted, answer in zip(group, answers, strict=True):
             assert isinstance(answer, Appended)
-            say(f"{answer.events[0].position} {wanted.marker.hex()}")
+            say(f"{answer.events[0].position} {wanted.command_id}")
 
 
 def say(line: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -45,16 +44,16 @@ def append(
     version: int = 1,
     count: int = 1,
     at: str = NINE,
-    marker: bytes | None = None,
+    command_id: str | None = None,
     reads: dict[str, int] | None = None,
 ) -> Append:
     """What a command wants that writes ``count`` events from ``version`` on."""
-    marker = marker or os.urandom(16)
+    command_id = command_id or ids.new_id()
     return Append(
         tuple(event(stream, version + i, at) for i in range(count)),
         {stream: version - 1, **(reads or {})},
-        marker,
-        sha256(marker).digest(),
+        command_id,
+        sha256(command_id.encode()).digest(),
     )
 
 

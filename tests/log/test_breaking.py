@@ -62,12 +62,12 @@ def test_some_other_database_is_refused_and_left_alone(path):
         assert other.execute("SELECT name FROM sqlite_schema").fetchall() == [("recipes",)]
 
 
-@pytest.mark.parametrize("version", [0, 2, 99])
+@pytest.mark.parametrize("version", [0, 3, 99])
 def test_a_ledger_of_an_unknown_schema_is_refused(path, version):
     SQLiteLog(path).close()
     with closing(sqlite3.connect(path)) as other:
         other.execute(f"PRAGMA user_version = {version}")
-    assert f"version {version}, this program knows 1" in failure_of(path)
+    assert f"version {version}, this program knows 2" in failure_of(path)
 
 
 def test_a_folder_is_refused(tmp_path):
@@ -153,7 +153,7 @@ def test_a_commit_that_failed_leaves_nothing_and_can_be_tried_again(failing, led
     command = append("A", count=2)
     with pytest.raises(StoreFailed, match="disk I/O error"):
         failing.append([command])
-    assert (failing.head(), failing.marked([command.marker])) == (0, {})
+    assert (failing.head(), failing.marked([command.command_id])) == (0, {})
     assert isinstance(ledger.append([command])[0], Appended), "the lock is free again"
     assert failing.append([command]) == [Marked(1, 2, command.fingerprint)]
 
@@ -204,7 +204,7 @@ def test_an_event_of_a_type_that_only_a_newer_program_knows_is_told_so(ledger, p
 def test_readers_go_on_while_a_writer_holds_its_lock(ledger):
     ledger.append([append("A", count=3)])
     with ledger._datastore.transaction(commit=True) as c:
-        c.execute("INSERT INTO command_markers VALUES (x'00', 9, 0, x'00')")
+        c.execute("INSERT INTO command_markers VALUES ('another', 9, 0, x'00')")
         answers = []
         reader = threading.Thread(target=lambda: answers.append(len(ledger.read(0, 9))))
         reader.start()

@@ -50,7 +50,7 @@ def source():
 
 
 def contents(log):
-    markers, last = {}, b""
+    markers, last = {}, ""
     while some := log.markers(last, 100):
         assert len(some) <= 100
         markers |= some
@@ -74,7 +74,7 @@ def test_positions_bytes_hashes_and_markers_stay_as_they_are(source, target):
 def test_the_copy_goes_on_as_the_original_would(source, target):
     copy_log(source, target, quietly)
     known = next(iter(contents(source)[1]))
-    again = append("S-0", 1, marker=known)
+    again = append("S-0", 1, command_id=known)
     assert target.append([again]) == source.append([again])
     later = append("N", at=JUST_BEFORE_TEN)
     answers = [log.append([later])[0] for log in (source, target)]

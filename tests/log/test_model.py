@@ -27,7 +27,7 @@ WANTED = some.fixed_dictionaries(
         "count": some.integers(0, 3),
         "late": some.sampled_from([0, 0, 0, 1, 2]),  # versions behind what is expected
         "reads": some.sampled_from([None, None, *STREAMS]),
-        "marker": some.integers(0, 40),
+        "command": some.integers(0, 40),
         "tenths": some.integers(0, 40),  # of a second, around midnight
     }
 )
@@ -62,11 +62,11 @@ class LogAgainstModel(RuleBasedStateMachine):
             latest = max([row[3] for row in self.rows], default="")
             at = max(latest, one.recorded_at)
             self.rows.append((one.stream, one.version, one.event_id, at))
-        self.markers[wanted.marker] = Marked(first, len(wanted.events), wanted.fingerprint)
+        self.markers[wanted.command_id] = Marked(first, len(wanted.events), wanted.fingerprint)
         return Appended
 
     def model_refusal(self, wanted, lost):
-        if known := self.markers.get(wanted.marker):
+        if known := self.markers.get(wanted.command_id):
             return known
         for stream, expected in wanted.expected.items():
             if self.model_version(stream) != expected:
@@ -83,14 +83,14 @@ class LogAgainstModel(RuleBasedStateMachine):
     def want(self, plan, ahead):
         stream = plan["stream"]
         base = max(0, self.model_version(stream) + ahead.get(stream, 0) - plan["late"])
-        marker = sha256(bytes([plan["marker"]])).digest()[:16]
+        command_id = f"command-{plan['command']}"
         at = instant(BEGIN + timedelta(milliseconds=100 * plan["tenths"]))
         events = tuple(event(stream, base + 1 + i, at) for i in range(plan["count"]))
         expected = {stream: base}
         if plan["reads"] and plan["reads"] != stream:
             expected[plan["reads"]] = self.model_version(plan["reads"])
         ahead[stream] = ahead.get(stream, 0) + plan["count"] - plan["late"]
-        return Append(events, expected, marker, sha256(marker).digest())
+        return Append(events, expected, command_id, sha256(command_id.encode()).digest())
 
     @rule(plans=some.lists(WANTED, min_size=1, max_size=5), which=some.integers(0, 1))
     def append_a_group(self, plans, which):

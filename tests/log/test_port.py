@@ -115,8 +115,19 @@ def test_a_marker_gives_a_command_one_effect(log):
     log.append([append("Z"), command])
     marked = Marked(2, 2, command.fingerprint)
     assert log.append([command]) == [marked], "though its expected versions are long outrun"
-    assert log.marked([command.marker, b"x" * 16]) == {command.marker: marked}
+    assert log.marked([command.command_id, "another"]) == {command.command_id: marked}
     assert log.head() == 3
+
+
+@pytest.mark.parametrize("length", [1, 200])
+def test_a_command_is_known_by_its_id_to_the_letter(log, length):
+    told = ["é", "E", "e", "0", "'", "%", "\\x00", "\x01", " ", "🂡", "\N{FULLWIDTH DIGIT ONE}"]
+    names = [(each * length)[:length] for each in told]
+    group = [append(f"S-{number}", command_id=name) for number, name in enumerate(names)]
+    assert all(isinstance(answer, Appended) for answer in log.append(group))
+    again = log.append(group)
+    assert [answer.first_position for answer in again] == list(range(1, len(names) + 1))
+    assert list(log.markers("", 100)) == sorted(log.marked(names)) == sorted(names)
 
 
 def test_a_marker_counts_within_the_call_that_brings_it(log):
@@ -129,7 +140,7 @@ def test_a_marker_counts_within_the_call_that_brings_it(log):
 def test_a_conflict_leaves_no_marker(log):
     command = append("A", 2)
     assert isinstance(log.append([command])[0], Conflict)
-    assert log.marked([command.marker]) == {}
+    assert log.marked([command.command_id]) == {}
 
 
 def test_a_command_without_events_is_marked_all_the_same(log):
@@ -159,7 +170,7 @@ def test_an_append_of_nothing_is_no_transaction(log):
 
 @pytest.mark.parametrize("wrong", [append("A", 1, count=1), append("A", 3), append("B")])
 def test_an_event_that_does_not_continue_what_was_expected_is_a_fault_of_the_caller(log, wrong):
-    broken = type(wrong)(wrong.events, {"A": 0} if wrong.events[0].version > 1 else {}, b"m", b"f")
+    broken = type(wrong)(wrong.events, {"A": 0} if wrong.events[0].version > 1 else {}, "m", b"f")
     with pytest.raises(ValueError, match="expected"):
         log.append([append("C"), broken])
     assert log.head() == 0
@@ -197,7 +208,7 @@ def test_values_come_back_as_they_were_stored(log):
     data |= {"small": 1e-7, "gone": None, "list": [1.5, "x", {"a": []}]}
     log.append([append("A")])
     wanted = event("A", 2, **data)
-    log.append([type(append("A"))((wanted,), {"A": 1}, b"m" * 16, b"f" * 32)])
+    log.append([type(append("A"))((wanted,), {"A": 1}, "m", b"f" * 32)])
     assert log.stream("A", 1)[0].event.data == data
 
 
@@ -227,7 +238,7 @@ def test_a_check_counts_the_events_after_a_position(log):
 def test_many_streams_and_markers_fit_into_one_call(log):
     group = [append(f"A-{i}") for i in range(1200)]
     assert all(isinstance(a, Appended) for a in log.append(group))
-    assert len(log.marked([a.marker for a in group])) == 1200
+    assert len(log.marked([a.command_id for a in group])) == 1200
     assert all(isinstance(a, Marked) for a in log.append(group))
 
 
@@ -238,7 +249,7 @@ def test_rows_and_markers_come_as_they_lie_in_the_store(log):
     assert [(row.position, row.stream, row.version) for row in rows] == [(2, "A", 2), (3, "B", 1)]
     assert [row.chain for row in rows] == [log.chain(2), log.chain(3)]
     assert log.rows(0, 1)[0].state == events.to_bytes(group[0].events[0])
-    first, second, third = sorted(one.marker for one in group)
-    assert list(log.markers(b"", 2)) == [first, second]
+    first, second, third = sorted(one.command_id for one in group)
+    assert list(log.markers("", 2)) == [first, second]
     assert log.markers(second, 2) == log.marked([third])
     assert log.markers(third, 2) == {}

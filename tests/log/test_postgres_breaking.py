@@ -203,7 +203,7 @@ def test_a_commit_that_never_happened_leaves_nothing_and_can_be_tried_again(losi
     command = append("A", 2, at="2026-01-01T12:00:00.000000Z")
     with pytest.raises(StoreFailed):
         losing.append([command])
-    assert (losing.head(), losing.marked([command.marker])) == (1, {})
+    assert (losing.head(), losing.marked([command.command_id])) == (1, {})
     (answer,) = losing.append([append("B", at="2026-01-01T10:59:59.000000Z")])
     assert answer.events[0].event.recorded_at == "2026-01-01T11:00:00.000000Z"
     assert losing.check() == 2
@@ -353,16 +353,16 @@ def test_promise_1_a_server_killed_under_load_loses_nothing_acknowledged(own_pos
         log, number = PostgresLog(address), 0
         while not stop.is_set():
             command = append(f"{name}-{number}", count=2)
-            while command.marker not in acknowledged:
+            while command.command_id not in acknowledged:
                 try:
                     (answer,) = log.append([command])
                 except StoreFailed:
                     threading.Event().wait(0.01)
                     continue
                 if isinstance(answer, Marked):
-                    acknowledged[command.marker] = answer.first_position
+                    acknowledged[command.command_id] = answer.first_position
                 else:
-                    acknowledged[command.marker] = answer.events[0].position
+                    acknowledged[command.command_id] = answer.events[0].position
             number += 1
         log.close()
 

@@ -85,14 +85,16 @@ def test_promise_1_failing_over_to_a_synchronous_standby_loses_nothing_acknowled
         log, number = PostgresLog(pair.address), 0
         while not stop.is_set():
             command = append(f"{name}-{number}", count=2)
-            while command.marker not in acknowledged:
+            while command.command_id not in acknowledged:
                 try:
                     (answer,) = log.append([command])
                 except StoreFailed:
                     threading.Event().wait(0.01)
                     continue
                 first = answer if isinstance(answer, Marked) else answer.events[0]
-                acknowledged[command.marker] = getattr(first, "first_position", 0) or first.position
+                acknowledged[command.command_id] = (
+                    getattr(first, "first_position", 0) or first.position
+                )
             number += 1
         log.close()
 

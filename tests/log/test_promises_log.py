@@ -44,7 +44,7 @@ def appending():
 
 
 def run_and_kill(program, address, seed, choose):
-    """A process that appends, killed at a random moment; the (position, marker) it acknowledged."""
+    """A process that appends, killed at a random moment: the (position, command id) it answered."""
     program.stdin.write(f"{address} {seed}\n".encode())
     program.stdin.flush()
     pid, acknowledged, patience = None, [], choose.randint(0, 30)
@@ -52,8 +52,8 @@ def run_and_kill(program, address, seed, choose):
         if line.startswith(b"started"):
             pid = int(line.split()[1])
         else:
-            position, marker = line.split()
-            acknowledged.append((int(position), bytes.fromhex(marker.decode())))
+            position, command_id = line.decode().split()
+            acknowledged.append((int(position), command_id))
         if pid and len(acknowledged) >= patience:
             # Anywhere in the next group: nobody reads the pipe for a random moment up to 2 ms.
             select.select([], [], [], choose.random() * 0.002)
@@ -74,8 +74,8 @@ def test_promise_1_acknowledged_means_durable(appending, address):
         log = open_log(address)
         # A server may still be at work for a client that is dead; the next append waits for it.
         log.append([append(f"fence-{round_}", count=2)])
-        marked = log.marked([marker for _, marker in acknowledged])
-        assert [marked[marker].first_position for _, marker in acknowledged] == [
+        marked = log.marked([command_id for _, command_id in acknowledged])
+        assert [marked[command_id].first_position for _, command_id in acknowledged] == [
             position for position, _ in acknowledged
         ]
         new = [body for batch in tail(log, checked, until=log.head()) for _, body in batch]
@@ -93,10 +93,10 @@ def test_promise_1_acknowledged_means_durable(appending, address):
 
 def test_promise_1_an_append_that_fails_in_the_middle_leaves_nothing(log):
     log.append([append("A")])
-    unwritable = Append((event("C", 1, what=object()),), {"C": 0}, b"m" * 16, b"f" * 32)
+    unwritable = Append((event("C", 1, what=object()),), {"C": 0}, "m", b"f" * 32)
     with pytest.raises((TypeError, ValueError)):
         log.append([append("B", count=2), unwritable])
-    assert (log.head(), log.version("B"), log.marked([b"m" * 16])) == (1, 0, {})
+    assert (log.head(), log.version("B"), log.marked(["m"])) == (1, 0, {})
     assert isinstance(log.append([append("B", count=2)])[0], Appended)
     assert log.check() == 3
 

@@ -65,7 +65,7 @@ def contents(log):
     return SimpleNamespace(
         head=head,
         rows=rows,
-        markers=log.markers(b"", 1000),
+        markers=log.markers("", 1000),
         chains=[log.chain(position) for position in range(head + 1)],
         cases={stream: fold(r.event for r in log.stream(stream)) for stream in streams},
         checked=log.check(),

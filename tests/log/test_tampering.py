@@ -112,9 +112,9 @@ def test_a_removed_marker_is_found(ledger, tamper):
     ("statement", "position"),
     [
         ("UPDATE command_markers SET count = 3 WHERE first_position = 4", 5),
-        ("INSERT INTO command_markers VALUES (x'00', 5, 2, x'00')", 5),
-        ("INSERT INTO command_markers VALUES (x'00', 6, 1, x'00')", 6),
-        ("INSERT INTO command_markers VALUES (x'00', 99, 1, x'00')", 99),
+        ("INSERT INTO command_markers VALUES ('another', 5, 2, x'00')", 5),
+        ("INSERT INTO command_markers VALUES ('another', 6, 1, x'00')", 6),
+        ("INSERT INTO command_markers VALUES ('another', 99, 1, x'00')", 99),
     ],
 )
 def test_a_marker_too_many_or_too_wide_is_found(ledger, tamper, statement, position):

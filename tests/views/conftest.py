@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine import canonical
+from engine import canonical, ids
 from engine.events import (
     Actor,
     AnyEvent,
@@ -71,9 +70,10 @@ class History:
         for event in events:
             self._recorded_at = max(self._recorded_at, event.recorded_at)
             event = replace(event, recorded_at=self._recorded_at)
-            marker = os.urandom(16)
+            command_id = ids.new_id()
             expected = {event.stream: event.version - 1}
-            appends.append(Append((event,), expected, marker, sha256(marker).digest()))
+            fingerprint = sha256(command_id.encode()).digest()
+            appends.append(Append((event,), expected, command_id, fingerprint))
         assert all(isinstance(answer, Appended) for answer in self.log.append(appends))
 
     def definition(self, version: int = 1, **changes: Any) -> AnyEvent:

@@ -85,6 +85,23 @@ def test_a_field_that_a_later_version_brings_gets_its_index(
     }
 
 
+def test_the_index_of_all_has_the_fields_of_every_version(history, runner, look, store):
+    if store == "postgres":
+        pytest.skip("the server has no index of all")
+    history.write(history.definition(), history.observed("A-001", {"cost": gbp(1)}))
+    runner.catch_up()
+    assert columns_of_all(look())[-3:] == ["cost", "order", "title"]
+    more = {"title": {"type": "text"}, "due": {"type": "date"}, "notes": {"type": "text"}}
+    history.write(history.definition(2, data=more))
+    runner.catch_up()
+    assert columns_of_all(look())[-4:] == ["cost", "order", "title", "due"]
+    runner.rebuild()
+    again = columns_of_all(look())
+    history.write(history.definition(3, data=more))
+    runner.catch_up()
+    assert columns_of_all(look()) == again, "nothing new, nothing made anew"
+
+
 def test_an_index_of_a_field_is_made_when_somebody_asks_a_large_register(
     many, look, runner, store, monkeypatch
 ):
@@ -146,6 +163,16 @@ def test_more_cases_than_are_counted_have_no_total(many, monkeypatch):
     everything = page(many, "plan", limit=200, **asked)
     assert (everything.rows[:20], everything.total) == (first.rows, 200)
     assert page(many, "plan", where=[Where("cost", "present")], **asked).total == 133
+
+
+def columns_of_all(tables: Tables):
+    """Those of the one index that begins with an expression."""
+    sql = (
+        "SELECT part.name FROM pragma_index_list('register_plan') AS made,"
+        " pragma_index_info(made.name) AS part WHERE EXISTS (SELECT 1 FROM"
+        " pragma_index_info(made.name) AS first WHERE first.seqno = 0 AND first.cid = -2)"
+    )
+    return [name for (name,) in tables.run(sql)]
 
 
 def names(tables: Tables, store: str):

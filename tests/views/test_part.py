@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import pickle
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from engine.errors import StoreFailed
 from engine.store.sqlite import SQLiteLog
-from engine.store.tail import Followed
 from projections import runner as runners
 from projections import sqlite
 from projections.audit import Audit
+from projections.cases import Cases, cases
 from projections.opening import open_for_reading
+from projections.part import Part
 from projections.register_pages import page
 from projections.runner import Runner
 from projections.shipped import PROJECTIONS
+from projections.sqlite import Scratch
 from projections.verify import verify
 from projections.views import Batch, ProjectionClass
 from tests.programs import wait_until
@@ -28,11 +32,11 @@ from tests.views.conftest import History, contents
 Build = Callable[..., Runner]
 
 
-class Fastidious(Audit):
+class Fastidious(Cases):
     """Takes no case by the name of Poison."""
 
     def apply(self, batch: Batch) -> None:
-        if any(event.get("data", {}).get("title") == "Poison" for _, event in batch):
+        if any((event["data"] or {}).get("title") == "Poison" for _, event in batch):
             raise ValueError("not to my taste")
         super().apply(batch)
 
@@ -55,12 +59,8 @@ def build(log: SQLiteLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr(runners, "_WORTH_TWO", 1)
     opened = []
 
-    def build(
-        projections: tuple[ProjectionClass, ...] = PROJECTIONS,
-        open_log: Callable[[], Followed] | None = None,
-    ) -> Runner:
-        open_log = open_log or partial(SQLiteLog, tmp_path / "ledger.db")
-        runner = Runner(log, tmp_path / "views.db", projections, open_log)
+    def build(projections: tuple[ProjectionClass, ...] = PROJECTIONS) -> Runner:
+        runner = Runner(log, tmp_path / "views.db", projections)
         opened.append(runner)
         runner.rebuild()
         return runner
@@ -99,11 +99,40 @@ def test_an_index_that_somebody_asked_for_is_made_again(build, tmp_path, monkeyp
     assert "register_plan_by_order" in shape_of(tmp_path)
 
 
-def test_what_the_second_process_parks_is_parked(build, monkeypatch):
-    monkeypatch.setattr(runners, "_HEAVY", (Fastidious,))
-    runner = build(tuple(Fastidious if p is Audit else p for p in PROJECTIONS))
-    assert runner.status().parked == 1
-    assert runner._views.parked() == [(302, "audit", "B-1", "ValueError: not to my taste")]
+def test_what_the_second_process_parks_is_parked(build, monkeypatch, tmp_path):
+    monkeypatch.setattr(runners, "_APART", (Fastidious,))
+    runner = build(tuple(Fastidious if p is Cases else p for p in PROJECTIONS))
+    assert runner._views.parked() == [(302, "cases", "B-1", "ValueError: not to my taste")]
+    with closing(open_for_reading(tmp_path / "views.db")) as tables:
+        assert cases(tables)[1] == 100
+
+
+class Wary(Audit):
+    """As fastidious, in the builder itself."""
+
+    def apply(self, batch: Batch) -> None:
+        if any((event.get("data") or {}).get("title") == "Poison" for _, event in batch):
+            raise ValueError("not to my taste")
+        super().apply(batch)
+
+
+def test_what_the_builder_reads_again_is_told_once(log, build, tmp_path):
+    build(tuple(Wary if p is Audit else p for p in PROJECTIONS))
+    with closing(Runner(log, tmp_path / "one.db")) as alone:
+        alone.rebuild()
+    two, one = (open_for_reading(tmp_path / name) for name in ("views.db", "one.db"))
+    with closing(two), closing(one):
+        assert two.run("SELECT projection, position FROM parked") == [("audit", 302)]
+        for table in ("cases", "register_plan"):
+            rows = f"SELECT * FROM {table} ORDER BY 1, 2, 3"
+            assert two.run(rows) == one.run(rows)
+
+
+def test_the_second_process_ends_with_the_one_that_started_it(tmp_path):
+    part = Part(Scratch(tmp_path / "part.db", "b1_"), (Cases,))
+    command = [sys.executable, "-m", "projections.part"]
+    ended = subprocess.run(command, input=pickle.dumps(part), check=False, timeout=60)
+    assert ended.returncode == 1
 
 
 def test_no_file_of_a_build_is_left(build, tmp_path):
@@ -111,24 +140,33 @@ def test_no_file_of_a_build_is_left(build, tmp_path):
     assert not list(tmp_path.glob("views.db-b*"))
 
 
-def cannot_be_opened() -> SQLiteLog:
-    raise StoreFailed("ledger.db: the disk is gone")
+class Stopped(Cases):
+    def create(self) -> None:
+        raise StoreFailed("views.db: the disk is gone")
 
 
-def breaks_down() -> SQLiteLog:
-    raise MemoryError
+class BreaksDown(Cases):
+    def apply(self, batch: Batch) -> None:
+        raise StoreFailed("views.db: the disk is full")
+
+
+class EndsBadly(Cases):
+    def index(self) -> None:
+        raise MemoryError
 
 
 @pytest.mark.parametrize(
-    ("open_log", "why"), [(cannot_be_opened, "the disk is gone"), (breaks_down, "MemoryError")]
+    ("fails", "why"),
+    [(Stopped, "the disk is gone"), (BreaksDown, "the disk is full"), (EndsBadly, "MemoryError")],
 )
 def test_a_second_process_that_fails_is_told_of_and_the_old_views_stand(
-    build, tmp_path, open_log, why
+    build, tmp_path, monkeypatch, fails, why
 ):
     runner = build()
     before = runner.status()
+    monkeypatch.setattr(runners, "_APART", (fails,))
     with pytest.raises(StoreFailed, match=why):
-        build(open_log=open_log)
+        build(tuple(fails if p is Cases else p for p in PROJECTIONS))
     assert runner.status() == before
     assert not list(tmp_path.glob("views.db-b*part"))
     runner.rebuild()

@@ -41,7 +41,6 @@ class Choosy(Cases):
 
 KILLED_AT = """
 import os, signal, sys
-from functools import partial
 from pathlib import Path
 from engine.store.sqlite import SQLiteLog
 from projections import postgres, runner, sqlite
@@ -61,9 +60,8 @@ def deadly(execute):
 sqlite.SQLiteTables.run = deadly(sqlite.SQLiteTables.run)
 postgres._Session.ask = deadly(postgres._Session.ask)
 runner._BATCH = runner.BUILD_BATCH = runner._WORTH_TWO = 300
-open_log = partial(SQLiteLog, Path(folder) / "ledger.db")
 place = postgres.PostgresPlace(place) if "://" in place else Path(place)
-getattr(runner.Runner(open_log(), place, open_log=open_log), verb)()
+getattr(runner.Runner(SQLiteLog(Path(folder) / "ledger.db"), place), verb)()
 """
 
 

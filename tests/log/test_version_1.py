@@ -1,0 +1,190 @@
+"""Ledgers of the first version of the schema, which knew commands by a hash of their ids."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from engine.commands import PublishDefinition, Requester, StartCase
+from engine.errors import CommandIdReused, LogDamaged, StoreFailed
+from engine.ids import COMMAND_NAMESPACE
+from engine.loading import load_definition
+from engine.service import Service
+from engine.store import postgres_schema
+from engine.store.commands import check_commands
+from engine.store.opening import open_log
+from engine.store.postgres import PostgresLog
+from engine.store.sqlite import SQLiteLog
+
+NOTE = """
+workflow: note
+version: 1
+title: Note
+key: NOTE
+data: {text: {type: text}}
+states: {draft: {initial: true}, sent: {final: true}}
+transitions: [{trigger: send, from: draft, to: sent}]
+"""
+PAT = Requester(id="pat")
+COMMANDS = [
+    PublishDefinition(
+        command_id="publish", actor=PAT, body=load_definition(NOTE, "note").body, text=NOTE
+    ),
+    StartCase(command_id="é 'first'", actor=PAT, workflow="note"),
+    StartCase(command_id="second", actor=PAT, workflow="note"),
+]
+
+FILE_OF_VERSION_1 = """
+DROP TABLE command_markers;
+CREATE TABLE command_markers (
+    marker         BLOB PRIMARY KEY,
+    first_position INTEGER NOT NULL,
+    count          INTEGER NOT NULL,
+    fingerprint    BLOB    NOT NULL
+) WITHOUT ROWID;
+
+CREATE TRIGGER markers_are_added BEFORE INSERT ON command_markers
+WHEN EXISTS (SELECT 1 FROM command_markers WHERE marker = NEW.marker)
+BEGIN SELECT RAISE(ABORT, 'the log is append-only: a command marker is added once'); END;
+
+CREATE TRIGGER markers_stay_as_written BEFORE UPDATE ON command_markers
+BEGIN SELECT RAISE(ABORT, 'the log is append-only: a command marker is never changed'); END;
+
+CREATE TRIGGER markers_stay BEFORE DELETE ON command_markers
+BEGIN SELECT RAISE(ABORT, 'the log is append-only: a command marker is never removed'); END;
+
+PRAGMA user_version = 1;
+"""
+
+
+def hashed(command_id: str) -> bytes:
+    """What version 1 knew a command by: the UUIDv5 of its id (RFC 9562, 5.5)."""
+    return uuid.uuid5(COMMAND_NAMESPACE, command_id).bytes
+
+
+@pytest.fixture
+def file(path):
+    """A file as version 1 left it."""
+    with closing(SQLiteLog(path)) as log:
+        for command in COMMANDS:
+            Service(log).handle(command)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        rows = other.execute("SELECT * FROM command_markers").fetchall()
+        other.executescript(FILE_OF_VERSION_1)
+        other.executemany(
+            "INSERT INTO command_markers VALUES (?, ?, ?, ?)",
+            [(hashed(command_id), *rest) for command_id, *rest in rows],
+        )
+    return str(path)
+
+
+@pytest.fixture
+def server(database):
+    """A database as version 1 left it."""
+    with closing(PostgresLog(database)) as log:
+        for command in COMMANDS:
+            Service(log).handle(command)
+        events, rows = log.rows(0, 9), log.markers("", 9)
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("DROP SCHEMA pmo_log CASCADE")
+        other.execute(postgres_schema.migrations()[1].read_bytes())
+        other.execute("INSERT INTO pmo_log.schema_version VALUES (1)")
+        other.execute(
+            "SELECT pmo_log.append(0, %b, %b, %b, %b, %b, %b, %b, %b, %b)",
+            (
+                [row.stream for row in events],
+                [row.version for row in events],
+                [row.type for row in events],
+                [row.state for row in events],
+                [row.chain for row in events],
+                [hashed(command_id) for command_id in rows],
+                [marked.first_position for marked in rows.values()],
+                [marked.count for marked in rows.values()],
+                [marked.fingerprint for marked in rows.values()],
+            ),
+        )
+    return database
+
+
+@pytest.fixture(params=["file", "server"])
+def address(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_it_is_brought_up_to_date_and_every_command_had_its_effect(address):
+    for _ in range(2):
+        with closing(open_log(address)) as log:
+            assert (log.check(), log.head()) == (3, 3)
+            check_commands(log)
+            assert sorted(log.markers("", 9)) == sorted(c.command_id for c in COMMANDS)
+            service = Service(log)
+            assert [service.handle(command).position for command in COMMANDS] == [1, 2, 3]
+            with pytest.raises(CommandIdReused):
+                service.handle(COMMANDS[2].model_copy(update={"workflow": "other"}))
+    with closing(open_log(address)) as log:
+        Service(log).handle(StartCase(command_id="third", actor=PAT, workflow="note"))
+        assert log.check() == 4
+
+
+@pytest.mark.parametrize(
+    ("state", "hidden"),
+    [("not JSON", "bytes"), ('{"command_id": "another"}', "bytes"), ("{}", "bytes")],
+)
+def test_damage_does_not_keep_it_from_being_opened_and_told(file, state, hidden):
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        (trigger,) = other.execute(
+            "SELECT sql FROM sqlite_schema WHERE name = 'events_stay_as_written'"
+        ).fetchone()
+        other.execute("DROP TRIGGER events_stay_as_written")
+        other.execute("UPDATE events SET state = CAST(? AS BLOB) WHERE position = 2", (state,))
+        other.execute(trigger)
+    with (
+        closing(SQLiteLog(file)) as log,
+        pytest.raises(LogDamaged, match=f"position 2: .*{hidden}"),
+    ):
+        log.check()
+
+
+def test_damage_on_a_server_does_not_keep_it_from_being_opened_and_told(server):
+    with psycopg.connect(server, autocommit=True) as other:
+        other.execute("ALTER TABLE pmo_log.events DISABLE TRIGGER events_stay_as_written")
+        other.execute("UPDATE pmo_log.events SET state = '\\xff' WHERE position = 2")
+        other.execute("ALTER TABLE pmo_log.events ENABLE ALWAYS TRIGGER events_stay_as_written")
+    with (
+        closing(PostgresLog(server)) as log,
+        pytest.raises(LogDamaged, match=r"position 2: .*bytes"),
+    ):
+        log.check()
+
+
+def test_a_file_that_may_not_be_written_is_refused_with_the_way_out(file, monkeypatch):
+    monkeypatch.setattr("engine.store.sqlite_file.is_read_only", lambda _: True)
+    with pytest.raises(StoreFailed, match="version 1; open it once where it may be written"):
+        SQLiteLog(file)
+
+
+def test_who_may_only_append_is_told_whose_work_it_is_and_may_append_after(
+    server, postgres, monkeypatch
+):
+    role = server.rsplit("/", 1)[1] + "_app"
+    with psycopg.connect(server, autocommit=True) as owner:
+        monkeypatch.setenv("PGPASSWORD", "another")
+        owner.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'another'")
+        owner.execute("SELECT pmo_log.admit(%s)", (role,))
+        try:
+            app = postgres.address(server.rsplit("/", 1)[1], user=role)
+            with pytest.raises(StoreFailed, match="version 1; its owner brings it to version 2"):
+                PostgresLog(app)
+            monkeypatch.undo()
+            PostgresLog(server).close()
+            monkeypatch.setenv("PGPASSWORD", "another")
+            with closing(PostgresLog(app)) as log:
+                Service(log).handle(StartCase(command_id="third", actor=PAT, workflow="note"))
+                assert log.check() == 4
+        finally:
+            owner.execute(f"DROP OWNED BY {role}")
+            owner.execute(f"DROP ROLE {role}")
