@@ -30,8 +30,15 @@ THEN = (
 _BEGUN = "_known_to IS NULL AND _valid_from <= :as_of"
 _AS_OF = f"{_BEGUN} AND (_next_valid IS NULL OR :as_of < _next_valid)"
 """As ``THEN``, where everything that is recorded is known."""
+_SAMPLE = 500
 _RARE = 10
-"""So many of 500 rows are few: an index leads to them sooner than the way through all that hold."""
+"""So many rows of a sample are few: an index leads to them sooner than the way through all that
+hold."""
+_WALKED = 4_000
+"""Rows that are read one by one, each perhaps from a page of its own, in the time in which 100,000
+that lie together are sorted."""
+_OF_A_CASE = 10
+"""Rows of a case, as the index of the keys has them: with the whole past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +155,28 @@ class Finder:
         """The condition that fewest of some rows meet, if it is shorter than the way to all."""
         if not served or (len(served) == 1 and not self.tables.holds):
             return served[0] if served else None
-        # Those that hold now are met by key, and of any other moment those that began last.
-        some = Way(_TABLE, NOW) if self.moment.is_now else self.moment.way
-        met = ", ".join(f"count(CASE WHEN {c.sql} THEN 1 END)" for c in served)
-        (counts,) = self._run("sample", _parts(some) | {"{met}": met})
+        counts = self._sample([c.sql for c in served])
         leading = served[counts.index(min(counts))]
         # Where it is all that is asked of those that hold now, the index of their states is enough.
         is_all = self.moment.is_now and self.conditions == [leading] and leading.column == "_state"
         return leading if is_all or min(counts) <= _RARE or not self.tables.holds else None
+
+    def _sample(self, asked: Sequence[str]) -> list[int]:
+        """Of some rows, how many meet each of what is asked: of those that hold now the first by
+        key, and of any other moment those that began last."""
+        some = Way(_TABLE, NOW) if self.moment.is_now else self.moment.way
+        met = ", ".join(f"count(CASE WHEN {sql} THEN 1 END)" for sql in asked)
+        return [*self._run("sample", _parts(some) | {"{met}": met}, {"some": _SAMPLE})[0]]
+
+    def is_near(self, by: str, end: int) -> bool:
+        """Whether a walk along the index of a column comes to the page's end before all that hold
+        are sorted."""
+        is_read_alone = by == "_key" and self.moment.is_now and not self.conditions
+        if is_read_alone or not self.tables.holds:
+            return True
+        (met,) = self._sample([" AND ".join(["true", *(c.sql for c in self.conditions)])])
+        each = 1 if by != "_key" or self.moment.is_now else _OF_A_CASE
+        return end * each * _SAMPLE <= _WALKED * met
 
     def among(
         self, keys: list[str], by: str, descending: bool, limit: int, offset: int

@@ -107,7 +107,7 @@ WHERE {holds} AND _key IN (
 {order}
 
 -- name: sample
-SELECT {met} FROM (SELECT ${table}.* FROM {rows} WHERE {conditions} {order} LIMIT 500) AS few
+SELECT {met} FROM (SELECT ${table}.* FROM {rows} WHERE {conditions} {order} LIMIT :some) AS few
 
 -- name: count
 SELECT count(*) FROM {rows} WHERE {conditions}

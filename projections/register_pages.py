@@ -125,21 +125,13 @@ def page(
             rows = find.among(keys_of_page, by, descending, limit, 0)
         elif len(keys) <= COUNTED and len(keys) < _MANY * limit:
             rows = find.among(keys, by, descending, limit, offset)
-        elif by in ordered and _is_near(find, by, len(keys), offset + limit):
+        elif by in ordered and find.is_near(by, offset + limit):
             rows = find.along(by, descending, limit, offset)
         else:
             rows = find.all_sorted(by, descending, limit, offset)
     tables.ask_for(table, [index_of(table, name) for name in wanted if name not in there])
     total = len(keys) if len(keys) <= most else None
     return Page([_case_row(columns, row) for row in rows], total)
-
-
-def _is_near(find: Finder, by: str, found: int, end: int) -> bool:
-    """Whether a walk along a column comes to the end of the page before all that hold are sorted:
-    where many were ``found``, the page is among the first of them."""
-    if not find.tables.holds or (by == "_key" and find.moment.is_now and not find.conditions):
-        return True
-    return found > COUNTED and _MANY * end <= found
 
 
 def one(
