@@ -102,6 +102,15 @@ def test_the_index_of_all_has_the_fields_of_every_version(history, runner, look,
     assert columns_of_all(look()) == again, "nothing new, nothing made anew"
 
 
+def test_a_workflow_without_fields_has_its_index_of_all(history, runner, look, store):
+    if store == "postgres":
+        pytest.skip("the server has no index of all")
+    history.write(history.definition(data={}), history.observed("A-001"))
+    for build in (runner.catch_up, runner.rebuild):
+        build()
+        assert columns_of_all(look())[-1] == "_withheld"
+
+
 def test_an_index_of_a_field_is_made_when_somebody_asks_a_large_register(
     many, look, runner, store, monkeypatch
 ):
