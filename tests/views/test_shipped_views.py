@@ -681,6 +681,17 @@ def test_v7_of_two_records_of_one_project_the_one_that_is_kept_is_shown(told, mo
     assert [(row["key"], row["merged"]) for row in found] == expected
 
 
+def test_v7_counts_also_what_was_merged_into_a_record_that_is_merged_itself(told):
+    doubled(told)
+    told.fact("GMPP-3", "major-project", JAN, "in_portfolio", name_="A railway")
+    told.fact("GMPP-2", "major-project", JUNE, "merged", "RecordMerged", kept="GMPP-3")
+    found = opened(told.views, "portfolio-reported")
+    assert [(row["key"], row["merged"]) for row in found] == [("GMPP-3", 2)]
+    # Facts ask nobody: they can even tell of records that were merged into each other.
+    told.fact("GMPP-3", "major-project", JUNE, "merged", "RecordMerged", kept="GMPP-2")
+    assert opened(told.views, "portfolio-reported") == []
+
+
 def test_v7_which_records_were_merged_restored_and_split_is_known_when_it_was_recorded(told):
     doubled(told)
     assert opened(told.views, "records", as_of=JAN) == []
