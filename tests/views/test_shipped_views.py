@@ -663,7 +663,7 @@ def doubled(told):
     told.fact("GMPP-1", "major-project", JAN, "in_portfolio", name_="Railway", rating="Amber")
     told.fact("GMPP-2", "major-project", JAN, "in_portfolio", name_="The railway")
     told.fact("GMPP-1", "major-project", MARCH, "merged", "RecordMerged", known=JUNE, actor="ana",
-              kept="GMPP-2", cause="One of them was renamed.")  # fmt: skip
+              kept="GMPP-2", merge_cause="One of them was renamed.")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -703,8 +703,10 @@ def test_v7_which_records_were_merged_restored_and_split_is_known_when_it_was_re
     assert (merged["cause"], merged["occurred_at"], merged["actor"]) == (
         "One of them was renamed.", MARCH, "ana",
     )  # fmt: skip
-    told.fact("GMPP-1", "major-project", JUNE, "in_portfolio", "RecordRestored", cause="Two lines.")
-    told.fact("GMPP-2", "major-project", JUNE, None, "RecordSplit", split_name="The tunnel")
+    told.fact("GMPP-1", "major-project", JUNE, "in_portfolio", "RecordRestored",
+              restore_cause="Two lines.")  # fmt: skip
+    told.fact("GMPP-2", "major-project", JUNE, None, "RecordSplit", split_name="The tunnel",
+              split_cause="Reported apart.")  # fmt: skip
     told.fact("GMPP-3", "major-project", JUNE, "in_portfolio", name_="The tunnel",
               split_from="GMPP-2")  # fmt: skip
     found = opened(told.views, "records")
@@ -713,6 +715,7 @@ def test_v7_which_records_were_merged_restored_and_split_is_known_when_it_was_re
         ("GMPP-1", "RecordRestored", "GMPP-2", "The railway"),
         ("GMPP-1", "RecordMerged", "GMPP-2", "The railway"),
     ]
+    assert column(found, "cause") == ["Reported apart.", "Two lines.", "One of them was renamed."]
     of_the_tunnel = opened(told.views, "records", {"record": "GMPP-3"})
     assert column(of_the_tunnel, "event") == ["RecordSplit"]
 
