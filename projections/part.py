@@ -172,7 +172,7 @@ class _Told:
     def _next(self) -> bytes:
         length = self._pipe.read(_LENGTH)
         said = self._pipe.read(int.from_bytes(length))
-        if not length:
+        if len(length) < _LENGTH or len(said) < int.from_bytes(length):
             os._exit(1)  # the builder is gone, whatever it died of
         self._ended = not said
         return said

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -128,11 +130,13 @@ def test_what_the_builder_reads_again_is_told_once(log, build, tmp_path):
             assert two.run(rows) == one.run(rows)
 
 
-def test_the_second_process_ends_with_the_one_that_started_it(tmp_path):
+@pytest.mark.parametrize("begun", [b"", b"\0\0", b"\0\0\0\x64half a message"])
+def test_the_second_process_ends_with_the_one_that_started_it(tmp_path, begun):
     part = Part(Scratch(tmp_path / "part.db", "b1_"), (Cases,))
     command = [sys.executable, "-m", "projections.part"]
-    ended = subprocess.run(command, input=pickle.dumps(part), check=False, timeout=60)
-    assert ended.returncode == 1
+    said = pickle.dumps(part) + begun
+    ended = subprocess.run(command, input=said, capture_output=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, b"", b"")
 
 
 def test_no_file_of_a_build_is_left(build, tmp_path):
@@ -150,6 +154,11 @@ class BreaksDown(Cases):
         raise StoreFailed("views.db: the disk is full")
 
 
+class Killed(Cases):
+    def apply(self, batch: Batch) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 class EndsBadly(Cases):
     def index(self) -> None:
         raise MemoryError
@@ -157,7 +166,12 @@ class EndsBadly(Cases):
 
 @pytest.mark.parametrize(
     ("fails", "why"),
-    [(Stopped, "the disk is gone"), (BreaksDown, "the disk is full"), (EndsBadly, "MemoryError")],
+    [
+        (Stopped, "the disk is gone"),
+        (BreaksDown, "the disk is full"),
+        (Killed, "exit -9"),
+        (EndsBadly, "MemoryError"),
+    ],
 )
 def test_a_second_process_that_fails_is_told_of_and_the_old_views_stand(
     build, tmp_path, monkeypatch, fails, why
