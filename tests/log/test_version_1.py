@@ -219,6 +219,23 @@ def test_damage_on_a_server_does_not_keep_it_from_being_opened_and_told(server):
         log.check()
 
 
+@pytest.mark.parametrize("stray", ["stray", "extra"])
+def test_of_several_rows_at_one_event_one_is_taken_and_the_others_are_left(address, stray):
+    """Somebody wrote them by hand, which no check had told; by its hash one comes before it."""
+    row = (hashed(stray), 2, 1, bytes(32))
+    if "://" in address:
+        with psycopg.connect(address, autocommit=True) as other:
+            other.execute("INSERT INTO pmo_log.command_markers VALUES (%b, %b, %b, %b)", row)
+    else:
+        with closing(sqlite3.connect(address, isolation_level=None)) as other:
+            other.execute("INSERT INTO command_markers VALUES (?, ?, ?, ?)", row)
+    with closing(open_log(address)) as log:
+        known = log.markers("", 9)
+        assert len(known) == 4
+        assert {command.command_id for command in COMMANDS} < set(known)
+        check_commands(log)
+
+
 def test_a_file_that_may_not_be_written_is_refused_with_the_way_out(file, monkeypatch):
     monkeypatch.setattr("engine.store.sqlite_file.is_read_only", lambda _: True)
     with pytest.raises(StoreFailed, match="version 1; open it once where it may be written"):
