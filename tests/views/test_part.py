@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,20 @@ def build(log: SQLiteLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def test_two_processes_build_the_same_views_as_one(log, build, tmp_path):
+    """Of every kind of event: the second process has only what its projections say they read."""
+    history = History(log)
+    history.write(
+        history.started("D-1", "open"),
+        history.signed("D-1", "plan", "for", "ana"),
+        history.signed("D-1", "plan", "withdrawn", "bo"),
+        replace(history.transitioned("D-1", "note", "open", "open"), stays=True),
+        history.linked("D-1", "A-1", "plan"),
+        history.attached("D-1"),
+        history.started("D-2", "open"),
+        history.signed("D-2", "plan", "for", "ana"),
+        history.transitioned("D-2", "close", "open", "closed"),
+        history.migrated("D-2", 2, "closed", "open"),
+    )
     build()
     with closing(Runner(log, tmp_path / "one.db")) as alone:
         alone.rebuild()
