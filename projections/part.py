@@ -1,9 +1,9 @@
 """A part of the views, built by a second process in a place of its own.
 
 Building is work for one processor as long as one interpreter does it. The builder reads the log and
-tells a second process what some projections read of each event, which costs a fifth of reading and
-decoding it once more. That process makes their tables and indexes, and ends; the builder takes
-these over page by page, which costs a tenth of making them.
+tells a second process what some projections read of each event, which costs both together two
+thirds of reading and decoding it once more. That process makes their tables and indexes, and ends;
+the builder takes these over page by page, which costs a tenth of making them.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class _Told:
     def _next(self) -> bytes:
         length = self._pipe.read(_LENGTH)
         said = self._pipe.read(int.from_bytes(length))
-        if not length:
+        if len(length) < _LENGTH or len(said) < int.from_bytes(length):
             os._exit(1)  # the builder is gone, whatever it died of
         self._ended = not said
         return said

@@ -88,15 +88,16 @@ class Registers:
 
     def index(self) -> None:
         self._indexing = True
-        for name in self._tables.names():
-            table = name.removeprefix(self._tables.prefix)
-            if table.startswith("register_"):
-                self._index(table)
-        kinds: dict[str, list[tuple[str, str]]] = {}
+        tables = (name.removeprefix(self._tables.prefix) for name in self._tables.names())
+        # A workflow may have no fields.
+        kinds: dict[str, list[tuple[str, str]]] = {
+            table: [] for table in tables if table.startswith("register_")
+        }
         for workflow, field, kind in self._tables.run(_SQL["all_fields"]):
-            kinds.setdefault(workflow, []).append((field, kind))
-        for workflow, fields in kinds.items():
-            self._index_fields(table_of(workflow), fields)
+            kinds[table_of(workflow)].append((field, kind))
+        for table, fields in kinds.items():
+            self._index(table)
+            self._index_fields(table, fields)
 
     def apply(self, batch: Batch) -> None:
         for position, event in batch:

@@ -36,7 +36,7 @@ _LARGE = 20_000
 """Rows that are read, filtered and sorted in 20 ms; an index is made of no fewer."""
 
 # Pages in the write-ahead log from which on a commit moves them into the file (a checkpoint), and
-# in a build, which has that done beside it: 32 and 256 MB.
+# in a build, which has that done beside it: 32 and 256 MB where they have 8 KB.
 _LONG_WAL, _LONGEST_WAL = 4_000, 32_000
 
 _EVERY = 0.25

@@ -77,7 +77,7 @@ def _pair(mapping: Mapping, known: Sequence[KnownCase], report: Report) -> dict[
                 raise BadInput.one(report.rule.file, what, f"give one of them another {field}")
             if candidates:
                 pairs[row.place] = candidates[0]
-    _refuse_doubles(report, pairs)
+        _refuse_doubles(report, pairs, field, {found.key for found in kept.values()})
     return pairs
 
 
@@ -101,12 +101,19 @@ def _kept(mapping: Mapping, known: Sequence[KnownCase]) -> dict[str, KnownCase]:
     return kept
 
 
-def _refuse_doubles(report: Report, pairs: dict[str, KnownCase]) -> None:
+def _refuse_doubles(
+    report: Report, pairs: dict[str, KnownCase], field: str, go_on: set[str]
+) -> None:
     places: dict[str, str] = {}
     for place, found in pairs.items():
         if (first := places.setdefault(found.key, place)) != place:
-            what = f"{first} and {place} both speak of {found.key}, into which a record was merged"
-            raise BadInput.one(report.rule.file, what, "take the merging back: it is no double")
+            what = f"{first} and {place} both speak of {found.key}"
+            if found.key in go_on:
+                what += ", into which a record was merged"
+                mend = "take the merging back: it is no double"
+            else:
+                what, mend = f"{what} by its {field}", f"give one of them another {field}"
+            raise BadInput.one(report.rule.file, what, mend)
 
 
 def _identity(known: KnownCase) -> dict[str, Value]:

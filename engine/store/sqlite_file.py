@@ -25,16 +25,21 @@ writes the hottest pages once more; commits are as durable without it."""
 _SCHEMA = Path(__file__).with_name("ledger.sql")
 
 # Every event names its command. Where one cannot be read, the hash stays that the command was known
-# by, for `pmo verify` to tell of.
+# by, for `pmo verify` to tell of. One command wrote each event: of several rows at one, all but one
+# were written by hand, and keep theirs.
 _COMMANDS_OF_VERSION_1 = """
 CREATE TEMP TABLE commands AS
 SELECT coalesce(
-    CASE WHEN json_valid(told) THEN CAST(json_extract(told, '$.command_id') AS TEXT) END,
+    CASE WHEN place = 1 AND json_valid(told)
+    THEN CAST(json_extract(told, '$.command_id') AS TEXT) END,
     hex(marker)
 ) AS command_id, first_position, count, fingerprint
-FROM command_markers
+FROM (
+    SELECT *, row_number() OVER (PARTITION BY first_position ORDER BY count DESC, marker) AS place
+    FROM command_markers
+)
 LEFT JOIN (SELECT position, CAST(state AS TEXT) AS told FROM events) ON position = first_position
-GROUP BY 1
+ORDER BY 1
 """
 
 # Binding bytes costs CPython 0.2 µs, because it looks for an adapter in vain: this one is found,

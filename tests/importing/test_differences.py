@@ -212,6 +212,21 @@ def test_a_report_that_has_both_of_two_merged_records_is_refused(ledger, initiat
     assert names(ledger, after=3) == []
 
 
+def test_two_rows_that_could_be_one_case_are_refused_though_nothing_was_merged(ledger, initiatives):
+    ledger.take(initiatives, {"2021.csv": table(HARBOUR)})
+    with pytest.raises(BadInput) as caught:
+        ledger.take(
+            initiatives,
+            {"2022.csv": table({**HARBOUR, "code": "H-1"}, {**HARBOUR, "code": "H-2"})},
+        )
+    (problem,) = caught.value.problems
+    assert (problem.what, problem.mend) == (
+        "row 2 and row 3 both speak of INI-0001 by its name",
+        "give one of them another name",
+    )
+    assert names(ledger, after=2) == []
+
+
 @pytest.mark.parametrize("into", ["INI-0009", "INI-0001"])
 def test_a_merged_record_that_leads_nowhere_is_told(ledger, initiatives, into):
     ledger.take(initiatives, {"2021.csv": table(HARBOUR, PARK)})

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg
@@ -130,6 +134,60 @@ def test_it_is_brought_up_to_date_and_every_command_had_its_effect(address):
         assert log.check() == 4
 
 
+def test_of_several_that_open_it_at_once_one_brings_it_up_to_date(address):
+    with ThreadPoolExecutor(4) as threads:
+        logs = list(threads.map(open_log, [address] * 4))
+    for log in logs:
+        with closing(log):
+            check_commands(log)
+            assert sorted(log.markers("", 9)) == sorted(c.command_id for c in COMMANDS)
+
+
+KILLED_IN_BETWEEN = """
+import os, sys
+from engine.store import sqlite_file
+sqlite_file._statements = lambda script: os.kill(os.getpid(), 9)  # the old table is gone by then
+sqlite_file.connect(sys.argv[1])
+"""
+
+
+def test_one_that_is_killed_in_between_leaves_it_as_it_was(file):
+    command = [sys.executable, "-c", KILLED_IN_BETWEEN, file]
+    assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
+    with closing(sqlite3.connect(file)) as other:
+        assert other.execute("PRAGMA user_version").fetchone() == (1,)
+        known = {marker for (marker,) in other.execute("SELECT marker FROM command_markers")}
+    assert known == {hashed(command.command_id) for command in COMMANDS}
+    with closing(SQLiteLog(file)) as log:
+        check_commands(log)
+
+
+APPENDED_BY_VERSION_1 = (
+    "INSERT INTO events VALUES (4, 'NOTE-0003', 1, 'pmo.case.started.v1', X'00', X'00')",
+    "INSERT INTO command_markers VALUES (X'00', 4, 1, X'00')",
+)
+
+
+def test_a_program_of_version_1_that_still_has_the_file_open_appends_nothing_more(file):
+    with closing(sqlite3.connect(file)) as old:
+        SQLiteLog(file).close()
+        event, marker = APPENDED_BY_VERSION_1
+        old.execute(event)
+        with pytest.raises(sqlite3.IntegrityError, match="the log is append-only"):
+            old.execute(marker)
+
+
+def test_a_program_of_version_1_that_is_still_connected_appends_nothing_more(server):
+    with psycopg.connect(server) as old:
+        PostgresLog(server).close()
+        with pytest.raises(psycopg.errors.UndefinedFunction, match="append"):
+            old.execute(
+                "SELECT pmo_log.append(3, '{NOTE-0003}', '{1}', '{pmo.case.started.v1}',"
+                " %b, %b, %b, '{4}', '{1}', %b)",
+                ([b"{}"], [b"0"], [hashed("third")], [b"0"]),
+            )
+
+
 @pytest.mark.parametrize(
     ("state", "hidden"),
     [("not JSON", "bytes"), ('{"command_id": "another"}', "bytes"), ("{}", "bytes")],
@@ -159,6 +217,23 @@ def test_damage_on_a_server_does_not_keep_it_from_being_opened_and_told(server):
         pytest.raises(LogDamaged, match=r"position 2: .*bytes"),
     ):
         log.check()
+
+
+@pytest.mark.parametrize("stray", ["stray", "extra"])
+def test_of_several_rows_at_one_event_one_is_taken_and_the_others_are_left(address, stray):
+    """Somebody wrote them by hand, which no check had told; by its hash one comes before it."""
+    row = (hashed(stray), 2, 1, bytes(32))
+    if "://" in address:
+        with psycopg.connect(address, autocommit=True) as other:
+            other.execute("INSERT INTO pmo_log.command_markers VALUES (%b, %b, %b, %b)", row)
+    else:
+        with closing(sqlite3.connect(address, isolation_level=None)) as other:
+            other.execute("INSERT INTO command_markers VALUES (?, ?, ?, ?)", row)
+    with closing(open_log(address)) as log:
+        known = log.markers("", 9)
+        assert len(known) == 4
+        assert {command.command_id for command in COMMANDS} < set(known)
+        check_commands(log)
 
 
 def test_a_file_that_may_not_be_written_is_refused_with_the_way_out(file, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import StoreFailed
 from projections.opening import open_for_writing
-from projections.register_pages import Where, page
+from projections.register_pages import Where, one, page
 from projections.store import Tables
 from tests.programs import wait_until
 
@@ -102,6 +102,15 @@ def test_the_index_of_all_has_the_fields_of_every_version(history, runner, look,
     assert columns_of_all(look()) == again, "nothing new, nothing made anew"
 
 
+def test_a_workflow_without_fields_has_its_index_of_all(history, runner, look, store):
+    if store == "postgres":
+        pytest.skip("the server has no index of all")
+    history.write(history.definition(data={}), history.observed("A-001"))
+    for build in (runner.catch_up, runner.rebuild):
+        build()
+        assert columns_of_all(look())[-1] == "_withheld"
+
+
 def test_an_index_of_a_field_is_made_when_somebody_asks_a_large_register(
     many, look, runner, store, monkeypatch
 ):
@@ -133,6 +142,29 @@ def test_a_page_waits_for_no_index_and_the_index_for_whoever_writes(
         assert len(page(many, "plan", sort="_position").rows) == 100
         assert "register_plan_by__position" not in names(many, store)
     wait_until(lambda: "register_plan_by__position" in names(many, store))
+
+
+def test_before_the_last_event_it_was_known_as_it_was_then(history, runner, look):
+    """Also an instant before it, where all that is recorded but one event was known."""
+    days = ["2026-01-01", "2026-01-02", "2026-01-03"]
+    history.write(history.definition())
+    for order, day in enumerate(days):
+        nine = f"{day}T09:00:00.000000Z"
+        history.write(history.observed("A-001", {"order": order}, recorded_at=nine))
+    runner.catch_up()
+    tables = look()
+
+    def known(at, **asked):
+        """On the page and in the row, which find it in ways of their own."""
+        (shown,) = page(tables, "plan", known_at=at, **asked).rows
+        assert one(tables, "A-001", known_at=at, **asked) == shown
+        return shown.data["order"]
+
+    for asked in ({}, {"as_of": "2026-01-01"}):
+        assert [known(day, **asked) for day in days] == [0, 1, 2]
+        assert known("2026-01-03T08:59:59.999999Z", **asked) == 1
+        assert known("2026-01-03T09:00:00.000000Z", **asked) == 2
+    assert page(tables, "plan", known_at="2025-12-31").rows == []
 
 
 def test_of_many_conditions_the_rarest_leads_and_every_way_finds_the_same(many, store, monkeypatch):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,20 @@ def build(log: SQLiteLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def test_two_processes_build_the_same_views_as_one(log, build, tmp_path):
+    """Of every kind of event: the second process has only what its projections say they read."""
+    history = History(log)
+    history.write(
+        history.started("D-1", "open"),
+        history.signed("D-1", "plan", "for", "ana"),
+        history.signed("D-1", "plan", "withdrawn", "bo"),
+        replace(history.transitioned("D-1", "note", "open", "open"), stays=True),
+        history.linked("D-1", "A-1", "plan"),
+        history.attached("D-1"),
+        history.started("D-2", "open"),
+        history.signed("D-2", "plan", "for", "ana"),
+        history.transitioned("D-2", "close", "open", "closed"),
+        history.migrated("D-2", 2, "closed", "open"),
+    )
     build()
     with closing(Runner(log, tmp_path / "one.db")) as alone:
         alone.rebuild()
@@ -128,11 +145,13 @@ def test_what_the_builder_reads_again_is_told_once(log, build, tmp_path):
             assert two.run(rows) == one.run(rows)
 
 
-def test_the_second_process_ends_with_the_one_that_started_it(tmp_path):
+@pytest.mark.parametrize("begun", [b"", b"\0\0", b"\0\0\0\x64half a message"])
+def test_the_second_process_ends_with_the_one_that_started_it(tmp_path, begun):
     part = Part(Scratch(tmp_path / "part.db", "b1_"), (Cases,))
     command = [sys.executable, "-m", "projections.part"]
-    ended = subprocess.run(command, input=pickle.dumps(part), check=False, timeout=60)
-    assert ended.returncode == 1
+    said = pickle.dumps(part) + begun
+    ended = subprocess.run(command, input=said, capture_output=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, b"", b"")
 
 
 def test_no_file_of_a_build_is_left(build, tmp_path):
@@ -150,6 +169,11 @@ class BreaksDown(Cases):
         raise StoreFailed("views.db: the disk is full")
 
 
+class Killed(Cases):
+    def apply(self, batch: Batch) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 class EndsBadly(Cases):
     def index(self) -> None:
         raise MemoryError
@@ -157,7 +181,12 @@ class EndsBadly(Cases):
 
 @pytest.mark.parametrize(
     ("fails", "why"),
-    [(Stopped, "the disk is gone"), (BreaksDown, "the disk is full"), (EndsBadly, "MemoryError")],
+    [
+        (Stopped, "the disk is gone"),
+        (BreaksDown, "the disk is full"),
+        (Killed, "exit -9"),
+        (EndsBadly, "MemoryError"),
+    ],
 )
 def test_a_second_process_that_fails_is_told_of_and_the_old_views_stand(
     build, tmp_path, monkeypatch, fails, why

@@ -663,7 +663,7 @@ def doubled(told):
     told.fact("GMPP-1", "major-project", JAN, "in_portfolio", name_="Railway", rating="Amber")
     told.fact("GMPP-2", "major-project", JAN, "in_portfolio", name_="The railway")
     told.fact("GMPP-1", "major-project", MARCH, "merged", "RecordMerged", known=JUNE, actor="ana",
-              kept="GMPP-2", cause="One of them was renamed.")  # fmt: skip
+              kept="GMPP-2", merge_cause="One of them was renamed.")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -681,6 +681,17 @@ def test_v7_of_two_records_of_one_project_the_one_that_is_kept_is_shown(told, mo
     assert [(row["key"], row["merged"]) for row in found] == expected
 
 
+def test_v7_counts_also_what_was_merged_into_a_record_that_is_merged_itself(told):
+    doubled(told)
+    told.fact("GMPP-3", "major-project", JAN, "in_portfolio", name_="A railway")
+    told.fact("GMPP-2", "major-project", JUNE, "merged", "RecordMerged", kept="GMPP-3")
+    found = opened(told.views, "portfolio-reported")
+    assert [(row["key"], row["merged"]) for row in found] == [("GMPP-3", 2)]
+    # Facts ask nobody: they can even tell of records that were merged into each other.
+    told.fact("GMPP-3", "major-project", JUNE, "merged", "RecordMerged", kept="GMPP-2")
+    assert opened(told.views, "portfolio-reported") == []
+
+
 def test_v7_which_records_were_merged_restored_and_split_is_known_when_it_was_recorded(told):
     doubled(told)
     assert opened(told.views, "records", as_of=JAN) == []
@@ -692,8 +703,10 @@ def test_v7_which_records_were_merged_restored_and_split_is_known_when_it_was_re
     assert (merged["cause"], merged["occurred_at"], merged["actor"]) == (
         "One of them was renamed.", MARCH, "ana",
     )  # fmt: skip
-    told.fact("GMPP-1", "major-project", JUNE, "in_portfolio", "RecordRestored", cause="Two lines.")
-    told.fact("GMPP-2", "major-project", JUNE, None, "RecordSplit", split_name="The tunnel")
+    told.fact("GMPP-1", "major-project", JUNE, "in_portfolio", "RecordRestored",
+              restore_cause="Two lines.")  # fmt: skip
+    told.fact("GMPP-2", "major-project", JUNE, None, "RecordSplit", split_name="The tunnel",
+              split_cause="Reported apart.")  # fmt: skip
     told.fact("GMPP-3", "major-project", JUNE, "in_portfolio", name_="The tunnel",
               split_from="GMPP-2")  # fmt: skip
     found = opened(told.views, "records")
@@ -702,6 +715,7 @@ def test_v7_which_records_were_merged_restored_and_split_is_known_when_it_was_re
         ("GMPP-1", "RecordRestored", "GMPP-2", "The railway"),
         ("GMPP-1", "RecordMerged", "GMPP-2", "The railway"),
     ]
+    assert column(found, "cause") == ["Reported apart.", "Two lines.", "One of them was renamed."]
     of_the_tunnel = opened(told.views, "records", {"record": "GMPP-3"})
     assert column(of_the_tunnel, "event") == ["RecordSplit"]
 

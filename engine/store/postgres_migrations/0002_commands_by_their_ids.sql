@@ -1,12 +1,21 @@
 -- Commands are known by their ids, no longer by a hash of them (docs/adr/0030-commands-by-their-ids.md).
 
+-- Rows that were written by hand: one command wrote each event. Of several rows at one, the others keep their hash.
+CREATE TEMP TABLE strays ON COMMIT DROP AS
+SELECT marker FROM (
+    SELECT marker, row_number() OVER (PARTITION BY first_position ORDER BY count DESC, marker) AS place
+    FROM pmo_log.command_markers
+) AS placed
+WHERE place > 1;
+
 -- Every event names its command. Where one cannot be read, the hash stays, for `pmo verify` to tell of.
 CREATE FUNCTION pg_temp.command_at(first bigint, marker bytea) RETURNS text
 LANGUAGE plpgsql
 AS $$
 BEGIN
     RETURN coalesce(
-        (SELECT convert_from(state, 'UTF8')::json ->> 'command_id' FROM pmo_log.events WHERE position = first),
+        (SELECT convert_from(state, 'UTF8')::json ->> 'command_id' FROM pmo_log.events
+         WHERE position = first AND NOT EXISTS (SELECT FROM pg_temp.strays WHERE strays.marker = command_at.marker)),
         encode(marker, 'hex')
     );
 EXCEPTION WHEN data_exception THEN
