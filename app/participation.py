@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from engine.upcasts import Body
 
-_ENTERS = ("pmo.case.started.v1", "pmo.case.transitioned.v1", "pmo.case.migrated.v1")
+_ENTERS = ("pmo.case.started.v1", "pmo.case.transitioned.v1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ def participation(events: Iterable[tuple[int, Body]]) -> Participation:
                     signed.clear()
             state = body["state"]
         match body["type"]:
+            case "pmo.case.migrated.v1":
+                signed.clear()
             case "pmo.case.signed.v1":
                 signed.pop((body["of"], person), None)
                 if body["answer"] != "withdrawn":

@@ -108,7 +108,7 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
                 version=version,
                 definition=event.definition,
                 state=event.state,
-                since={**case.since, "": event.occurred_at},
+                since=case.since if event.stays else {**case.since, "": event.occurred_at},
                 entered=event.entered,
                 signatures=(),
                 deadlines=event.deadlines or (),

@@ -253,12 +253,14 @@ class CaseMigrated(Event):
 
     Votes given before do not count any more; ``deadlines`` are all there are. ``entered``: the
     version at which the state was entered, which is this event's where the ``source`` is another.
+    ``stays``: it is so since the same time as before, state and deadlines alike.
     """
 
     type: Literal["pmo.case.migrated.v1"] = "pmo.case.migrated.v1"
     former: DefinitionRef
     source: str
     state: str
+    stays: Literal[True] | None = None
     entered: int
     deadlines: tuple[Due, ...] | None = None
 

@@ -57,6 +57,7 @@ def migrate(
         former=case.definition,
         source=case.state,
         state=state,
+        stays=True if state == case.state and dues == case.deadlines else None,
         entered=case.entered if state == case.state else case.version + 1,
         deadlines=dues or None,
     )

@@ -60,6 +60,7 @@ class Cases:
             waiting[key] = row
             if event["type"] == MIGRATED:
                 row[2:4] = event["definition"]["version"], event["definition"]["hash"]
+                self._signatures.end(position, event)
             row[_VERSION] = version
             row[9:] = position, event["recorded_at"], at, event["name"]
             state = None if event.get("stays") else event.get("state")

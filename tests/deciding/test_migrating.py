@@ -13,7 +13,9 @@ from engine.clock import HandClock
 from engine.commands import (
     AttachEvidence,
     Command,
+    Fact,
     MigrateCase,
+    Observe,
     PullTrigger,
     Requester,
     Sign,
@@ -21,7 +23,7 @@ from engine.commands import (
 )
 from engine.deadlines import command_for
 from engine.errors import BadInput, CommandIdReused, NotFound, Refused
-from engine.events import CaseLinked, CaseMigrated, ClaimChanged, Evidence
+from engine.events import CaseLinked, CaseMigrated, ClaimChanged, Evidence, Source
 from engine.service import Receipt, Service
 from engine.store.log import Log
 from engine.store.memory import MemoryLog
@@ -186,6 +188,32 @@ def test_a_running_case_goes_on_by_another_version(plans: Plans) -> None:
     assert (after.state, after.data, after.version) == ("drafted", before.data, 2)
     assert plans.pull(case, "review").state == "reviewed", "a step that the first version has not"
     assert after == fold(r.event for r in plans.service.log.stream(case)[:2])
+
+
+def test_a_case_that_stays_as_it_is_can_be_told_what_was_so_before(
+    plans: Plans, clock: HandClock
+) -> None:
+    dated, told = plans.start(unit="north"), plans.start(unit="north")
+    anew = plans.start("checked", unit="north")
+    publish_all(plans)
+    clock.at = "2026-05-01T09:00:00.000000Z"
+    assert [plans.migrate(case, 3).stays for case in (dated, told, anew)] == [True, True, None]
+    stop = plans.step(dated, "stop").model_copy(update={"occurred_at": "2026-04-01"})
+    assert plans.service.handle(stop).state == "stopped"
+    late = Observe(
+        command_id="late",
+        actor=OLAF,
+        workflow="plan",
+        case=told,
+        occurred_at="2026-04-02",
+        facts=(Fact(name="PlanStopped", state="stopped"),),
+        origin=Source(name="minutes", record="7"),
+    )
+    plans.service.handle(late)
+    assert plans.service.case(told).state == "stopped"
+    early = plans.step(anew, "lapse").model_copy(update={"occurred_at": "2026-04-01"})
+    with pytest.raises(Refused, match="before what it would replace"):
+        plans.service.handle(early)  # its deadline counts from the migration on
 
 
 def test_a_case_moves_only_where_its_state_is_not_there_any_more(plans: Plans) -> None:

@@ -122,6 +122,29 @@ def test_a_fact_of_before_a_migration_ends_none_of_the_deadlines_that_it_kept(
     assert rules(tables, None) == (2, "open")
 
 
+@pytest.mark.parametrize("dues", [(), (Due(at=JULY, then="stop"),)])
+def test_a_case_that_stays_as_it_is_hears_of_what_was_so_before_its_migration(
+    history: History, sound: Callable[[], None], look: Callable[[], Tables], dues: tuple[Due, ...]
+) -> None:
+    history.write(history.definition(), history.definition(2))
+    history.write(history.started("A-1", "open", MAY, dues or None))
+    history.write(history.signed("A-1", "finance", "for", "fin", MAY))
+    history.write(
+        replace(history.migrated("A-1", 2, "open", "open", JUNE, JUNE, dues or None), stays=True)
+    )
+    sound()
+    tables = look()
+    assert rules(tables, None) == (2, "open")
+    assert len(open_of(tables, "A-1")) == len(dues)
+    assert signed(tables) == [("fin", JUNE)]
+    history.write(history.observed("A-1", state="shut", at="2026-05-10", recorded_at=JUNE))
+    sound()
+    tables = look()
+    assert rules(tables, None) == (2, "shut")
+    assert rules(tables, "2026-05-20") == (1, "shut")
+    assert open_of(tables, "A-1") == []
+
+
 def stayed(history: History, at: str) -> Any:
     return replace(history.transitioned("A-1", "note", "open", "open", at, at), stays=True)
 
