@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from projections.definitions import MIGRATED, PUBLISHED
 from projections.recent import Recent
@@ -27,10 +27,6 @@ _VERSION, _STATE, _STATE_SINCE, _TITLE, _TITLE_SINCE = 4, 5, 6, 7, 8
 class Cases:
     name = "cases"
     version = 3
-    reads: ClassVar[tuple[str, ...]] = (
-        "stream", "version", "type", "name", "definition", "recorded_at", "occurred_at", "state",
-        "stays", "data", "of", "actor", "answer",
-    )  # fmt: skip
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -15,7 +15,6 @@ from pathlib import Path
 from engine.cycles import uncollected
 from engine.errors import StoreFailed
 from engine.store.tail import Followed
-from projections.cases import Cases
 from projections.opening import open_for_writing
 from projections.part import Apart, Builder, Overheard, Part
 from projections.register import Registers
@@ -26,7 +25,7 @@ from projections.views import BUILD_BATCH, ProjectionClass, Views
 Progress = Callable[[int, int], None]
 """Told how far it is: the position reached, and the one to reach."""
 
-_APART: tuple[Apart, ...] = (Registers, Cases)
+_APART: tuple[Apart, ...] = (Registers,)
 """What weighs as much as reading the log and all the others: a long build has a second process for
 it."""
 

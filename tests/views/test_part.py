@@ -20,9 +20,9 @@ from engine.store.sqlite import SQLiteLog
 from projections import runner as runners
 from projections import sqlite
 from projections.audit import Audit
-from projections.cases import Cases, cases
 from projections.opening import open_for_reading
 from projections.part import Part
+from projections.register import Registers
 from projections.register_pages import page
 from projections.runner import Runner
 from projections.shipped import PROJECTIONS
@@ -35,7 +35,7 @@ from tests.views.conftest import History, contents
 Build = Callable[..., Runner]
 
 
-class Fastidious(Cases):
+class Fastidious(Registers):
     """Takes no case by the name of Poison."""
 
     def apply(self, batch: Batch) -> None:
@@ -118,10 +118,10 @@ def test_an_index_that_somebody_asked_for_is_made_again(build, tmp_path, monkeyp
 
 def test_what_the_second_process_parks_is_parked(build, monkeypatch, tmp_path):
     monkeypatch.setattr(runners, "_APART", (Fastidious,))
-    runner = build(tuple(Fastidious if p is Cases else p for p in PROJECTIONS))
-    assert runner._views.parked() == [(302, "cases", "B-1", "ValueError: not to my taste")]
+    runner = build(tuple(Fastidious if p is Registers else p for p in PROJECTIONS))
+    assert runner._views.parked() == [(302, "registers", "B-1", "ValueError: not to my taste")]
     with closing(open_for_reading(tmp_path / "views.db")) as tables:
-        assert cases(tables)[1] == 100
+        assert page(tables, "plan").total == 100
 
 
 class Wary(Audit):
@@ -147,7 +147,7 @@ def test_what_the_builder_reads_again_is_told_once(log, build, tmp_path):
 
 @pytest.mark.parametrize("begun", [b"", b"\0\0", b"\0\0\0\x64half a message"])
 def test_the_second_process_ends_with_the_one_that_started_it(tmp_path, begun):
-    part = Part(Scratch(tmp_path / "part.db", "b1_"), (Cases,))
+    part = Part(Scratch(tmp_path / "part.db", "b1_"), (Registers,))
     command = [sys.executable, "-m", "projections.part"]
     said = pickle.dumps(part) + begun
     ended = subprocess.run(command, input=said, capture_output=True, check=False, timeout=60)
@@ -159,22 +159,22 @@ def test_no_file_of_a_build_is_left(build, tmp_path):
     assert not list(tmp_path.glob("views.db-b*"))
 
 
-class Stopped(Cases):
+class Stopped(Registers):
     def create(self) -> None:
         raise StoreFailed("views.db: the disk is gone")
 
 
-class BreaksDown(Cases):
+class BreaksDown(Registers):
     def apply(self, batch: Batch) -> None:
         raise StoreFailed("views.db: the disk is full")
 
 
-class Killed(Cases):
+class Killed(Registers):
     def apply(self, batch: Batch) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class EndsBadly(Cases):
+class EndsBadly(Registers):
     def index(self) -> None:
         raise MemoryError
 
@@ -195,7 +195,7 @@ def test_a_second_process_that_fails_is_told_of_and_the_old_views_stand(
     before = runner.status()
     monkeypatch.setattr(runners, "_APART", (fails,))
     with pytest.raises(StoreFailed, match=why):
-        build(tuple(fails if p is Cases else p for p in PROJECTIONS))
+        build(tuple(fails if p is Registers else p for p in PROJECTIONS))
     assert runner.status() == before
     assert not list(tmp_path.glob("views.db-b*part"))
     runner.rebuild()
