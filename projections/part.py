@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _LENGTH = 4
 """Bytes before each message that say how long it is; one of no length is the last."""
+_KEPT = 2**26
+"""Bytes of messages in a transaction, where events are large."""
 _AHEAD = 2**20
 """Bytes by which the builder may be ahead: 5,000 events, so that a commit on one side does not hold
 the other up."""
@@ -165,9 +167,12 @@ class _Told:
 
     def _batches(self) -> Iterator[Batch]:
         yield from map(self._batch, self._kept)
-        while len(self._kept) < BUILD_BATCH // FEW and (said := self._next()):
+        while self._has_room() and (said := self._next()):
             self._kept.append(said)
             yield self._batch(said)
+
+    def _has_room(self) -> bool:
+        return len(self._kept) < BUILD_BATCH // FEW and sum(map(len, self._kept)) < _KEPT
 
     def _next(self) -> bytes:
         length = self._pipe.read(_LENGTH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import pickle
 import signal
@@ -11,14 +12,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from engine.errors import StoreFailed
 from engine.store.sqlite import SQLiteLog
+from projections import part, sqlite
 from projections import runner as runners
-from projections import sqlite
 from projections.audit import Audit
 from projections.opening import open_for_reading
 from projections.part import Part
@@ -147,11 +149,23 @@ def test_what_the_builder_reads_again_is_told_once(log, build, tmp_path):
 
 @pytest.mark.parametrize("begun", [b"", b"\0\0", b"\0\0\0\x64half a message"])
 def test_the_second_process_ends_with_the_one_that_started_it(tmp_path, begun):
-    part = Part(Scratch(tmp_path / "part.db", "b1_"), (Registers,))
+    about = Part(Scratch(tmp_path / "part.db", "b1_"), (Registers,))
     command = [sys.executable, "-m", "projections.part"]
-    said = pickle.dumps(part) + begun
+    said = pickle.dumps(about) + begun
     ended = subprocess.run(command, input=said, capture_output=True, check=False, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, b"", b"")
+
+
+def test_a_transaction_of_large_events_ends_before_it_fills_the_memory(monkeypatch):
+    monkeypatch.setattr(part, "_KEPT", 2_000)
+    said = [marshal.dumps((position, [("x" * 900,)])) for position in range(1, 8)]
+    pipe = BytesIO(b"".join(len(each).to_bytes(4) + each for each in said) + bytes(4))
+    told = part._Told(pipe, ("stream",))
+    found = [
+        [position for batch in batches() for position, _ in batch]
+        for batches in told.transactions()
+    ]
+    assert found == [[1, 2, 3], [4, 5, 6], [7]]
 
 
 def test_no_file_of_a_build_is_left(build, tmp_path):
