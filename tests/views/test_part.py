@@ -114,6 +114,7 @@ def test_an_index_that_somebody_asked_for_is_made_again(build, tmp_path, monkeyp
     assert "register_plan_by_order" not in shape_of(tmp_path)
     with closing(open_for_reading(tmp_path / "views.db")) as tables:
         page(tables, "plan", sort="order")
+    wait_until(lambda: "register_plan_by_order" in shape_of(tmp_path))
     runner.rebuild()
     assert "register_plan_by_order" in shape_of(tmp_path)
 
