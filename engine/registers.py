@@ -93,6 +93,9 @@ class Rule(NamedTuple):
     majority: VoteRule
 
 
+_MENDS = {"body": " (start one: pmo start body name=... members=ann,bo,cy chair=ann quorum=60)"}
+
+
 @lru_cache(maxsize=10_000)
 def key_of(kind: str, **parts: object) -> str | None:
     """The key of an entry; ``None`` where nothing can be kept under such a name."""
@@ -104,7 +107,7 @@ def entry(kind: str, key: str | None, context: Context) -> tuple[Case | None, st
     """The entry if it is in force today; else why it is not."""
     case = context.look(key) if key else None
     if case is None:
-        return None, f"there is no {kind} {key or ''}".rstrip()
+        return None, f"there is no {kind} {key or ''}".rstrip() + _MENDS.get(kind, "")
     why = _not_in_force(kind, case, context)
     return (None, why) if why else (case, "")
 

@@ -18,6 +18,7 @@ _LOOKED_AT = 500
 
 
 LISTED = "pmo list shows what there is"
+_IS_FILE = "publish the file first, and name its workflow: pmo publish"
 
 
 def no_case(home: Home, key: str, otherwise: str = LISTED) -> NotFound:
@@ -30,7 +31,7 @@ def no_case(home: Home, key: str, otherwise: str = LISTED) -> NotFound:
 def neither(home: Home, name: str) -> NotFound:
     """That it is no workflow and no case, naming the one that was probably meant."""
     near = _nearest(home, name) or _similar(name, workflows(home.views))
-    mend = f"did you mean {near}?" if near else LISTED
+    mend = f"did you mean {near}?" if near else _IS_FILE if name.endswith(".yaml") else LISTED
     return NotFound.one("", f"there is no workflow or case {name!r}", mend)
 
 

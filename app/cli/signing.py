@@ -48,9 +48,11 @@ def sign_command(
 @options.home_option
 @options.json_option
 def declare_conflict_command(case: str, home: Address, as_json: bool, **given: Any) -> None:
-    """Declare an interest in a CASE: from now on you have no vote and take no decision in it.
+    """Declare an interest in a CASE: from now on you have no vote in it, and take no step that
+    rests on votes, on agreement or on authority.
 
-    A body that votes counts without you: its quorum is a share of those who are left.
+    A body that votes counts without you: its quorum is a share of those who are left. A step that
+    a role takes by itself is not kept from you.
     """
     from engine.commands import DeclareConflict
 

@@ -190,6 +190,7 @@ def test_all_cases_are_listed_those_changed_last_first(decision):
         (["deadlines", "PRJ-1"], "there is no case 'PRJ-1' (did you mean PRJ-0001?)"),
         (["deadlines", "--workflow", "projet"], "did you mean 'project'?"),
         (["diagram", "projet"], "there is no workflow or case 'projet' (did you mean project?)"),
+        (["diagram", "other.yaml"], "'other.yaml' (publish the file first, and name its workflow"),
         (["show", "PRJ-0001", "--as-of", "2020-02-31"], "is not a date or time"),
     ],
 )

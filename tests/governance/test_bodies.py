@@ -149,7 +149,8 @@ def test_one_person_has_one_vote_however_many_posts(voting: Office) -> None:
 
 def test_a_body_without_an_entry_decides_nothing(voting: Office) -> None:
     case = voting.start("motion", CLERK, board="board")
-    assert "there is no body BODY-board" in refused(voting, case, "carry", CLERK)
+    told = "there is no body BODY-board (start one: pmo start body"
+    assert told in refused(voting, case, "carry", CLERK)
     other = voting.start("motion", CLERK)
     assert "board is missing: which body votes?" in refused(voting, other, "carry", CLERK)
 
