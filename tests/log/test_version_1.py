@@ -13,7 +13,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from engine.commands import PublishDefinition, Requester, StartCase
+from engine.commands import PublishDefinition, StartCase
 from engine.errors import CommandIdReused, LogDamaged, StoreFailed
 from engine.ids import COMMAND_NAMESPACE
 from engine.loading import load_definition
@@ -23,17 +23,8 @@ from engine.store.commands import check_commands
 from engine.store.opening import open_log
 from engine.store.postgres import PostgresLog
 from engine.store.sqlite import SQLiteLog
+from tests.log.test_markers import NOTE, PAT
 
-NOTE = """
-workflow: note
-version: 1
-title: Note
-key: NOTE
-data: {text: {type: text}}
-states: {draft: {initial: true}, sent: {final: true}}
-transitions: [{trigger: send, from: draft, to: sent}]
-"""
-PAT = Requester(id="pat")
 COMMANDS = [
     PublishDefinition(
         command_id="publish", actor=PAT, body=load_definition(NOTE, "note").body, text=NOTE
