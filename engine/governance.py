@@ -24,7 +24,7 @@ from engine.votes import Tally, tally
 
 def governance_of(said: Guards, step: Step, definition: Definition) -> Iterator[Guard]:
     """The guards of this kind that ``said`` (a step, or its ``should``) asks for."""
-    if said is not step.should and (step.agreed_by or _bodies(step)):
+    if said is not step.should and (step.agreed_by or step.not_by or _bodies(step)):
         yield Guard(None, _without_conflict)
     for role in said.agreed_by:
         yield Guard("agreed_by", _agreed(role, step))

@@ -49,10 +49,10 @@ def sign_command(
 @options.json_option
 def declare_conflict_command(case: str, home: Address, as_json: bool, **given: Any) -> None:
     """Declare an interest in a CASE: from now on you have no vote in it, and take no step that
-    rests on votes, on agreement or on authority.
+    rests on votes, agreement or authority, or that keeps people apart.
 
-    A body that votes counts without you: its quorum is a share of those who are left. A step that
-    a role takes by itself is not kept from you.
+    A body that votes counts without you: its quorum is a share of those who are left. Any
+    other step of your roles is not kept from you.
     """
     from engine.commands import DeclareConflict
 

@@ -53,6 +53,7 @@ def test_promise_5_a_refusal_explains_itself(service: Service) -> None:
         "takes": False,
         "by": True,
         "not_by": False,
+        "conflict": True,
         "refs": True,
         "data.amount <= 100000": False,
         'objective.state == "active" && objective.data.due > now': True,

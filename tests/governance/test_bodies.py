@@ -246,6 +246,33 @@ transitions:
 """
 
 
+APART = """
+workflow: purchase
+version: 1
+title: Purchase
+key: PUR
+roles: {clerk: , chief: }
+states: {open: {initial: true}, bought: {final: true}, withdrawn: {final: true}}
+start: {by: clerk}
+transitions:
+  - {trigger: buy, from: open, to: bought, by: chief, not_by: clerk}
+  - {trigger: withdraw, from: open, to: withdrawn, by: clerk}
+"""
+
+
+def test_whoever_has_declared_a_conflict_does_not_decide_where_people_are_kept_apart(
+    office: Office,
+) -> None:
+    publish(office.service, APART)
+    case = office.start("purchase", CLERK)
+    office.declare(case, "hana:chief")
+    assert refused(office, case, "buy", "hana:chief") == "hana has declared a conflict of interest"
+    office.do(case, "buy", "ida:chief")
+    other = office.start("purchase", CLERK)
+    office.declare(other, CLERK)
+    office.do(other, "withdraw", CLERK)
+
+
 def test_nobody_agrees_to_what_they_may_not_do_themselves(office: Office) -> None:
     publish(office.service, AGREED)
     office.appoint("finance", "fred")
