@@ -36,6 +36,10 @@ class Store(Protocol):
     def rows(self) -> list[Row]:
         """The log, past all of our own code."""
 
+    def is_busy(self, rows: list[Row]) -> bool:
+        """Whether everybody who asks has begun to, so that the storm can."""
+        return len(rows) > 50
+
     def blows(self) -> dict[str, Callable[[], object]]:
         """What can be done to it, by name; each leaves it as able to serve as before."""
         return {}
@@ -143,6 +147,10 @@ class RelayedStore(PostgresStore):
             Program("intake", intake, folder),
             Program("asker", [*PYTHON, *asker], folder, asks=True),
         ]
+
+    def is_busy(self, rows: list[Row]) -> bool:
+        asked = (row.body["command_id"].startswith(f"{ASKER}:") for row in rows)
+        return super().is_busy(rows) and any(asked)
 
     def answered(self) -> None:
         wait_until(lambda: not [*self._unanswered()], "every command over Kafka is answered")

@@ -122,7 +122,7 @@ def run(kind: str, seed: int, seconds: float, folder: Path) -> tuple[Storm, list
         try:
             for program in storm.programs:
                 program.start()
-            wait_until(lambda: len(store.rows()) > 50, "the writers begin")
+            wait_until(lambda: store.is_busy(store.rows()), "everybody who asks begins")
             storm.blow(seconds)
             late = []
             try:

@@ -267,9 +267,9 @@ def test_ten_thousand_cases_of_one_workflow_are_paged_at_once(history, runner, l
     )
     runner.catch_up()
     tables = look()
-    began = time.perf_counter()
+    began = time.process_time()
     found = page(tables, "plan", limit=50, offset=9_900)
-    took = time.perf_counter() - began
+    took = time.process_time() - began
     assert (keys(found)[0], found.total) == ("A-09900", 10_000)
     assert one(tables, "A-00007").data == {"order": 7}
     assert took < 0.5  # some 5 ms; a replay would take more than a second
