@@ -93,7 +93,7 @@ class Rule(NamedTuple):
     majority: VoteRule
 
 
-_MENDS = {"body": " (start one: pmo start body name=... members=ann,bo,cy chair=ann quorum=60)"}
+_MENDS = {"body": " (start one: pmo start body name=... members=ann,bo,cy chair=ann quorum=60%)"}
 
 
 @lru_cache(maxsize=10_000)

@@ -192,8 +192,11 @@ def _column(columns: list[Field], name: str) -> str:
     for candidate in (name, f"_{name}"):
         if candidate in own or candidate in SYSTEM:
             return candidate
-    known = ", ".join([*own, "key", "state", "version", "definition"])
-    raise BadInput.one("", f"no column {name!r}", f"the columns are: {known}")
+    # Only the error needs it: it imports the models of the grammar.
+    from engine.validation import suggest
+
+    known = [*own, "key", "state", "version", "definition"]
+    raise BadInput.one("", f"no column {name!r}", suggest(name, known))
 
 
 def _case_row(columns: list[Field], row: tuple[Any, ...]) -> CaseRow:

@@ -90,6 +90,8 @@ def list_command(
 
 def _list_all(home: Home, state: str | None, limit: int, as_json: bool) -> None:
     rows, total = all_cases.cases(home.views, state=state, limit=limit)
+    if state and not total:
+        _require_state(home, None, state)
     if as_json:
         print_json({"total": total, "cases": rows})
         return
@@ -117,12 +119,14 @@ def _print_rest(shown: int, total: int | None) -> None:
         echo(f"{shown} of {total:,} cases; --limit shows more", err=True)
 
 
-def _require_state(home: Home, workflow: str, state: str) -> None:
-    """That a state is one of the workflow's, in whichever version of it."""
-    versions = [row["body"] for row in published(home.views) if row["name"] == workflow]
+def _require_state(home: Home, workflow: str | None, state: str) -> None:
+    """That a state is one of the workflow's, or of any workflow's, in whichever version of it."""
+    versions = [row["body"] for row in published(home.views) if workflow in (None, row["name"])]
     known = list(dict.fromkeys(name for body in versions for name in body["states"]))
     if state not in known:
-        raise BadInput.one("--state", f"no state {state!r}", f"there is {', '.join(known)}")
+        from engine.validation import suggest
+
+        raise BadInput.one("--state", f"no state {state!r}", suggest(state, known))
 
 
 def _reader(home: Home, workflow: str) -> Callable[[str], Where]:
@@ -139,7 +143,9 @@ def _columns(given: str | None, fields: list[str]) -> list[str]:
     known = [*fields, *_SYSTEM]
     for name in names:
         if name not in known:
-            raise BadInput.one("--columns", f"no column {name!r}", f"there is {', '.join(known)}")
+            from engine.validation import suggest
+
+            raise BadInput.one("--columns", f"no column {name!r}", suggest(name, known))
     return names
 
 
