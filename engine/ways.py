@@ -14,8 +14,9 @@ def nearest(attempt: Attempt) -> tuple[Verdict, ...]:
     """Of the ways tried, the verdicts of the one that came nearest to holding.
 
     A way that is not for this actor, not for this matter (``when``), or not with such data is
-    further than any that only lacks something. Of ways that came as near all is told, and which of
-    them each reason is about, unless it stands against them all: any of these ways would do.
+    further than any that only lacks something; one against which a single thing stands is always
+    near. Of ways that came as near all is told, and which of them each reason is about, unless it
+    stands against them all: any of these ways would do.
     """
     tried = attempt.tried
     if len(tried) < 2:
@@ -24,7 +25,7 @@ def nearest(attempt: Attempt) -> tuple[Verdict, ...]:
     near = [
         (f"way {number} of {len(tried)}", verdicts)
         for number, ((_, verdicts), distance) in enumerate(zip(tried, distances, strict=True), 1)
-        if distance == min(distances)
+        if distance == min(distances) or distance[1] == 1
     ]
     (_, first), *others = near
     if not others:

@@ -52,6 +52,8 @@ transitions:
     accepts: minutes
     evidence: quote
   - {trigger: return, from: asked, to: asked, by: [lead, secretary], evidence: plan}
+  - {trigger: settle, from: asked, to: bought, by: lead, when: data.spend <= 100000}
+  - {trigger: settle, from: asked, to: bought, by: secretary, evidence: quote}
 """
 BEA = Requester(id="bea", roles=("buyer",))
 LEAD = Requester(id="lena", roles=("lead",))
@@ -67,9 +69,13 @@ def purchases(log: Log) -> Service:
 
 def reasons(service: Service, spend: str, actor: Requester, trigger: str, **data: str) -> list[str]:
     """Why it is refused to the actor, of a purchase of so much."""
-    start = StartCase(command_id="start", actor=BEA, workflow="purchase", data={"spend": spend})
+    start = StartCase(
+        command_id=f"start {spend}", actor=BEA, workflow="purchase", data={"spend": spend}
+    )
     case = service.handle(start).stream
-    asked = PullTrigger(command_id="do", actor=actor, case=case, trigger=trigger, data=data)
+    asked = PullTrigger(
+        command_id=f"do {spend}", actor=actor, case=case, trigger=trigger, data=data
+    )
     with pytest.raises(Refused) as refused:
         service.handle(asked)
     recorded = service.log.stream(case)[-1].event
@@ -109,6 +115,17 @@ def test_what_stands_against_all_ways_is_told_once(purchases: Service) -> None:
         "way 1 of 2: needs a quote as evidence",
         "way 2 of 2: needs a plan as evidence",
     ]
+
+
+def test_a_way_against_which_a_single_thing_stands_is_always_told(purchases: Service) -> None:
+    """It says of the matter, or of people, what the nearest way leaves out."""
+    told = reasons(purchases, "80k", SECRETARY, "settle")
+    assert told == [
+        "way 1 of 2: needs lead; sid acts as secretary",
+        "way 2 of 2: needs a quote as evidence",
+    ]
+    large = reasons(purchases, "250k", SECRETARY, "settle")
+    assert large == ["needs a quote as evidence"]
 
 
 def test_data_that_only_one_way_takes_tells_which_was_meant(purchases: Service) -> None:
