@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from engine.errors import BadInput
@@ -192,11 +193,10 @@ def _column(columns: list[Field], name: str) -> str:
     for candidate in (name, f"_{name}"):
         if candidate in own or candidate in SYSTEM:
             return candidate
-    # Only the error needs it: it imports the models of the grammar.
-    from engine.validation import suggest
-
     known = [*own, "key", "state", "version", "definition"]
-    raise BadInput.one("", f"no column {name!r}", suggest(name, known))
+    near = get_close_matches(name, known, n=1)
+    mend = f"did you mean {near[0]!r}?" if near else f"the columns are: {', '.join(known)}"
+    raise BadInput.one("", f"no column {name!r}", mend)
 
 
 def _case_row(columns: list[Field], row: tuple[Any, ...]) -> CaseRow:
