@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.conditions import compile_condition
+from engine.cel.conditions import compile_condition
 from engine.definition import Definition
 from engine.errors import BadInput
 from tests.processor import processor_seconds
