@@ -227,7 +227,7 @@ RULES: tuple[Rule, ...] = (
 _FOLLOWS: dict[Rule, tuple[Rule, ...]] = {
     reaches_every_state: (knows_its_states,),
     has_ways_out: (knows_its_states,),
-    has_four_eyes: (knows_its_states, knows_its_people, lint_governance.knows_who_signs),
+    has_four_eyes: (knows_its_states, knows_its_people, governance.knows_who_signs),
 }
 """What can be said only where all names are known, and which rules say that they are."""
 
