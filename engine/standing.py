@@ -173,13 +173,15 @@ def _authority_of(who: ByAuthority, attempt: Attempt, above: float = 0) -> tuple
     if matter.value and (value is None or is_withheld(value)):
         lack = "is missing" if value is None else "is withheld"
         return None, f"{matter.value.removeprefix('data.')} {lack}"
-    least = max(above, _least(who, attempt)) if matter.least else above
+    least = max(above, _least(who, attempt))
     return registers.authority(category, unit, value, attempt.context, least)
 
 
 def _least(who: ByAuthority, attempt: Attempt) -> float:
     """The level below which nobody may, as it was and as the step would have it: who changes it
     needs the higher of the two."""
+    if not who.authority.least:
+        return 0
     name = who.authority.least.removeprefix("data.")
     said = [attempt.data.get(name), attempt.case.data.get(name) if attempt.case else None]
     return max([level for level in said if isinstance(level, int | float)], default=0)

@@ -51,7 +51,7 @@ def tally(
     if out := tuple([member for member in members if member in recused]):
         entitled = tuple([member for member in members if member not in out])
     cast = {s.person: s for s in signatures if s.of == name}
-    votes = {person: cast[person].answer for person in entitled if person in cast}
+    votes: dict[str, str] = {person: cast[person].answer for person in entitled if person in cast}
     share = said.get("quorum") or _DEFAULT_QUORUM
     needed = max(math.ceil(len(entitled) * share / 100), int(said.get("least") or 0), 1)
     vote = Vote(body=name, entitled=entitled, needed=needed, recused=out, rule=rule, votes=votes)

@@ -25,7 +25,10 @@ _SQL = read_sql("register.sql")
 _COLUMN_TYPES = {"number": "REAL", "money": "REAL"}
 _INDEXES = ("index", "state_now_index")
 _OF_MOMENTS = ("moment_index", "state_index")
-"""Where no index holds all that is asked for (``Tables.holds``)."""
+_BESIDE_ALL = ("learnt_index",)
+"""Where no index holds all that is asked for (``Tables.holds``), and beside one that does."""
+LOT = 16_384
+"""Positions from which rows were known, that lie together in the index of what has ended since."""
 _SORTED_BY = ("choice", "ref", "person", "date", "number", "money")
 _CALLED_BY = ("title", "name")
 _OF_THE_CASE = ("_version", "_position", "_definition", "_withheld")
@@ -64,7 +67,7 @@ def index_of_all(table: str, fields: Iterable[str]) -> str:
 
 class Registers:
     name = "registers"
-    version = 4
+    version = 5
     reads: ClassVar[tuple[str, ...]] = (
         "stream",
         "version",
@@ -128,8 +131,10 @@ class Registers:
         return register
 
     def _index(self, table: str) -> None:
-        for statement in _INDEXES if self._tables.holds else _INDEXES + _OF_MOMENTS:
-            self._tables.run(_SQL[statement].replace("{table}", table))
+        others = _BESIDE_ALL if self._tables.holds else _OF_MOMENTS
+        for statement in _INDEXES + others:
+            sql = _SQL[statement].replace("{lot}", str(LOT))
+            self._tables.run(sql.replace("{table}", table))
 
     def _index_fields(self, table: str, fields: Iterable[tuple[str, str]]) -> None:
         chosen = [name for name, kind in fields if is_sorted_by(name, kind)][:_MOST_INDEXES]

@@ -245,10 +245,12 @@ class SQLiteTables:
             self.run(f"PRAGMA cache_size = -{_CACHE}")
 
     def hold(self, table: str, index: str) -> None:
-        # Of a register's indexes it is the one that begins with an expression (-2).
+        # Of a register's indexes of all rows it is the one that begins with an expression (-2).
         sql = (
-            "SELECT made.name, made.sql FROM sqlite_master AS made, pragma_index_info(made.name)"
-            " AS part WHERE made.tbl_name = ? AND part.seqno = 0 AND part.cid = -2"
+            "SELECT made.name, made.sql FROM pragma_index_list(?) AS listed,"
+            " sqlite_master AS made, pragma_index_info(made.name) AS part"
+            " WHERE made.name = listed.name AND NOT listed.partial"
+            " AND part.seqno = 0 AND part.cid = -2"
         )
         for name, made in self.run(sql, [self.prefix + table]):
             if made.partition("(")[2] == index.partition("(")[2]:
