@@ -26,7 +26,7 @@ from typing import Any
 from bench.ledgers import fill
 from bench.report import Row, write
 from projections.opening import open_for_reading
-from projections.register import index_of
+from projections.register import index_of, index_of_learnt
 from projections.register_pages import Page, Where, page
 from projections.runner import Runner
 from projections.store import Tables
@@ -133,9 +133,10 @@ def first_milliseconds(home: Path, moment: dict[str, str]) -> float:
 
 
 def have_indexes_made(tables: Tables) -> None:
-    columns = ("name", "rating", "end", "cost", "_position")
-    tables.ask_for("register_project", [index_of("register_project", name) for name in columns])
-    while not all(tables.is_indexed("register_project", name) for name in columns):
+    table, columns = "register_project", ("name", "rating", "end", "cost", "_position")
+    indexes = [*(index_of(table, name) for name in columns), index_of_learnt(table)]
+    tables.ask_for(table, indexes)
+    while not all(tables.is_indexed(table, index) for index in indexes):
         time.sleep(0.1)
 
 

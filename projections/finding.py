@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from projections.moments import known_position, last_position, occurred_by
-from projections.register import LOT
+from projections.register import LOT, index_of_learnt
 from projections.store import Tables, quote, read_sql
 
 Row = tuple[Any, ...]
@@ -32,11 +32,11 @@ _BEGUN = "_known_to IS NULL AND _valid_from <= :as_of"
 _AS_OF = f"{_BEGUN} AND (_next_valid IS NULL OR :as_of < _next_valid)"
 """As ``THEN``, where everything that is recorded is known."""
 _KNOWN = "_known_from <= :known AND (_known_to IS NULL OR :known < _known_to)"
-_UNLEARNT = (
-    f"_known_from / {{lot}} = _lot AND _next_known > :known AND _next_valid <= :as_of AND {_KNOWN}"
-)
-"""What has ended by the day, which nobody knew yet. An index tells these rows by when they became
-known, in lots, and then by when their end did; none begins after it ends."""
+_UNLEARNT = f"{_END} <= :as_of AND _next_known > :known AND {_KNOWN}"
+"""What has ended by the day, which nobody knew yet; no row begins after it ends."""
+_LEARNT = f"_known_from / {{lot}} = _lot AND {_UNLEARNT.replace(_END, '_next_valid')}"
+"""As ``_UNLEARNT``, in the index that tells in which lot of positions rows became known, and then
+when their end did."""
 _SAMPLE = 500
 _RARE = 10
 """So many rows of a sample are few: an index leads to them sooner than the way through all that
@@ -138,29 +138,33 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """``sql``: whether a row holds. ``way``: to all that do."""
+    """``sql``: whether a row holds. ``way``: to all that do. ``lacking``: indexes with which it
+    would be shorter."""
 
     sql: str
     given: dict[str, Any]
     way: Way
+    lacking: Sequence[str] = ()
 
     @property
     def is_now(self) -> bool:
         return self.sql is NOW
 
 
-def moment_of(tables: Tables, as_of: str | None, known_at: str | None) -> Moment:
-    """Where nothing was recorded since, as it was known is as it is known."""
+def moment_of(tables: Tables, table: str, as_of: str | None, known_at: str | None) -> Moment:
+    """Of a register. Where nothing was recorded since, as it was known is as it is known."""
     given: dict[str, Any] = {"as_of": occurred_by(as_of)}
     held = f"{_END} = :as_of" if as_of is None else f"{_END} > :as_of"
     if known_at is not None:
         given["known"] = known_position(tables, known_at)
         if given["known"] < last_position(tables):
-            way = Way(_TABLE, THEN, _BACKWARDS)
-            if tables.holds:
-                known = f"{_KNOWN} AND _valid_from <= :as_of"
-                way = _by_month(f"{held} AND {known}", Way(_SQL["lots"], _UNLEARNT))
-            return Moment(THEN, given, way)
+            if not tables.holds:
+                return Moment(THEN, given, Way(_TABLE, THEN, _BACKWARDS))
+            index = index_of_learnt(table)
+            is_there = tables.is_indexed(table, index)
+            ended = Way(_SQL["lots"], _LEARNT) if is_there else _by_month(_UNLEARNT)
+            way = _by_month(f"{held} AND {_KNOWN} AND _valid_from <= :as_of", ended)
+            return Moment(THEN, given, way, () if is_there else (index,))
     if as_of is None:
         now = f"{held} AND {NOW}"
         return Moment(NOW, given, _by_month(now) if tables.holds else Way(_TABLE, NOW))

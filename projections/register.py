@@ -25,8 +25,7 @@ _SQL = read_sql("register.sql")
 _COLUMN_TYPES = {"number": "REAL", "money": "REAL"}
 _INDEXES = ("index", "state_now_index")
 _OF_MOMENTS = ("moment_index", "state_index")
-_BESIDE_ALL = ("learnt_index",)
-"""Where no index holds all that is asked for (``Tables.holds``), and beside one that does."""
+"""Where no index holds all that is asked for (``Tables.holds``)."""
 LOT = 16_384
 """Positions from which rows were known, that lie together in the index of what has ended since."""
 _SORTED_BY = ("choice", "ref", "person", "date", "number", "money")
@@ -65,9 +64,15 @@ def index_of_all(table: str, fields: Iterable[str]) -> str:
     return _SQL["held_index"].replace("{fields}", columns).replace("{table}", table)
 
 
+def index_of_learnt(table: str) -> str:
+    """The statement that makes the index, beside that of all, in which those rows lie together that
+    were the last of their cases at some moment of what was known, and are not any more."""
+    return _SQL["learnt_index"].replace("{lot}", str(LOT)).replace("{table}", table)
+
+
 class Registers:
     name = "registers"
-    version = 5
+    version = 4
     reads: ClassVar[tuple[str, ...]] = (
         "stream",
         "version",
@@ -131,17 +136,16 @@ class Registers:
         return register
 
     def _index(self, table: str) -> None:
-        others = _BESIDE_ALL if self._tables.holds else _OF_MOMENTS
-        for statement in _INDEXES + others:
-            sql = _SQL[statement].replace("{lot}", str(LOT))
-            self._tables.run(sql.replace("{table}", table))
+        for statement in _INDEXES if self._tables.holds else _INDEXES + _OF_MOMENTS:
+            self._tables.run(_SQL[statement].replace("{table}", table))
 
     def _index_fields(self, table: str, fields: Iterable[tuple[str, str]]) -> None:
         chosen = [name for name, kind in fields if is_sorted_by(name, kind)][:_MOST_INDEXES]
         if self._tables.holds:
             self._tables.hold(table, index_of_all(table, chosen))
+            self._tables.foresee(table, index_of_learnt(table))
         for name in chosen:
-            self._tables.foresee(table, name, index_of(table, name))
+            self._tables.foresee(table, index_of(table, name))
 
     def _declare(self, workflow: str, fields: Mapping[str, Any]) -> None:
         """Make the register, or give it the columns that a new version of the workflow adds."""

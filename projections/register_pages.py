@@ -116,8 +116,8 @@ def page(
         kinds = {field.name: field.type for field in columns}
         named = dict.fromkeys([by, *(condition.column for condition in conditions)])
         wanted = [name for name in named if is_sorted_by(name, kinds.get(name))]
-        there = [name for name in wanted if tables.is_indexed(table, name)]
-        moment = moment_of(tables, as_of, known_at)
+        there = [name for name in wanted if tables.is_indexed(table, index_of(table, name))]
+        moment = moment_of(tables, table, as_of, known_at)
         find = Finder(tables, table, _names(columns), moment, conditions)
         order = Order(by, descending, _place(find, by, after))
         most = max(COUNTED, limit)
@@ -134,7 +134,8 @@ def page(
             rows = find.along(order, limit)
         else:
             rows = find.all_sorted(order, limit)
-    tables.ask_for(table, [index_of(table, name) for name in wanted if name not in there])
+    lacking = [index_of(table, name) for name in wanted if name not in there]
+    tables.ask_for(table, [*lacking, *moment.lacking])
     return Page([_case_row(columns, row) for row in rows], total)
 
 
@@ -147,11 +148,12 @@ def one(
         if known is None:
             return None
         columns = fields(tables, known["workflow"])
-        moment = moment_of(tables, as_of, known_at)
+        table = table_of(known["workflow"])
+        moment = moment_of(tables, table, as_of, known_at)
         sql = {
             "{columns}": ", ".join(map(quote, _names(columns))),
             "{conditions}": f"_key = :key AND {moment.sql}",
-            "{table}": table_of(known["workflow"]),
+            "{table}": table,
         }
         rows = tables.run(filled("holding", sql), moment.given | {"key": key})
     return _case_row(columns, rows[0]) if rows else None

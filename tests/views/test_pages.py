@@ -159,6 +159,29 @@ def test_an_index_of_a_field_is_made_when_somebody_asks_a_large_register(
         many.run("DELETE FROM cases")
 
 
+def test_the_index_of_what_was_known_before_is_made_when_somebody_asks(
+    many, look, runner, store, monkeypatch
+):
+    if store == "postgres":
+        pytest.skip("the server has no index of all")
+    asked = {"where": [Where("cost", "present")], "known_at": "2025-12-31", "as_of": NEXT}
+    monkeypatch.setattr("projections.finding.known_position", lambda *_: 250)
+    monkeypatch.setattr("projections.sqlite._LARGE", 100)
+    without = page(many, "plan", **asked)
+    assert without.total == 133
+    assert {row.data["cost"]["amount"] == str(500 - int(row.key[2:])) for row in without.rows} == {
+        True,
+        False,
+    }, "some changes were known, and some were not"
+    wait_until(lambda: "register_plan_learnt" in names(many, store))
+    assert page(many, "plan", **asked) == without
+    assert page(many, "plan", as_of=NEXT) != without
+    runner.rebuild()
+    again = look()
+    assert "plan_learnt" in {name.split("register_")[-1] for name in names(again, store)}
+    assert page(again, "plan", **asked) == without
+
+
 def test_a_page_waits_for_no_index_and_the_index_for_whoever_writes(
     many, place, store, monkeypatch
 ):

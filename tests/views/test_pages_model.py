@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from engine.errors import BadInput
 from projections.opening import open_for_reading, open_for_writing
-from projections.register import index_of
+from projections.register import index_of, index_of_learnt
 from projections.register_pages import Where, page
 from projections.runner import Runner
 from projections.store import Place
@@ -121,6 +121,7 @@ def have_indexes(place: Path | Place) -> None:
     with closing(open_for_writing(place)) as tables:
         for column in ("title", "cost", "order"):
             tables.run(index_of("register_plan", column))
+        tables.run(index_of_learnt("register_plan"))
 
 
 def looked_at_one_by_one(bodies: list[Any], question: dict[str, Any]) -> tuple[set[str], list[str]]:
