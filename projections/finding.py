@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import nlargest, nsmallest
 from types import MappingProxyType
 from typing import Any
 
@@ -112,8 +113,8 @@ class Order:
                 there = [each for each in there if each < self.after]
             else:
                 there = [each for each in there if each > self.after]
-        there.sort(reverse=self.descending)
-        return [*(key for _, key in there[:limit]), *sorted(missing)][:limit]
+        chosen = (nlargest if self.descending else nsmallest)(limit, there)
+        return [*(key for _, key in chosen), *nsmallest(limit - len(chosen), missing)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,15 +260,21 @@ class Finder:
         way = replace(some, beside=None).select("${table}.*")
         return [*self._run("sample", way, {"some": _SAMPLE}, {"{met}": met})[0]]
 
-    def is_near(self, by: str, limit: int) -> bool:
+    def share(self) -> float:
+        """How much of what holds meets the conditions, by a sample."""
+        if not self.conditions:
+            return 1
+        (met,) = self._sample([" AND ".join(condition.sql for condition in self.conditions)])
+        return met / _SAMPLE
+
+    def is_near(self, by: str, limit: int, share: float) -> bool:
         """Whether a walk along the index of a column comes to the page's end before all that hold
         are sorted."""
         is_read_alone = by == "_key" and self.moment.is_now and not self.conditions
         if is_read_alone or not self.tables.holds:
             return True
-        (met,) = self._sample([" AND ".join(["true", *(c.sql for c in self.conditions)])])
         each = 1 if by != "_key" or self.moment.is_now else _OF_A_CASE
-        return limit * each * _SAMPLE <= _WALKED * met
+        return limit * each <= _WALKED * share
 
     def value(self, column: str, key: str) -> Any | None:
         """What a case has in the column at the moment, in a row; ``None`` if there is no such."""

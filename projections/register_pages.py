@@ -20,6 +20,10 @@ _SQL = read_sql("register.sql")
 _MANY = 20
 """So many times the rows of a page are many: the first of them are soon met on any way."""
 
+_OFTEN = 0.2
+"""Where fewer cases meet the conditions, it takes long to find as many as are counted. As many more
+are taken along, since then these may be all, and nobody has to look for them again."""
+
 COUNTED = 10_000
 """Cases are counted up to so many, or to as many as are asked for if that is more."""
 
@@ -123,14 +127,16 @@ def page(
         most = max(COUNTED, limit)
         ordered = [*there, "_key"]
         leading = find.leading([*ordered, "_state"] if moment.is_now else ordered)
+        share = find.share()
         is_told = by == "_key" or (leading is None and tables.holds and by in wanted)
-        found = find.first(most + 1, f"_key, {quote(by)}" if is_told else "_key", leading)
+        taken = 2 * most if is_told and share < _OFTEN else most
+        found = find.first(taken + 1, f"_key, {quote(by)}" if is_told else "_key", leading)
         total = len(found) if len(found) <= most else None
-        if total is not None and is_told:
+        if is_told and len(found) <= taken:
             rows = find.among(order.first(found, limit), order, limit)
         elif total is not None and total < min(COUNTED, _MANY * limit):
             rows = find.among([key for (key,) in found], order, limit)
-        elif by in ordered and find.is_near(by, limit):
+        elif by in ordered and find.is_near(by, limit, share):
             rows = find.along(order, limit)
         else:
             rows = find.all_sorted(order, limit)
