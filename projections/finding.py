@@ -253,12 +253,13 @@ class Finder:
         return leading if is_all or min(counts) <= _RARE or not self.tables.holds else None
 
     def _sample(self, asked: Sequence[str]) -> list[int]:
-        """Of some rows, how many meet each of what is asked: of those that hold now the first by
-        key, and of any other moment those that began last."""
-        some = Way(_TABLE, NOW) if self.moment.is_now else self.moment.way
+        """Of some rows, how many meet each of what is asked: as of a day, of those that began last
+        before it; else of those that hold now, the first by key."""
+        some = self.moment.way if self.moment.sql is _AS_OF else Way(_TABLE, NOW)
         met = ", ".join(f"count(CASE WHEN {sql} THEN 1 END)" for sql in asked)
-        way = replace(some, beside=None).select("${table}.*")
-        return [*self._run("sample", way, {"some": _SAMPLE}, {"{met}": met})[0]]
+        return [
+            *self._run("sample", some.select("${table}.*"), {"some": _SAMPLE}, {"{met}": met})[0]
+        ]
 
     def share(self) -> float:
         """How much of what holds meets the conditions, by a sample."""
