@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engine.coverage import unfired, unrefused, untouched, unwarned
 from engine.definition import Definition
 from engine.events import CaseObserved
 from engine.guards import accepted
+from engine.scenarios.coverage import unfired, unrefused, untouched, unwarned
 from tests.scenarios.library import DEFINITIONS, FILES, SCENARIOS, results
 
 EVERY = [
