@@ -11,7 +11,7 @@ from engine.commands import Command, Observe, PullTrigger
 from engine.context import Context
 from engine.definition import Definition, Grammar, GuardKind, Step
 from engine.events import Evidence, Verdict
-from engine.values import Value
+from engine.values import CASE_KEY, Value
 
 T = TypeVar("T")
 
@@ -61,13 +61,22 @@ class Attempt:
         return self.case.recused if self.case else ()
 
     def acted(self, roles: Iterable[str]) -> tuple[str, ...]:
-        """Who has acted in one of the roles in this case, or is the person in a field so called."""
-        known = self.case.acted if self.case else {}
-        named = [self.data.get(role) for role in roles if role in self.definition.data]
-        return (
-            *[person for role in roles for person in known.get(role, ())],
-            *[person for person in named if isinstance(person, str)],
-        )
+        """Who has acted in one of the roles in this case, or let somebody act for them, or is the
+        person in a field so called."""
+        acted, lent = (self.case.acted, self.case.lent) if self.case else ({}, {})
+        found: list[str] = []
+        for role in roles:
+            found += acted.get(role, ())
+            found += [self.giver(said) for said in lent.get(role, ())] if lent else ()
+            if role in self.definition.data and isinstance(self.data.get(role), str):
+                found.append(self.data[role])
+        return tuple(found)
+
+    def giver(self, on_behalf_of: str) -> str:
+        """Whose delegation it is that an actor names; else the name itself."""
+        case = self.context.look(on_behalf_of) if CASE_KEY.fullmatch(on_behalf_of) else None
+        giver = case.data.get("giver") if case else None
+        return giver if isinstance(giver, str) else on_behalf_of
 
     def named(self, name: str) -> str:
         """What a definition names: a word, or the text in a field (``data.unit``), else nothing."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from engine.case import Case, Signature
 from engine.events import Vote
+from engine.values import folded
 
 _DEFAULT_QUORUM = 50
 TIED = ("simple", "weighted")
@@ -47,16 +50,18 @@ def tally(
     """
     name = str(body.data.get("name", body.key))
     members = tuple(map(str, body.data.get("members", ())))
-    entitled = tuple([m for m in members if m not in recused]) if recused else members
+    out = folded(recused)
+    entitled = tuple([m for m in members if m.casefold() not in out]) if out else members
     cast = {s.person: s for s in signatures if s.of == name}
     votes = {person: cast[person].answer for person in entitled if person in cast}
-    share = body.data.get("quorum") or _DEFAULT_QUORUM
-    needed = max(math.ceil(len(entitled) * share / 100), int(body.data.get("least") or 0), 1)
+    quorum = body.data.get("quorum", _DEFAULT_QUORUM)
+    share = math.ceil(len(entitled) * _exact(quorum) / 100)
+    needed = max(share, math.ceil(body.data.get("least", 0)), 1)
     vote = Vote(
         body=name,
         entitled=entitled,
         needed=needed,
-        recused=tuple([member for member in members if member in recused]) if recused else (),
+        recused=tuple([m for m in members if m.casefold() in out]) if out else (),
         rule=rule,
         votes=dict(votes),
     )
@@ -74,6 +79,12 @@ def tally(
     return _count(body, votes, members, rule, casting, vote)
 
 
+@lru_cache(maxsize=1_000)
+def _exact(number: int | float) -> Fraction:
+    """The number as it is written: 0.1 and 0.2 weigh as much as 0.3."""
+    return Fraction(str(number))
+
+
 def _count(
     body: Case,
     votes: Mapping[str, str],
@@ -82,10 +93,14 @@ def _count(
     casting: bool,
     vote: Vote,
 ) -> Tally:
-    in_favour: float
-    against: float
+    in_favour: Fraction | int
+    against: Fraction | int
     if rule == "weighted":
-        weight = dict(zip(members, body.data.get("weights", ()), strict=False))
+        weights = map(_exact, body.data.get("weights", ()))
+        weight = dict(zip(members, weights, strict=False))
+        if min(weight.values(), default=0) < 0:
+            why = f"{vote.body} cannot be counted: one of its votes weighs less than nothing"
+            return Tally(False, why, vote, valid=False)
         in_favour = sum(weight.get(person, 1) for person, v in votes.items() if v == "for")
         against = sum(weight.get(person, 1) for person, v in votes.items() if v == "against")
     else:
@@ -102,5 +117,5 @@ def _count(
     tied = in_favour == against and rule in TIED
     if not carried and casting and tied and chair == "for":
         return Tally(True, "", vote)
-    counted = f"{in_favour:g} for, {against:g} against"
+    counted = f"{float(in_favour):g} for, {float(against):g} against"
     return Tally(carried, "" if carried else f"{vote.body} is not for it ({rule}): {counted}", vote)

@@ -208,6 +208,14 @@ def test_what_only_should_be_so_and_what_was_overridden_is_told_again_when_sent_
     assert f"    warning, {overriding}\n" in board.done("history", "MAT-0001").out
 
 
+@pytest.mark.parametrize(
+    "own", ["deadline:MAT-0001:1:0:100%:2026-01-01", "reaction:1:e:0:MAT-0001"]
+)
+def test_nobody_uses_up_the_ids_of_the_engines_own_commands(board: Pmo, own: str) -> None:
+    refused = board("do", "MAT-0001", "finish", "--id", own, actor="s:sponsor")
+    assert (refused.code, "is the engine's own; use a UUID" in refused.err) == (2, True)
+
+
 def test_a_should_warns_and_lets_pass(board: Pmo, paper: Path) -> None:
     approved(board)
     told = board.done("show", "MAT-0001").out
