@@ -204,8 +204,9 @@ def link(
     fields = definition.parent_fields
     if not fields:
         return found
-    for named in dict.fromkeys(said.get(name) for said in given for name in fields):
-        parent = context.look(named) if isinstance(named, str) and named != key else None
+    said = [brought.get(name) for brought in given for name in fields]
+    for named in dict.fromkeys(one for one in said if isinstance(one, str)):
+        parent = context.look(named) if named != key else None
         if parent and (definition.workflow, key) not in parent.children:
             event = CaseLinked(
                 **envelope(command, parent.key, parent.version + 1, parent.definition, context, at),

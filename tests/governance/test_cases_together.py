@@ -274,3 +274,13 @@ def test_no_ground_on_which_something_is_withheld_makes_it_another(planning: Off
     assert "unit is withheld" in told
     planning.observe("plan", plan, "drafted", **kept_back)
     assert "needs unit" in refused(planning, plan, "run", LEAD)
+
+
+def test_a_parent_that_is_withheld_hears_of_nothing_and_stands_in_nobodys_way(
+    planning: Office,
+) -> None:
+    kept_back = {"withheld": "Not for everybody."}
+    child = planning.start("factor", plan=kept_back, kind="internal")
+    planning.observe("factor", child, "noted", plan=kept_back)
+    planning.do(child, "assess", data={"plan": kept_back})
+    assert planning.service.case(child).state == "assessed"

@@ -165,12 +165,10 @@ def test_an_authority_is_only_for_what_it_says_though_keys_can_read_in_two_ways(
 
 
 @pytest.mark.parametrize("again", ["1.0", "01", 1.0, "+1"])
-def test_a_level_is_granted_once_however_its_number_is_written(
-    office: Office, again: Any
-) -> None:
+def test_a_level_is_granted_once_however_its_number_is_written(office: Office, again: Any) -> None:
     office.authorise(1, "director")
     said: Any = {"category": "funding", "unit": "transport", "level": again, "holder": "director"}
-    with pytest.raises(Refused, match="AUTH-funding.transport.1 exists already"):
+    with pytest.raises(Refused, match="exists already"):
         office.start("authority", **said)
 
 
