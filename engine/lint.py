@@ -3,7 +3,7 @@
 The rules about states, transitions and people are here; those about data fields and conditions are
 in ``engine.lint_data``, about deadlines in ``engine.lint_deadlines``, about reactions in
 ``engine.lint_reactions``, about registers in ``engine.lint_registers``, about who decides in
-``engine.lint_governance``.
+``engine.lint_governance``, about steps that nobody could ever take in ``engine.lint_dead_ends``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cache
 
 from engine import (
     lint_data,
+    lint_dead_ends,
     lint_deadlines,
     lint_governance,
     lint_reactions,
@@ -219,6 +220,7 @@ RULES: tuple[Rule, ...] = (
     *lint_reactions.RULES,
     *lint_registers.RULES,
     *lint_governance.RULES,
+    *lint_dead_ends.RULES,
 )
 
 
