@@ -73,9 +73,9 @@ class Reactions:
         return "".join(trouble.reason for trouble in self._send(asked))
 
     def _anew(self, ask: Ask) -> Ask:
-        """The ask by the first id that no recorded refusal answers for ever: where a workflow records
-        refusals, what was refused once has been answered. However often it is tried again, by
-        however many, it has one effect."""
+        """The ask by the first id that no recorded refusal answers for ever, as it does where a
+        workflow records them. However often it is tried again, by however many, it has one effect.
+        """
         command, tries = ask.command, 0
         while self._was_refused(command.command_id):
             tries += 1
