@@ -9,7 +9,7 @@ from engine import calendars
 from engine.definition import ByAuthority, ByPerson, Definition
 from engine.errors import BadInput, Problem
 from engine.guards import accepted
-from engine.lint_data import steps
+from engine.lint.data import steps
 
 _TIMER = "timer"
 _ANY_DAY = "2000-01-01"
