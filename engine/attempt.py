@@ -62,12 +62,15 @@ class Attempt:
 
     def acted(self, roles: Iterable[str]) -> tuple[str, ...]:
         """Who has acted in one of the roles in this case, or let somebody act for them, or is the
-        person in a field so called."""
+        person in a field so called. In a role that is only said nobody looks a delegation up: whoever
+        is named there is not kept from anything by it."""
         acted, lent = (self.case.acted, self.case.lent) if self.case else ({}, {})
         found: list[str] = []
         for role in roles:
             found += acted.get(role, ())
-            found += [self.giver(said) for said in lent.get(role, ())] if lent else ()
+            declared = self.definition.roles.get(role) if role in lent else None
+            if declared and declared.appointed_in:
+                found += [self.giver(said) for said in lent[role]]
             if role in self.definition.data and isinstance(self.data.get(role), str):
                 found.append(self.data[role])
         return tuple(found)
