@@ -62,8 +62,8 @@ class Attempt:
 
     def acted(self, roles: Iterable[str]) -> tuple[str, ...]:
         """Who has acted in one of the roles in this case, or let somebody act for them, or is the
-        person in a field so called. In a role that is only said nobody looks a delegation up: whoever
-        is named there is not kept from anything by it."""
+        person in a field so called. In a role that is only said nobody looks a delegation up:
+        whoever is named there is not kept from anything by it."""
         acted, lent = (self.case.acted, self.case.lent) if self.case else ({}, {})
         found: list[str] = []
         for role in roles:

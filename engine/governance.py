@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from engine import registers
@@ -124,15 +124,15 @@ def _given(role: str, step: Step, attempt: Attempt) -> list[Signature]:
     return [
         s
         for s in (attempt.case.signatures if attempt.case else ())
-        if s.of == role
-        and s.person.casefold() not in out
-        and _still(role, s, attempt)
-        and not (s.on_behalf_of and attempt.giver(s.on_behalf_of).casefold() in out)
+        if s.of == role and s.person.casefold() not in out and _still(role, s, out, attempt)
     ]
 
 
-def _still(role: str, signed: Signature, attempt: Attempt) -> bool:
-    """Whether who has signed in a role holds it now, too, by themselves or by a delegation."""
+def _still(role: str, signed: Signature, out: Collection[str], attempt: Attempt) -> bool:
+    """Whether who has signed in a role holds it now, too, by themselves or by a delegation of
+    somebody who is not ``out`` themselves."""
+    if signed.on_behalf_of and attempt.giver(signed.on_behalf_of).casefold() in out:
+        return False
     declared = attempt.definition.roles.get(role)
     if declared is None or declared.appointed_in is None:
         return True
@@ -216,20 +216,21 @@ def _count(name: str, asked: _Asked, step: Step, attempt: Attempt) -> tuple[Tall
     body, why = body_of(name, attempt)
     if body is None:
         return None, why
-    signatures = attempt.case.signatures if attempt.case else ()
-    if asked.veto:  # it is that of the role, and goes with it
-        signatures = tuple(
-            s._replace(role=None)
-            if s.role in asked.veto and not _still(s.role or "", s, attempt)
-            else s
-            for s in signatures
-        )
     out = [*attempt.recused, *barred(step, attempt)]
     for field in asked.without:
         person = attempt.data.get(field)
         if is_withheld(person):
             return None, f"who has no vote is not known: {field} is withheld"
         out += [person] if isinstance(person, str) else []
+    signatures = attempt.case.signatures if attempt.case else ()
+    if asked.veto:  # it is that of the role, and goes with it
+        nobody = folded(out)
+        signatures = tuple(
+            s._replace(role=None)
+            if s.role in asked.veto and not _still(s.role or "", s, nobody, attempt)
+            else s
+            for s in signatures
+        )
     return tally(body, signatures, out, asked.rule, asked.veto, asked.casting), ""
 
 

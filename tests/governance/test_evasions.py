@@ -266,6 +266,19 @@ def test_a_veto_goes_with_the_role(motions: Office) -> None:
     motions.do(case, "carry", CLERK)
 
 
+def test_a_deputys_veto_goes_with_the_delegation_and_with_who_gave_it(motions: Office) -> None:
+    motions.appoint("finance", "fay")
+    key = lend(motions, "fay", "dan", "finance")
+    motions.body("board", ["dan", "m1", "m2"])
+    case = motions.start("motion", CLERK, board="board")
+    for person in ("m1", "m2"):
+        motions.sign(case, person, "board")
+    sign(motions, case, "dan", "board", answer="against", on_behalf_of=key)
+    assert "finance (dan) has vetoed it" in refused(motions, case, "carry", CLERK)
+    motions.declare(case, "fay")
+    motions.do(case, "carry", CLERK)
+
+
 def test_nobody_has_voted_before_they_were_asked(motions: Office, clock: HandClock) -> None:
     motions.body("board", ["m1"])
     case = motions.start("motion", CLERK, board="board")
