@@ -125,9 +125,10 @@ def _not_in_force(kind: str, case: Case, context: Context) -> str:
     if case.state not in definition.in_force:
         return f"{case.key} is {case.state}"
     said = case.data
-    for name in _LOOKED_AT[kind]:
-        if values.is_withheld(said.get(name)):
-            return f"{name} of {case.key} is withheld, so nobody can go by it"
+    if dict in map(type, said.values()):
+        for name in _LOOKED_AT[kind]:
+            if values.is_withheld(said.get(name)):
+                return f"{name} of {case.key} is withheld, so nobody can go by it"
     begins, ends = said.get("from"), said.get("until")
     if begins and context.day < begins:
         return f"{case.key} is in force only from {begins}"

@@ -55,8 +55,7 @@ def tally(
     cast = {s.person: s for s in signatures if s.of == name}
     votes = {person: cast[person].answer for person in entitled if person in cast}
     quorum = body.data.get("quorum", _DEFAULT_QUORUM)
-    share = math.ceil(len(entitled) * _exact(quorum) / 100)
-    needed = max(share, math.ceil(body.data.get("least", 0)), 1)
+    needed = max(_share(quorum, len(entitled)), math.ceil(body.data.get("least", 0)), 1)
     vote = Vote(
         body=name,
         entitled=entitled,
@@ -77,6 +76,11 @@ def tally(
         if votes.get(person) == "against" and cast[person].role in veto:
             return Tally(False, f"{cast[person].role} ({person}) has vetoed it", vote)
     return _count(body, votes, members, rule, casting, vote)
+
+
+@lru_cache(maxsize=1_000)
+def _share(percent: int | float, count: int) -> int:
+    return math.ceil(count * _exact(percent) / 100)
 
 
 @lru_cache(maxsize=1_000)
