@@ -37,11 +37,12 @@ class Attempt:
     _found: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     def once(self, what: str, said: Grammar, find: Callable[[], T]) -> T:
-        """What several guards ask about one part of the definition is found out once."""
+        """What several guards ask about one part of the definition is found out once; it is never
+        ``None``."""
         key = what, id(said)
-        if key not in self._found:
-            self._found[key] = find()
-        found: T = self._found[key]
+        found: T | None = self._found.get(key)
+        if found is None:
+            found = self._found[key] = find()
         return found
 
     @property
@@ -55,6 +56,11 @@ class Attempt:
     @property
     def overriding(self) -> bool:
         return isinstance(self.command, PullTrigger) and self.command.override is True
+
+    @property
+    def brought(self) -> tuple[Evidence, ...]:
+        """The documents that come with the step itself."""
+        return self.evidence[len(self.case.evidence) :] if self.case else self.evidence
 
     @property
     def recused(self) -> tuple[str, ...]:

@@ -28,9 +28,11 @@ class Context:
     at: str = ""
 
     def look(self, stream: str) -> Case | None:
-        if stream not in self.seen:
-            self.seen[stream] = self.find(stream)
-        return self.seen[stream]
+        seen = self.seen
+        if stream in seen:
+            return seen[stream]
+        case = seen[stream] = self.find(stream)
+        return case
 
     @property
     def day(self) -> str:

@@ -22,8 +22,17 @@ Rule = Callable[[Definition], Iterator[Problem]]
 
 
 def lint(definition: Definition) -> list[Problem]:
-    """Everything that keeps the definition from working; empty when it can."""
-    return [problem for rule in RULES for problem in rule(definition)]
+    """Everything that keeps the definition from working; empty when it can.
+
+    One slip in a name is one problem: what would only follow from it is not told beside it.
+    """
+    found = {rule: [*rule(definition)] for rule in RULES}
+    return [
+        problem
+        for rule, problems in found.items()
+        if not any(found[cause] for cause in _FOLLOWS.get(rule, ()))
+        for problem in problems
+    ]
 
 
 def has_one_initial_state(definition: Definition) -> Iterator[Problem]:
@@ -216,6 +225,13 @@ RULES: tuple[Rule, ...] = (
     *dead_ends.RULES,
 )
 
+_FOLLOWS: dict[Rule, tuple[Rule, ...]] = {
+    reaches_every_state: (knows_its_states,),
+    has_ways_out: (knows_its_states,),
+    has_four_eyes: (knows_its_states, knows_its_people, governance.knows_who_signs),
+}
+"""What can be said only where all names are known, and which rules say that they are."""
+
 
 def _transitions(definition: Definition) -> Iterator[tuple[str, Transition]]:
     for i, rule in enumerate(definition.transitions):
@@ -311,7 +327,8 @@ def _asks_no_more(one: Transition, other: Transition, definition: Definition) ->
         {check.check for check in one.when} <= {check.check for check in other.when}
         and (not one.by or (bool(other.by) and all(who in one.by for who in other.by)))
         and {*one.not_by} <= {*other.not_by}
-        and {*one.needs} <= {*other.needs}
+        and {*one.needs} <= {*other.needs, *other.anew}
+        and {*one.anew} <= {*other.anew}
         and all(need in other.evidence for need in one.evidence)
         and all(child in other.children for child in one.children)
         and {*one.agreed_by} <= {*other.agreed_by}
