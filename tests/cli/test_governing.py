@@ -105,7 +105,7 @@ version: 1
 title: Work
 key: WORK
 data: {cause: {type: text}}
-states: {going: {initial: true}, paused: }
+states: {going: {initial: true}, paused: {deadline: {within: 10 days, then: resume}}}
 transitions:
   - {trigger: pause, from: going, to: paused, anew: cause}
   - {trigger: resume, from: paused, to: going, anew: reason, evidence: {kind: report, anew: true}}
