@@ -7,10 +7,11 @@ the step does not take. With somebody, whether they may, too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from engine import values
 from engine.case import Case, fold
@@ -24,6 +25,7 @@ from engine.guards import accepted
 from engine.ids import new_id
 from engine.signing import Ballot, ballots
 from engine.standing import authorities
+from engine.values import Value
 
 if TYPE_CHECKING:
     from app.home import Home
@@ -39,7 +41,8 @@ _NOBODY = Requester(id="-")
 
 @dataclass(frozen=True, slots=True)
 class Hurdles:
-    """Of one step: who the authority in force names, what is missing, what would be warned of.
+    """Of one step: whom the authority in force names (unless somebody asks), what is missing, and
+    what would be warned of.
 
     ``missing`` is empty where who asks may take it, with whatever it needs; ``on_behalf_of`` is the
     delegation by which they may.
@@ -57,12 +60,17 @@ class Inquiry:
     def __init__(self, home: Home) -> None:
         self._log = home.log
         self._catalog = home.service.catalog
+        self._settled: dict[tuple[int, bool], frozenset[str]] = {}
         self._context = Context(
             SystemClock().now(), new_id, self.find, lambda ref: self._catalog.pinned(ref).definition
         )
 
     def find(self, key: str) -> Case | None:
         return fold(recorded.event for recorded in self._log.stream(key))
+
+    def body(self, case: Case) -> dict[str, Any]:
+        """The rules that the case goes by, as data."""
+        return self._catalog.pinned(case.definition).definition.body
 
     def hurdles(
         self,
@@ -94,13 +102,28 @@ class Inquiry:
         asker: Requester | None,
         delegations: Sequence[str],
     ) -> Hurdles:
-        own = self._judged(step, workflow, case, asker, None)
-        if asker and own.missing:
-            for key in delegations:
-                lent = self._judged(step, workflow, case, asker, key)
-                if not lent.missing:
-                    return lent
+        own = self._judged(step, workflow, case, asker)
+        if asker is None or not own.missing:
+            return own
+        levels = [*self._levels(step, workflow, case)]
+        others: list[tuple[str | None, dict[str, Value]]] = [(None, level) for level in levels]
+        others += [(key, level) for key in delegations for level in ({}, *levels)]
+        for key, level in others:
+            other = self._judged(step, workflow, case, asker, key, level)
+            if not other.missing:
+                return other
         return own
+
+    def _levels(
+        self, step: Transition, workflow: Workflow, case: Case
+    ) -> Iterator[dict[str, Value]]:
+        """The levels of authority that whoever takes the step may bring along, to have it."""
+        for who in step.by:
+            if isinstance(who, ByAuthority) and who.authority.least:
+                field = who.authority.least.removeprefix("data.")
+                if field in accepted(step, workflow.definition):
+                    attempt = self._attempt(step, workflow, case, _NOBODY, None, {})
+                    yield from ({field: rule.level} for rule in authorities(who, attempt))
 
     def _judged(
         self,
@@ -108,17 +131,11 @@ class Inquiry:
         workflow: Workflow,
         case: Case,
         asker: Requester | None,
-        delegation: str | None,
+        delegation: str | None = None,
+        given: Mapping[str, Value] = MappingProxyType({}),
     ) -> Hurdles:
-        command = PullTrigger(
-            command_id="-",
-            actor=asker or _NOBODY,
-            case=case.key,
-            trigger=step.trigger,
-            on_behalf_of=delegation,
-        )
-        attempt = attempt_of(command, case.key, workflow, case, {}, (), self._context)
-        settled = _settled(step, workflow.definition, asker is not None)
+        attempt = self._attempt(step, workflow, case, asker or _NOBODY, delegation, given)
+        settled = self._settled_of(step, workflow.definition, asker is not None)
         verdicts = [
             verdict
             for verdict in workflow.judge(step, attempt)
@@ -126,11 +143,35 @@ class Inquiry:
             and (verdict.rule in settled or _lasts(verdict, case, asker is not None))
         ]
         return Hurdles(
-            decided_by=tuple(dict.fromkeys(_deciders(step, attempt))),
+            decided_by=() if asker else tuple(dict.fromkeys(_deciders(step, attempt))),
             missing=tuple(dict.fromkeys(v.reason for v in verdicts if v.weight == "shall")),
             warned=tuple(dict.fromkeys(v.reason for v in verdicts if v.weight == "should")),
             on_behalf_of=delegation or "",
         )
+
+    def _settled_of(self, step: Transition, definition: Definition, asked: bool) -> frozenset[str]:
+        key = id(step), asked
+        if key not in self._settled:
+            self._settled[key] = _settled(step, definition, asked)
+        return self._settled[key]
+
+    def _attempt(
+        self,
+        step: Transition,
+        workflow: Workflow,
+        case: Case,
+        actor: Requester,
+        delegation: str | None,
+        given: Mapping[str, Value],
+    ) -> Attempt:
+        command = PullTrigger(
+            command_id="-",
+            actor=actor,
+            case=case.key,
+            trigger=step.trigger,
+            on_behalf_of=delegation,
+        )
+        return attempt_of(command, case.key, workflow, case, given, (), self._context)
 
 
 def _settled(step: Transition, definition: Definition, asked: bool) -> frozenset[str]:

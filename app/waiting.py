@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from app.offers import Offer, offers
 from app.views import moments, open_view, read_catalogue, relations_of
-from projections.definitions import definition
 from projections.relations import NOBODY, Asker
 from projections.select_text import Select
 
@@ -82,8 +81,7 @@ def for_one(home: Home, asker: Requester) -> Iterator[Waiting]:
         if case is None or case.state != waiting.state:
             continue  # it has moved on since the views were read
         lent = sorted({row["on_behalf_of"] for row in waiting.rows if row["on_behalf_of"]})
-        rules = definition(home.views, case.definition.name, case.definition.version)
-        told = offers(rules["body"] if rules else {}, case.state, case.data)
+        told = offers(inquiry.body(case), case.state, case.data)
         wanted = {row["can"] for row in waiting.rows}
         stands = inquiry.hurdles(case, asker, lent, wanted)
         judged = [
