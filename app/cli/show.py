@@ -1,5 +1,5 @@
 """``pmo show``: one case, on both clocks. It reads views and one stream, and imports no engine,
-unless what comes next depends on votes, agreement, authority or children."""
+unless what comes next depends on votes, agreement, authority or children, or --as asks for whom."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def show_command(
     With --as-of and --known-at it is shown as it stood, or was believed to stand, at a moment; with
     --as, what comes next is what this person may do, and why not the rest.
     """
+    asked = options.asked_about(actor)
     with Home.open(home) as opened:
         about = case_now(opened.views, case)
         if about is None:
@@ -59,10 +60,10 @@ def show_command(
         if as_of is None and known_at is None:
             rules = definition(opened.views, about["workflow"], about["definition_version"])
             found = offers(rules["body"] if rules else {}, described["state"], described["data"])
-            if actor is None:
+            if asked is None:
                 offered = with_hurdles(opened, case, found)
             else:
-                asker = options.read_actor(actor)
+                asker = options.read_actor(asked)
                 offered, ballots = for_somebody(opened, case, found, asker)
     described["next"] = [asdict(offer) for offer in offered]
     if as_json:
@@ -71,7 +72,7 @@ def show_command(
     _print_case(described, fields)
     if offered:
         echo("\nnext")
-        if actor is None:
+        if asked is None:
             print_next(offered)
         else:
             print_for(offered, ballots)

@@ -164,13 +164,14 @@ def _tell(problems: Iterable[Problem]) -> None:
 
 
 def _asker(actor: str | None, restricted: bool) -> Asker:
-    """Who looks, where they say it; who has to, and does not, is known by their login."""
+    """Who looks, where they say it here and now, or have to because not everybody may."""
     from projections.relations import NOBODY, Asker
 
-    if actor is None and not restricted:
+    asked = options.asked_about(actor)
+    if asked is None and not restricted:
         return NOBODY
     asking = options.read_actor(actor)
-    return Asker(asking.id if actor is not None else None, asking.roles)
+    return Asker(None if asked is None else asking.id, asking.roles)
 
 
 def _described(

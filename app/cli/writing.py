@@ -93,7 +93,7 @@ def do_command(
         found = find_case(opened, case)
         workflow = opened.service.catalog.pinned(found.definition)
         if trigger is None:
-            _print_offers(opened, found, given["actor"], as_json)
+            _print_offers(opened, found, options.asked_about(given["actor"]), as_json)
             return
         _require_trigger(trigger, workflow, found)
         command = options.build(
