@@ -75,8 +75,8 @@ def actor_option(command: F) -> F:
 
 
 def asked_about(actor: str | None) -> str | None:
-    """The actor that ``--as`` names here and now. PMO_AS says who acts, and asks nothing about them:
-    what is shown to everybody stays what it is."""
+    """The actor that ``--as`` names here and now. PMO_AS says who acts, and asks nothing about
+    them: what is shown to everybody stays what it is."""
     from click.core import ParameterSource
 
     source = click.get_current_context().get_parameter_source("actor")
