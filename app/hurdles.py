@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine import values
 from engine.case import Case, fold
+from engine.cel.conditions import compile_condition
 from engine.clock import SystemClock
 from engine.commands import PullTrigger, Requester
-from engine.conditions import compile_condition
 from engine.context import Context
 from engine.decide import attempt_of
 from engine.definition import ByAuthority, Definition, Transition
@@ -140,7 +140,7 @@ class Inquiry:
             verdict
             for verdict in workflow.judge(step, attempt)
             if not verdict.held
-            and (verdict.rule in settled or _lasts(verdict, case, asker is not None))
+            and (verdict.rule in settled or _lasts(verdict, step, case, asker is not None))
         ]
         return Hurdles(
             decided_by=() if asker else tuple(dict.fromkeys(_deciders(step, attempt))),
@@ -182,11 +182,12 @@ def _settled(step: Transition, definition: Definition, asked: bool) -> frozenset
     return frozenset(one.source for one in conditions if not one.looks_at & open_)
 
 
-def _lasts(verdict: Verdict, case: Case, asked: bool) -> bool:
+def _lasts(verdict: Verdict, step: Transition, case: Case, asked: bool) -> bool:
     """Whether it would be the same whatever they bring along (and whoever asks)."""
     kind, _, which = verdict.rule.partition(" ")
     if kind == "evidence":
-        return any(item.kind == which for item in case.evidence)
+        comes = any(need.anew for need in step.evidence if need.kind == which)
+        return not comes and any(item.kind == which for item in case.evidence)
     return kind in _LASTING or (asked and kind in _OF_WHO_ASKS)
 
 

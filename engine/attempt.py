@@ -37,11 +37,12 @@ class Attempt:
     _found: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     def once(self, what: str, said: Grammar, find: Callable[[], T]) -> T:
-        """What several guards ask about one part of the definition is found out once."""
+        """What several guards ask about one part of the definition is found out once; it is never
+        ``None``."""
         key = what, id(said)
-        if key not in self._found:
-            self._found[key] = find()
-        found: T = self._found[key]
+        found: T | None = self._found.get(key)
+        if found is None:
+            found = self._found[key] = find()
         return found
 
     @property
@@ -57,17 +58,24 @@ class Attempt:
         return isinstance(self.command, PullTrigger) and self.command.override is True
 
     @property
+    def brought(self) -> tuple[Evidence, ...]:
+        """The documents that come with the step itself."""
+        return self.evidence[len(self.case.evidence) :] if self.case else self.evidence
+
+    @property
     def recused(self) -> tuple[str, ...]:
         return self.case.recused if self.case else ()
 
     def acted(self, roles: Iterable[str]) -> tuple[str, ...]:
         """Who has acted in one of the roles in this case, or is the person in a field so called."""
         known = self.case.acted if self.case else {}
-        named = [self.data.get(role) for role in roles if role in self.definition.data]
-        return (
-            *[person for role in roles for person in known.get(role, ())],
-            *[person for person in named if isinstance(person, str)],
-        )
+        fields, data = self.definition.data, self.data
+        persons: list[str] = []
+        for role in roles:
+            persons += known.get(role, ())
+            if role in fields and isinstance(person := data.get(role), str):
+                persons.append(person)
+        return tuple(persons)
 
     def named(self, name: str) -> str:
         """What a definition names: a word, or the text in a field (``data.unit``), else nothing."""
@@ -76,7 +84,7 @@ class Attempt:
         value = self.data.get(name.removeprefix("data."))
         return value if isinstance(value, str) else ""
 
-    # What conditions look at (``engine.cel_values.View``), beside ``data`` and ``key``.
+    # What conditions look at (``engine.cel.values.View``), beside ``data`` and ``key``.
 
     @property
     def state(self) -> str:

@@ -1,6 +1,6 @@
 """What a workflow is: the grammar of a definition, as frozen models.
 
-This module knows what a definition *means*; ``engine.lint`` says which ones cannot work, and
+This module knows what a definition *means*; ``engine.lint.rules`` says which ones cannot work, and
 ``engine.yaml_source`` reads the text with its lines and columns.
 """
 
@@ -96,9 +96,9 @@ class Deadline(Grammar):
     on: DataPath | None = None
     every: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     rolled: Annotated[Literal["next working day"] | None, Constrained(alias="or")] = None
-    remind: list[Percent] = []
+    remind: Listed[Percent] = []
     then: Word
-    later: list[Later] = []
+    later: Listed[Later] = []
 
 
 class State(Grammar):
@@ -117,11 +117,13 @@ class State(Grammar):
 
 class EvidenceNeed(Grammar):
     """A document of this kind must be attached, its ``as_of`` not older than ``newer_than``, and,
-    if ``unchanged``, none of its kind since the state was entered."""
+    if ``unchanged``, none of its kind since the state was entered; or, if ``anew``, it must come
+    with the step itself."""
 
     kind: Word
     newer_than: Period | None = None
     unchanged: bool = False
+    anew: bool = False
 
 
 class Check(Grammar):
@@ -182,11 +184,19 @@ class ByAuthority(Grammar):
     authority: AuthorityOf
 
 
+REASON = "reason"
+"""What ``anew`` calls the reason of the command itself, unless a field is called so."""
+
+
 class Guards(Grammar):
-    """What must be so before a step is taken (or, under ``should``, what had better be so)."""
+    """What must be so before a step is taken (or, under ``should``, what had better be so).
+
+    What it ``needs`` may be there from before; what is said ``anew`` comes with the step itself.
+    """
 
     not_by: Listed[Word] = []
     needs: Listed[Name] = []
+    anew: Listed[Name] = []
     evidence: Listed[Annotated[EvidenceNeed, Short("kind")]] = []
     agreed_by: Listed[Word] = []
     quorum: Annotated[Quorum, Short("body")] | None = None
@@ -194,7 +204,9 @@ class Guards(Grammar):
     when: Listed[Annotated[Check, Short("check")]] = []
 
 
-GuardKind = Literal["not_by", "needs", "evidence", "agreed_by", "quorum", "children", "when"]
+GuardKind = Literal[
+    "not_by", "needs", "anew", "evidence", "agreed_by", "quorum", "children", "when"
+]
 
 
 class Override(Grammar):
@@ -221,7 +233,8 @@ class Start(Step):
 
 class Transition(Step):
     """From one of some states to one state; without ``to`` the case stays where it is, and so do
-    the votes it has and the deadlines it is under. It accepts what it ``needs`` unless told more.
+    the votes it has and the deadlines it is under. It accepts what it ``needs`` and wants ``anew``
+    unless told more.
     """
 
     trigger: Word
@@ -230,10 +243,6 @@ class Transition(Step):
 
     def target(self, source: str) -> str:
         return self.to or source
-
-    @property
-    def accepted(self) -> list[str]:
-        return self.needs if self.accepts is None else [*self.accepts, *self.needs]
 
 
 class OnlyOne(Grammar):

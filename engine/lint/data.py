@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from engine.conditions import compile_condition, contradiction_in
-from engine.definition import Definition, Field, Guards, Step
+from engine.cel.conditions import compile_condition, contradiction_in
+from engine.definition import REASON, Definition, Field, Guards, Step
 from engine.errors import BadInput, Problem
 from engine.guards import accepted
 from engine.validation import suggest
@@ -150,15 +150,27 @@ def has_a_key_that_can_be_made(definition: Definition) -> Iterator[Problem]:
 def takes_fields_that_exist(definition: Definition) -> Iterator[Problem]:
     for at, said in asked(definition):
         accepts = (said.accepts if isinstance(said, Step) else None) or []
-        for key, names in (("needs", said.needs), ("accepts", accepts)):
+        for key, names in (("needs", said.needs), ("anew", said.anew), ("accepts", accepts)):
+            known = [*definition.data, *([REASON] if key == "anew" else [])]
             for i, name in enumerate(names):
                 pointer = f"{at}/{key}/{i}"
-                if name not in definition.data:
+                if name not in known:
                     what = f"there is no field {name!r}"
-                    yield Problem(pointer, what, suggest(name, definition.data))
-                elif key == "accepts" and at != "/start" and name in definition.key_parts:
+                    yield Problem(pointer, what, suggest(name, known))
+                elif key != "needs" and at != "/start" and name in definition.key_parts:
                     what = f"{name} is part of the key, which is set once, at the start"
                     yield Problem(pointer, what, "leave it out")
+
+
+def takes_what_should_come_anew(definition: Definition) -> Iterator[Problem]:
+    for at, step in steps(definition):
+        if step.should is None:
+            continue
+        takes = accepted(step, definition)
+        for i, name in enumerate(step.should.anew):
+            if name in definition.data and name not in takes:
+                what = f"the step does not take {name}, so it never comes with it"
+                yield Problem(f"{at}/should/anew/{i}", what, "add it to what the step `accepts`")
 
 
 def can_start(definition: Definition) -> Iterator[Problem]:
@@ -170,6 +182,14 @@ def can_start(definition: Definition) -> Iterator[Problem]:
                 f"{name} is required, but the start does not accept it",
                 f"add {name} to it",
             )
+
+
+def asks_for_evidence_that_can_come(definition: Definition) -> Iterator[Problem]:
+    for at, said in asked(definition):
+        for i, need in enumerate(said.evidence):
+            if need.anew and need.unchanged:
+                what = f"a {need.kind} must come with the step, and none may have come"
+                yield Problem(f"{at}/evidence/{i}/anew", what, "leave out `anew` or `unchanged`")
 
 
 def asks_for_evidence_it_can_date(definition: Definition) -> Iterator[Problem]:
@@ -192,8 +212,10 @@ def has_conditions_that_can_hold(definition: Definition) -> Iterator[Problem]:
             except BadInput as error:
                 yield from (Problem(pointer, p.what, p.mend) for p in error.problems)
                 continue
-            if condition.never_holds:
+            if condition.settled is False:
                 yield Problem(pointer, "this never holds", "leave out what nobody may ever do")
+            elif condition.settled:
+                yield Problem(pointer, "this always holds, so it refuses nobody", "leave it out")
             elif told := contradiction_in(check.check, definition):
                 yield Problem(pointer, f"this never holds: {told}", "mend one of the two")
 
@@ -203,7 +225,9 @@ RULES = (
     has_fields_that_make_sense,
     has_a_key_that_can_be_made,
     takes_fields_that_exist,
+    takes_what_should_come_anew,
     can_start,
+    asks_for_evidence_that_can_come,
     asks_for_evidence_it_can_date,
     has_conditions_that_can_hold,
 )

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from engine.aftermath import Aftermath
 from engine.clock import HandClock, instant, last_instant, to_datetime
 from engine.commands import Command, PublishDefinition, PullTrigger, Requester, StartCase
-from engine.coverage import Fired, Refusal, Result
 from engine.deadlines import command_for
 from engine.definition import Definition
 from engine.errors import BadInput, PmoError, Refused
 from engine.events import CaseStarted, CaseTransitioned, Verdict
 from engine.machine import Workflow
-from engine.outcomes import difference, lacks
-from engine.scenario import Attempted, Scenario, ScenarioFile
+from engine.scenarios.aftermath import Aftermath
+from engine.scenarios.coverage import Fired, Refusal, Result
+from engine.scenarios.outcomes import difference, lacks
+from engine.scenarios.scenario import Attempted, Scenario, ScenarioFile
+from engine.scenarios.steps import Outcome, Step, command_of
 from engine.service import Receipt, Service
 from engine.source import Source as Text
-from engine.steps import Outcome, Step, command_of
 from engine.store.log import Append, Log
 from engine.store.memory import MemoryLog
 
@@ -133,13 +133,19 @@ class _Stage:
         return self._about(self._scenario.when, self._scenario.then)
 
     def _about(self, when: Step, then: Outcome) -> str:
-        before = self._service.log.head()
+        before, fired = self._service.log.head(), len(self.fired)
         answer: Receipt | PmoError
         try:
             answer = self._send(when)
         except PmoError as error:
             answer = error
-        return difference(self._service, then, answer, before)
+        otherwise = difference(self._service, then, answer, before)
+        waited = when.wait is not None and isinstance(answer, Receipt)
+        if otherwise and waited and fired == len(self.fired):
+            otherwise += f"; nothing fell due by {when.wait}"
+            if not self._service.case(self._case).deadlines:
+                otherwise += f" (no deadline runs on {self._case}: what is only observed has none)"
+        return otherwise
 
     def _attempts(self) -> str:
         """The attempts of which one was not refused, or for other reasons."""
