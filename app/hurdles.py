@@ -1,113 +1,198 @@
 """What stands in the way of each step from here, as the engine would judge it now.
 
-Only what does not depend on who asks or on what they bring along: votes, agreement, authority,
-children, claims, papers that have changed or grown old, conditions on what the step does not take.
+Without somebody who asks, only what does not depend on who asks or on what they bring along: votes,
+agreement, authority, children, claims, papers that have changed or grown old, conditions on what
+the step does not take. With somebody, whether they may, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from engine import values
-from engine.case import Case
+from engine.case import Case, fold
+from engine.cel.conditions import compile_condition
+from engine.clock import SystemClock
 from engine.commands import PullTrigger, Requester
+from engine.context import Context
+from engine.decide import attempt_of
+from engine.definition import ByAuthority, Definition, Transition
+from engine.guards import accepted
+from engine.ids import new_id
+from engine.signing import Ballot, ballots
+from engine.standing import authorities
+from engine.values import Value
 
 if TYPE_CHECKING:
     from app.home import Home
     from engine.attempt import Attempt
-    from engine.definition import Definition, Step
+    from engine.events import Verdict
+    from engine.machine import Workflow
     from engine.registers import Rule
 
 _LASTING = ("agreed_by", "quorum", "authority", "children", "only_one")
+_OF_WHO_ASKS = ("by", "not_by", "conflict")
+_NOBODY = Requester(id="-")
 
 
 @dataclass(frozen=True, slots=True)
 class Hurdles:
-    """Of one step: who the authority in force names, what is missing, what would be warned of."""
+    """Of one step: whom the authority in force names (unless somebody asks), what is missing, and
+    what would be warned of.
+
+    ``missing`` is empty where who asks may take it, with whatever it needs; ``on_behalf_of`` is the
+    delegation by which they may.
+    """
 
     decided_by: tuple[str, ...]
     missing: tuple[str, ...]
     warned: tuple[str, ...]
+    on_behalf_of: str = ""
 
 
-def hurdles(home: Home, case: Case) -> list[Hurdles]:
-    """Of every transition that leaves the case's state, in the definition's order."""
-    from engine import ids
-    from engine.attempt import Attempt
-    from engine.case import fold
-    from engine.clock import SystemClock
-    from engine.context import Context
-    from engine.decide import references
+class Inquiry:
+    """The engine, asked about any number of cases at one moment. Nothing is recorded."""
 
-    workflow = home.service.catalog.pinned(case.definition)
-    context = Context(
-        SystemClock().now(),
-        ids.new_id,
-        lambda stream: fold(recorded.event for recorded in home.log.stream(stream)),
-        lambda ref: home.service.catalog.pinned(ref).definition,
-    )
-    for referred in references(workflow, case.data, {}):
-        context.look(referred)
-    found = []
-    for step in workflow.definition.transitions_from(case.state):
-        nobody = PullTrigger(
-            command_id=ids.new_id(), actor=Requester(id="-"), case=case.key, trigger=step.trigger
+    def __init__(self, home: Home) -> None:
+        self._log = home.log
+        self._catalog = home.service.catalog
+        self._settled: dict[tuple[int, bool], frozenset[str]] = {}
+        self._context = Context(
+            SystemClock().now(), new_id, self.find, lambda ref: self._catalog.pinned(ref).definition
         )
-        attempt = Attempt(
-            key=case.key,
-            case=case,
-            command=nobody,
-            definition=workflow.definition,
-            given={},
-            data=case.data,
-            evidence=case.evidence,
-            context=context,
-        )
-        settled = _settled(step, workflow.definition)
+
+    def find(self, key: str) -> Case | None:
+        return fold(recorded.event for recorded in self._log.stream(key))
+
+    def body(self, case: Case) -> dict[str, Any]:
+        """The rules that the case goes by, as data."""
+        return self._catalog.pinned(case.definition).definition.body
+
+    def hurdles(
+        self,
+        case: Case,
+        asker: Requester | None = None,
+        delegations: Sequence[str] = (),
+        triggers: Collection[str] | None = None,
+    ) -> list[Hurdles]:
+        """Of every transition that leaves the case's state, in the definition's order; of those by
+        some ``triggers``, if they are named.
+
+        Who may not take one by themselves may by one of their ``delegations``.
+        """
+        workflow = self._catalog.pinned(case.definition)
+        steps = workflow.definition.transitions_from(case.state)
+        if triggers is not None:
+            steps = [step for step in steps if step.trigger in triggers]
+        return [self._of(step, workflow, case, asker, delegations) for step in steps]
+
+    def ballots(self, case: Case, asker: Requester) -> list[Ballot]:
+        """What is up for an answer, as far as it is up for theirs."""
+        return ballots(case, self._catalog.pinned(case.definition), asker, self._context)
+
+    def _of(
+        self,
+        step: Transition,
+        workflow: Workflow,
+        case: Case,
+        asker: Requester | None,
+        delegations: Sequence[str],
+    ) -> Hurdles:
+        own = self._judged(step, workflow, case, asker)
+        if asker is None or not own.missing:
+            return own
+        levels = [*self._levels(step, workflow, case)]
+        others: list[tuple[str | None, dict[str, Value]]] = [(None, level) for level in levels]
+        others += [(key, level) for key in delegations for level in ({}, *levels)]
+        for key, level in others:
+            other = self._judged(step, workflow, case, asker, key, level)
+            if not other.missing:
+                return other
+        return own
+
+    def _levels(
+        self, step: Transition, workflow: Workflow, case: Case
+    ) -> Iterator[dict[str, Value]]:
+        """The levels of authority that whoever takes the step may bring along, to have it."""
+        for who in step.by:
+            if isinstance(who, ByAuthority) and who.authority.least:
+                field = who.authority.least.removeprefix("data.")
+                if field in accepted(step, workflow.definition):
+                    attempt = self._attempt(step, workflow, case, _NOBODY, None, {})
+                    yield from ({field: rule.level} for rule in authorities(who, attempt))
+
+    def _judged(
+        self,
+        step: Transition,
+        workflow: Workflow,
+        case: Case,
+        asker: Requester | None,
+        delegation: str | None = None,
+        given: Mapping[str, Value] = MappingProxyType({}),
+    ) -> Hurdles:
+        attempt = self._attempt(step, workflow, case, asker or _NOBODY, delegation, given)
+        settled = self._settled_of(step, workflow.definition, asker is not None)
         verdicts = [
             verdict
             for verdict in workflow.judge(step, attempt)
-            if not verdict.held and (verdict.rule in settled or _lasts(verdict.rule, step, case))
+            if not verdict.held
+            and (verdict.rule in settled or _lasts(verdict, step, case, asker is not None))
         ]
-        found.append(
-            Hurdles(
-                decided_by=tuple(dict.fromkeys(_deciders(step, attempt))),
-                missing=tuple(dict.fromkeys(v.reason for v in verdicts if v.weight == "shall")),
-                warned=tuple(dict.fromkeys(v.reason for v in verdicts if v.weight == "should")),
-            )
+        return Hurdles(
+            decided_by=() if asker else tuple(dict.fromkeys(_deciders(step, attempt))),
+            missing=tuple(dict.fromkeys(v.reason for v in verdicts if v.weight == "shall")),
+            warned=tuple(dict.fromkeys(v.reason for v in verdicts if v.weight == "should")),
+            on_behalf_of=delegation or "",
         )
-    return found
+
+    def _settled_of(self, step: Transition, definition: Definition, asked: bool) -> frozenset[str]:
+        key = id(step), asked
+        if key not in self._settled:
+            self._settled[key] = _settled(step, definition, asked)
+        return self._settled[key]
+
+    def _attempt(
+        self,
+        step: Transition,
+        workflow: Workflow,
+        case: Case,
+        actor: Requester,
+        delegation: str | None,
+        given: Mapping[str, Value],
+    ) -> Attempt:
+        command = PullTrigger(
+            command_id="-",
+            actor=actor,
+            case=case.key,
+            trigger=step.trigger,
+            on_behalf_of=delegation,
+        )
+        return attempt_of(command, case.key, workflow, case, given, (), self._context)
 
 
-def _settled(step: Step, definition: Definition) -> frozenset[str]:
-    """The conditions, as verdicts name them, that stand whoever asks and whatever comes along."""
-    from engine.cel.conditions import compile_condition
-    from engine.guards import accepted
-
-    open_ = {"actor", "evidence", "withheld", *accepted(step, definition)}
+def _settled(step: Transition, definition: Definition, asked: bool) -> frozenset[str]:
+    """The conditions, as verdicts name them, that stand whatever comes along (and whoever asks)."""
+    open_ = {"evidence", "withheld", *accepted(step, definition), *([] if asked else ["actor"])}
     checks = [*step.when, *(step.should.when if step.should else ())]
     conditions = [compile_condition(check.check, definition) for check in checks]
     return frozenset(one.source for one in conditions if not one.looks_at & open_)
 
 
-def _lasts(rule: str, step: Step, case: Case) -> bool:
-    """Whether the verdict would be the same whoever asks, and whatever they bring along."""
-    kind, _, which = rule.partition(" ")
+def _lasts(verdict: Verdict, step: Transition, case: Case, asked: bool) -> bool:
+    """Whether it would be the same whatever they bring along (and whoever asks)."""
+    kind, _, which = verdict.rule.partition(" ")
     if kind == "evidence":
         comes = any(need.anew for need in step.evidence if need.kind == which)
         return not comes and any(item.kind == which for item in case.evidence)
-    return kind in _LASTING
+    return kind in _LASTING or (asked and kind in _OF_WHO_ASKS)
 
 
-def _deciders(step: Step, attempt: Attempt) -> Iterator[str]:
+def _deciders(step: Transition, attempt: Attempt) -> Iterator[str]:
     """Whom the authority in force names; all who could, where the step itself says the level."""
-    from engine.definition import ByAuthority
-    from engine.guards import accepted
-    from engine.standing import authorities
-
     for who in step.by:
         if isinstance(who, ByAuthority):
             level = (who.authority.least or "").removeprefix("data.")

@@ -20,7 +20,8 @@ class Offer:
     ``evidence`` the kinds of document (with their age) that must be attached; ``governed`` says
     whether votes, agreement, authority or children count, ``overridable`` which guards may be
     passed, by whom. The engine says (``app.hurdles``) whom the authority in force names
-    (``decided_by``), what is still ``missing``, and what it would warn of (``warned``).
+    (``decided_by``), what is still ``missing``, and what it would warn of (``warned``); and of
+    somebody who asks, whether they ``may``, and by which delegation (``on_behalf_of``).
     """
 
     trigger: str
@@ -40,6 +41,13 @@ class Offer:
     decided_by: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     warned: tuple[str, ...] = ()
+    may: bool | None = None
+    on_behalf_of: str = ""
+
+    @property
+    def by_machines(self) -> bool:
+        """Whether only a timer or another program may."""
+        return bool(self.by) and all(who in ("timer", "service") for who in self.by)
 
     def __str__(self) -> str:
         parts = [" or ".join(self.by) or "anybody"]

@@ -17,7 +17,7 @@ from engine.errors import BadInput, NotFound, Problem, Refused
 from engine.validation import suggest
 from engine.yaml_source import LARGEST_FILE
 from projections.answers import Answer, Figure, ask, figures
-from projections.relations import Moments, Relations, Subscriber
+from projections.relations import NOBODY, Asker, Moments, Relations, Subscriber
 from projections.shipped import PROJECTIONS
 from projections.view_definitions import (
     Metric,
@@ -113,13 +113,13 @@ def open_view(
     view: View,
     words: dict[str, str],
     moments: Moments,
-    roles: Sequence[str] = (),
+    asker: Asker = NOBODY,
     most: int = 1_000,
 ) -> Answer:
     """What a view answers. Raises ``NotForYou``, ``BadInput``."""
-    require_reader(view, view.restricted, roles)
+    require_reader(view, view.restricted, asker.roles)
     parameters = read_parameters(view, words)
-    return ask(home.views, relations_of(home, moments), view, parameters, most)
+    return ask(home.views, relations_of(home, moments, asker), view, parameters, most)
 
 
 def measure(
@@ -140,8 +140,8 @@ def measure(
     return measured
 
 
-def relations_of(home: Home, moments: Moments) -> Relations:
-    return Relations(home.views, moments, subscribers(home))
+def relations_of(home: Home, moments: Moments, asker: Asker = NOBODY) -> Relations:
+    return Relations(home.views, moments, subscribers(home), asker)
 
 
 def subscribers(home: Home) -> list[Subscriber]:

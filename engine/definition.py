@@ -102,10 +102,16 @@ class Deadline(Grammar):
 
 
 class State(Grammar):
+    """``awaits``: the triggers that a case waits for in it; unless told, all that lead out of it.
+
+    None of them: it rests there, and nobody is asked for anything.
+    """
+
     title: str = ""
     about: str = ""
     initial: bool = False
     final: bool = False
+    awaits: Listed[Word] | None = None
     deadline: Listed[Deadline] = []
 
 

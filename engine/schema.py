@@ -47,6 +47,7 @@ ABOUT = {
     "State.title": "What people call it.",
     "State.about": "What it means.",
     "State.initial": "Whether cases begin here.",
+    "State.awaits": "The triggers that it waits for; else all that lead out. With [] it rests.",
     "State.final": "Whether cases end here.",
     "State.deadline": "How long a case may stay here; one deadline or several.",
     "Deadline.within": "A period, like 10 working days, counted from when the state is entered.",

@@ -4,20 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine import registers
 from engine.attempt import Attempt
 from engine.case import Case, evolve
-from engine.commands import DeclareConflict, Sign
+from engine.commands import DeclareConflict, Requester, Sign
 from engine.context import Context
 from engine.decide import Decision
 from engine.definition import Step
 from engine.envelope import envelope, occurred_at
 from engine.errors import Refused
 from engine.events import CaseSigned, ConflictDeclared, Verdict
+from engine.fixed import fixed
 from engine.governance import barred, signable
 from engine.machine import Workflow
-from engine.standing import in_role
+from engine.standing import body_of, in_role
 from engine.values import folded
+
+
+@fixed
+class Ballot:
+    """A body or role whose answer counts: what the actor has said so far, and why they may say
+    nothing; empty, where they may."""
+
+    of: str
+    answer: str
+    why: str
+
+
+def ballots(case: Case, workflow: Workflow, actor: Requester, context: Context) -> list[Ballot]:
+    """Of what is up for an answer, what is up for this actor's: of the bodies on which they sit,
+    and of the roles that they hold."""
+    steps = workflow.definition.transitions_from(case.state)
+    who = actor.id.casefold()
+    said = {s.of: s.answer for s in case.signatures if s.person.casefold() == who}
+    found = []
+    attempt = _attempt(Sign(command_id="-", actor=actor, case=case.key, of="-", answer="for"),
+                       case, workflow, context)  # fmt: skip
+    for of, is_body in dict(signed for step in steps for signed in signable(step, attempt)).items():
+        if _is_part(of, is_body, attempt):
+            why = f"{actor.id} has declared a conflict of interest"
+            why = why if who in folded(attempt.recused) else _barred(of, steps, attempt)
+            found.append(Ballot(of, said.get(of, ""), why))
+    return found
+
+
+def _is_part(of: str, is_body: bool, attempt: Attempt) -> bool:
+    if not is_body:
+        return in_role(of, attempt).role is not None
+    body, _ = body_of(of, attempt)
+    return body is not None and attempt.actor in body.data.get("members", ())
 
 
 def sign(command: Sign, case: Case, workflow: Workflow, context: Context) -> Decision:
@@ -68,7 +102,7 @@ def _may_sign(command: Sign, steps: Sequence[Step], attempt: Attempt) -> tuple[s
         return found.role, "" if found.role else (
             found.why or f"needs {command.of}; {attempt.actor} acts as {roles}"
         )
-    body, why = registers.entry("body", registers.key_of("body", name=command.of), attempt.context)
+    body, why = body_of(command.of, attempt)
     if body is None:
         return None, why
     if attempt.actor not in body.data.get("members", ()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from engine.clock import is_instant_or_date, to_datetime
@@ -35,12 +36,19 @@ def ground_of(withheld: Any, field: str) -> str | None:
 
 def list_has(values: Any, value: Any) -> int:
     """Whether a list, as it stands in a column, holds a value; a missing list holds none."""
-    return int(bool(values) and value in json.loads(values))
+    return int(bool(values) and value in _listed(values))
+
+
+@lru_cache(maxsize=1_000)
+def _listed(values: str) -> list[Any]:
+    """Few lists stand in many rows: members of bodies, roles that bar somebody."""
+    listed: list[Any] = json.loads(values)
+    return listed
 
 
 def list_count(values: Any) -> int:
     """How many values a list holds; a missing list holds none."""
-    return len(json.loads(values)) if values else 0
+    return len(_listed(values)) if values else 0
 
 
 def number_as_text(number: float | None) -> str | None:

@@ -18,14 +18,14 @@ from projections.moments import known_position, occurred_by
 from projections.register import table_of
 from projections.register_pages import Field
 from projections.select_text import Select
-from projections.store import Tables, from_json, quote, read_sql
+from projections.store import Tables, from_json, quote, read_sql, to_json
+from projections.ways import Way, ways_of
 
 _SQL = read_sql("relations.sql")
 _HISTORY, _CHANGES = "_history", "_changes"
 _CHANGED = ("key", "version", "position", "changed_at", "field", "before", "after",
             "before_withheld", "after_withheld")  # fmt: skip
-_MACHINES = ("timer", "service")
-"""Who acts by itself: nothing waits for these."""
+_NUMBERS = ("amount", "least", "level", "limit")
 _GROUND = "_withheld"
 _TITLES = ("title", "name")
 
@@ -43,13 +43,19 @@ _COSTLY = {"since": "state_since", "started": "started"}
 _CASES = ("key", "workflow", "state", "title", "version", "position", "changed", "final")
 FIXED: dict[str, tuple[str, ...]] = {
     "appointments": ("key", "role", "unit", "person", "from", "until"),
+    "authorities": ("key", "category", "unit", "level", "limit", "holder", "held_by",
+                    "holder_unit", "from", "until"),
+    "bodies": ("key", "name", "members", "chair"),
     "cases": (*_CASES, "since", "started"),
     "deadlines": ("key", "workflow", "state", "version", "since", "at", "share", "pulls",
                   "settled_at", "outcome"),
+    "delegated": ("key", "giver", "receiver", "role", "unit", "category", "limit", "from", "until"),
     "definitions": ("position", "workflow", "version", "title", "hash", "published_at",
                     "published_by"),
     "links": ("position", "parent", "child", "workflow", "linked_at"),
-    "offers": ("key", "workflow", "state", "trigger_name", "role", "unit", "person", "stays"),
+    "offers": ("key", "workflow", "state", "trigger_name", "role", "unit", "person", "stays",
+               "signs", "body", "category", "amount", "least", "upwards", "not_by", "apart",
+               "waits", "rests"),
     "signatures": ("position", "key", "signed_for", "person", "answer", "signed_at", "ended_at"),
     "subscribers": ("name", "reached", "head", "waiting"),
     "trail": ("position", "key", "version", "name", "type", "workflow", "recorded_at",
@@ -58,6 +64,14 @@ FIXED: dict[str, tuple[str, ...]] = {
               "verdict", "rules", "verdicts", "basis", "papers", "fields"),
 }  # fmt: skip
 """The relations that are there whatever is published, and their columns."""
+
+_REGISTERS = {
+    "appointments": "appointment",
+    "authorities": "authority",
+    "bodies": "body",
+    "delegated": "delegation",
+}
+"""Relations that show the entries in force of every workflow that is such a register."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +93,31 @@ class Moments:
     now: str
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who looks (``None``: nobody said), and the roles in which they say that they do."""
+
+    person: str | None
+    roles: tuple[str, ...] = ()
+
+
+NOBODY = Asker(None)
+
+
 class Relations:
     """The relations there are, given what has been published."""
 
     def __init__(
-        self, tables: Tables, moments: Moments, subscribers: Sequence[Subscriber] = ()
+        self,
+        tables: Tables,
+        moments: Moments,
+        subscribers: Sequence[Subscriber] = (),
+        asker: Asker = NOBODY,
     ) -> None:
         self._tables = tables
         self._moments = moments
         self._subscribers = subscribers
+        self._asker = asker
 
     @cached_property
     def workflows(self) -> Mapping[str, _Workflow]:
@@ -139,6 +169,8 @@ class Relations:
             "known_at": occurred_by(self._moments.known_at),
             "now": self._moments.now,
             "today": self._moments.now[:10],
+            "me": self._asker.person,
+            "my_roles": to_json(list(self._asker.roles)),
         }
 
     def suggest(self, column: str, relations: Sequence[str]) -> str:
@@ -158,8 +190,8 @@ class Relations:
                 return self._all_subscribers()
             case "offers":
                 return _united(self._offers(), "offers")
-            case "appointments":
-                return _united(self._appointments(), "appointments")
+            case register if register in _REGISTERS:
+                return _united(self._entries(register), register)
             case fixed if fixed in FIXED:
                 return _SQL[fixed]
         name = self._register(relation)
@@ -228,32 +260,36 @@ class Relations:
         return _SQL["changed"].replace("{parts}", "UNION ALL\n".join(parts))
 
     def _offers(self) -> Iterator[str]:
-        """What can be asked for next, in which role of which unit, or by whom."""
+        """What can be asked for next: in which role of which unit, by whom, by which body."""
         for name, workflow in self.workflows.items():
-            steps = sorted(set(workflow.steps()))
-            if not steps:
+            ways = sorted(set(ways_of(workflow.bodies)))
+            if not ways:
                 continue
             fields = {field.name for field in self.fields(name)}
-            rows = ", ".join(
-                f"({version}, {_texts(words)}, {int(stays)})" for version, *words, stays in steps
-            )
+            sql = _SQL["offers"].replace("{workflow}", workflow.name)
+            for number, column in enumerate(Way._fields, 1):
+                if f"{{{column}}}" in sql:
+                    said = {getattr(way, column) for way in ways}
+                    sql = sql.replace(f"{{{column}}}", _chosen(number, said, fields))
             yield (
-                _SQL["offers"]
-                .replace("{workflow}", workflow.name)
-                .replace("{table}", table_of(workflow.name))
-                .replace("{steps}", rows)
-                .replace("{unit}", _chosen("step.column5", {s[4] for s in steps}, fields))
-                .replace("{person}", _chosen("step.column6", {s[5] for s in steps}, fields))
+                sql.replace("{table}", table_of(workflow.name))
+                .replace("{ways}", ", ".join(map(_row, ways)))
                 .replace("{condition}", self._condition)
             )
 
-    def _appointments(self) -> Iterator[str]:
-        """The appointments that count, of every workflow that is a register of them."""
-        for workflow in self.workflows.values():
+    def _entries(self, relation: str) -> Iterator[str]:
+        """The entries that count, of every workflow that is a register of this kind."""
+        for name, workflow in self.workflows.items():
             newest = workflow.bodies[max(workflow.bodies)]
-            if newest.get("register") == "appointment":
+            if newest.get("register") == _REGISTERS[relation]:
+                fields = {field.name for field in self.fields(name)}
+                columns = [
+                    quote(column) if column in fields else f"{_nothing(column)} AS {quote(column)}"
+                    for column in FIXED[relation][1:]
+                ]
                 yield (
-                    _SQL["appointments"]
+                    _SQL["entries"]
+                    .replace("{columns}", ", ".join(columns))
                     .replace("{table}", table_of(workflow.name))
                     .replace("{condition}", self._condition)
                     .replace("{states}", _texts(newest.get("in_force", [])) or "NULL")
@@ -288,39 +324,28 @@ class _Workflow:
         ]
         return f"CASE WHEN {' OR '.join(tests)} THEN 1 ELSE 0 END" if tests else "0"
 
-    def steps(self) -> Iterator[tuple[int, str, str, str, str, str, bool]]:
-        """Version, state, trigger, who may: a role, the unit it is appointed in (a name or a
-        ``data.`` field), or the field that names the person (what does not apply is empty); and
-        whether the case stays in its state, whose deadlines then go on."""
-        for version, body in self.bodies.items():
-            roles = body.get("roles", {})
-            for transition in body.get("transitions", ()):
-                stays = transition.get("to") is None
-                for who in _who(transition.get("by", ()), roles):
-                    for state in transition["from"]:
-                        yield version, state, transition["trigger"], *who, stays
+
+def _row(way: Way) -> str:
+    said = [str(said) if isinstance(said, int) else f"'{_escaped(said)}'" for said in way]
+    return f"({', '.join(said)})"
 
 
-def _who(by: Sequence[Any], roles: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    for who in by or ("",):
-        if isinstance(who, str):
-            if who not in _MACHINES:
-                yield who, (roles.get(who) or {}).get("appointed_in") or "", ""
-        elif "person" in who:
-            yield "", "", who["person"]
-        elif "authority" in who:
-            yield "authority", (who["authority"].get("unit") or ""), ""
-
-
-def _chosen(place: str, said: Iterable[str], fields: Collection[str]) -> str:
-    """SQL for what is said: a literal as it is, the value of the field that is named."""
+def _chosen(number: int, said: Iterable[str], fields: Collection[str]) -> str:
+    """SQL for what a way says in the column of this number: a word as it is, the value of the field
+    that is named. What is counted (``_NUMBERS``) is a field's."""
+    place, column = f"way.column{number}", Way._fields[number - 1]
     cases = [
         f"WHEN '{_escaped(name)}' THEN {quote(field)}"
         for name in sorted(said)
         if (field := name.removeprefix("data.")) in fields
     ]
-    given = f"nullif({place}, '')"
-    return f"CASE {place} {' '.join(cases)} ELSE {given} END" if cases else given
+    word = _nothing(column) if column in _NUMBERS else f"nullif({place}, '')"
+    return f"CASE {place} {' '.join(cases)} ELSE {word} END" if cases else word
+
+
+def _nothing(column: str) -> str:
+    """Databases ask of what is united that its types agree."""
+    return f"CAST(NULL AS {'REAL' if column in _NUMBERS else 'TEXT'})"
 
 
 def _as_text(field: Field) -> str:
@@ -329,7 +354,7 @@ def _as_text(field: Field) -> str:
 
 
 def _united(parts: Iterable[str], relation: str) -> str:
-    nothing = ", ".join(f"NULL AS {quote(column)}" for column in FIXED[relation])
+    nothing = ", ".join(f"{_nothing(column)} AS {quote(column)}" for column in FIXED[relation])
     return "UNION ALL\n".join(parts) or f"SELECT {nothing} WHERE 1 = 0"
 
 

@@ -70,12 +70,15 @@ OR (before IS NULL AND after IS NOT NULL) OR (before IS NOT NULL AND after IS NU
 OR coalesce(before_withheld, '') <> coalesce(after_withheld, '')
 
 -- name: offers
-SELECT _key AS key, '{workflow}' AS workflow, _state AS state, step.column3 AS trigger_name,
-    nullif(step.column4, '') AS role, {unit} AS unit, {person} AS person, step.column7 AS stays
+SELECT _key AS key, '{workflow}' AS workflow, _state AS state, way.column3 AS trigger_name,
+    nullif(way.column4, '') AS role, {unit} AS unit, {person} AS person, way.column7 AS stays,
+    way.column8 AS signs, {body} AS body, {category} AS category, {amount} AS amount,
+    {least} AS least, way.column13 AS upwards, way.column14 AS not_by, way.column15 AS apart,
+    way.column16 AS waits, way.column17 AS rests
 FROM main.${table}
-JOIN (VALUES {steps}) AS step ON step.column1 = _definition AND step.column2 = _state
-WHERE {condition} AND (step.column6 = '' OR {person} IS NOT NULL)
+JOIN (VALUES {ways}) AS way ON way.column1 = _definition AND way.column2 = _state
+WHERE {condition} AND (way.column6 = '' OR {person} IS NOT NULL)
 
--- name: appointments
-SELECT _key AS key, role, unit, person, "from", until FROM main.${table}
+-- name: entries
+SELECT _key AS key, {columns} FROM main.${table}
 WHERE {condition} AND _state IN ({states})

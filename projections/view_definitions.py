@@ -21,8 +21,8 @@ from engine.validation import suggest, validate
 from engine.yaml_source import read_yaml
 from projections.select_text import Select
 
-PROVIDED = ("as_of", "known", "known_at", "now", "today")
-"""Parameters that every view may use: the moments it is asked for."""
+PROVIDED = ("as_of", "known", "known_at", "me", "my_roles", "now", "today")
+"""Parameters that every view may use: the moments it is asked for, and by whom."""
 
 Sql = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
 ViewId = Annotated[

@@ -29,6 +29,7 @@ from engine.rehearsal import Came, rehearse
 from engine.store.log import Log
 from engine.store.memory import MemoryLog
 from projections.opening import open_for_reading
+from projections.relations import Asker
 from projections.store import Tables
 from workflows import HERE, shipped
 
@@ -197,7 +198,7 @@ def test_every_view_has_something_to_show(played: Played) -> None:
     empty = set()
     for view in catalogue.views.values():
         at = moments(ELSEWHEN.get(view.name, ENDS_ON), None)
-        if not open_view(played.home, view, {}, at, READERS).rows:
+        if not open_view(played.home, view, {}, at, Asker(None, READERS)).rows:
             empty.add(view.name)
     assert empty == REPORTED
 
@@ -299,7 +300,7 @@ def test_the_picture_shows_every_plan_objective_and_project(played: Played) -> N
 
 def test_the_picture_counts_what_the_view_of_the_months_counts(played: Played) -> None:
     view = read_catalogue(played.home).views["months"]
-    months = open_view(played.home, view, {}, moments(ENDS_ON, None), READERS)
+    months = open_view(played.home, view, {}, moments(ENDS_ON, None), Asker(None, READERS))
     names = [column.name for column in months.columns]
     drawn = draw_year(played.home, ENDS_ON)
     for lane, name in {

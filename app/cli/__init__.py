@@ -47,6 +47,7 @@ VERBS = {
     "import": ("importing", "Turn reports into recorded facts."),
     "show": ("show", "Show a case, now or at a moment in the past."),
     "list": ("listing", "List cases."),
+    "waiting": ("waiting", "What waits for you, until when, and what you may do about it."),
     "view": ("views", "Open a view: decisions, what waits, the portfolio as known on a day."),
     "metrics": ("views", "Measure: lead times, shares, counts, each defined in one place."),
     "history": ("history", "The trail of a case: who changed what, when, in which role."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,10 @@ from app.home import Home
 from app.offers import Offer
 
 if TYPE_CHECKING:
+    from app.hurdles import Hurdles
     from engine.case import Case
+    from engine.commands import Requester
+    from engine.signing import Ballot
 
 
 def with_hurdles(home: Home, case: Case | str, offered: list[Offer]) -> list[Offer]:
@@ -20,13 +23,37 @@ def with_hurdles(home: Home, case: Case | str, offered: list[Offer]) -> list[Off
     ways = {offer.trigger for offer in offered}
     if len(ways) == len(offered) and not any(offer.governed for offer in offered):
         return offered
-    from app.hurdles import hurdles
+    from app.hurdles import Inquiry
 
     found = home.service.case(case) if isinstance(case, str) else case
-    stands = hurdles(home, found)
+    return judged(offered, Inquiry(home).hurdles(found))
+
+
+def for_somebody(
+    home: Home, case: Case | str, offered: list[Offer], asker: Requester
+) -> tuple[list[Offer], list[Ballot]]:
+    """The offers, those that this person may take first; and what is up for their answer."""
+    from app.hurdles import Inquiry
+    from app.waiting import delegations_to
+
+    found = home.service.case(case) if isinstance(case, str) else case
+    inquiry = Inquiry(home)
+    stands = inquiry.hurdles(found, asker, delegations_to(home, asker.id))
+    told = judged([replace(offer, may=True) for offer in offered], stands)
+    told = [replace(offer, may=not offer.missing) for offer in told]
+    return sorted(told, key=lambda offer: not offer.may), inquiry.ballots(found, asker)
+
+
+def judged(offered: Sequence[Offer], stands: Sequence[Hurdles]) -> list[Offer]:
     return [
-        replace(o, decided_by=h.decided_by, missing=h.missing, warned=h.warned)
-        for o, h in zip(offered, stands, strict=True)
+        replace(
+            offer,
+            decided_by=hurdles.decided_by,
+            missing=hurdles.missing,
+            warned=hurdles.warned,
+            on_behalf_of=hurdles.on_behalf_of,
+        )
+        for offer, hurdles in zip(offered, stands, strict=True)
     ]
 
 
@@ -37,7 +64,40 @@ def print_next(offered: Iterable[Offer]) -> None:
             echo(f"      decided by {clean(who)}")
         for reason in offer.missing:
             echo(f"      still missing: {clean(reason)}")
-        for reason in offer.warned:
-            echo(f"      would be warned of: {clean(reason)}")
-        if offer.overridable:
-            echo(dim(f"      can be overridden: {offer.overridable}"))
+        _print_beside(offer)
+
+
+def print_for(offered: Sequence[Offer], ballots: Sequence[Ballot], indent: str = "  ") -> None:
+    """What somebody may do, and then, in short, why not the rest."""
+    for ballot in ballots:
+        if not ballot.why:
+            said = f"  (you are {ballot.answer}, so far)" if ballot.answer else ""
+            echo(f"{indent}can sign --of {clean(ballot.of)}{said}")
+    for offer in offered:
+        if offer.may:
+            lent = f"  --on-behalf-of {clean(offer.on_behalf_of)}" if offer.on_behalf_of else ""
+            echo(f"{indent}can {offer}{lent}")
+            _print_beside(offer, indent)
+    for ballot in ballots:
+        if ballot.why:
+            echo(dim(f"{indent}cannot sign --of {clean(ballot.of)}: {clean(ballot.why)}"))
+    for trigger, why in refusals(offered).items():
+        echo(dim(f"{indent}cannot {trigger}: {clean('; '.join(why))}"))
+
+
+def refusals(offered: Sequence[Offer]) -> dict[str, tuple[str, ...]]:
+    """Why not, by trigger: of the way that comes nearest. What only machines do is left out."""
+    may = {offer.trigger for offer in offered if offer.may}
+    found: dict[str, tuple[str, ...]] = {}
+    for offer in offered:
+        if offer.trigger not in may and not offer.by_machines:
+            before = found.get(offer.trigger, offer.missing)
+            found[offer.trigger] = min(before, offer.missing, key=len)
+    return found
+
+
+def _print_beside(offer: Offer, indent: str = "  ") -> None:
+    for reason in offer.warned:
+        echo(f"{indent}    would be warned of: {clean(reason)}")
+    if offer.overridable:
+        echo(dim(f"{indent}    can be overridden: {offer.overridable}"))

@@ -87,6 +87,15 @@ def actor_option(command: F) -> F:
     )(command)
 
 
+def asked_about(actor: str | None) -> str | None:
+    """The actor that ``--as`` names here and now. PMO_AS says who acts, and asks nothing about
+    them: what is shown to everybody stays what it is."""
+    from click.core import ParameterSource
+
+    source = click.get_current_context().get_parameter_source("actor")
+    return actor if source is ParameterSource.COMMANDLINE else None
+
+
 def moment_options(command: F) -> F:
     """``--as-of`` and ``--known-at``: the two clocks."""
     as_of = click.option(

@@ -1,18 +1,18 @@
 """``pmo show``: one case, on both clocks. It reads views and one stream, and imports no engine,
-unless what comes next depends on votes, agreement, authority or children."""
+unless what comes next depends on votes, agreement, authority or children, or --as asks for whom."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from app.cases import describe
 from app.cli import options
 from app.cli.keys import no_case, nothing_yet
-from app.cli.next_steps import print_next, with_hurdles
+from app.cli.next_steps import for_somebody, print_for, print_next, with_hurdles
 from app.cli.tables import MISSING, print_json, print_pairs, show_moment, show_paper, show_value
 from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
@@ -22,19 +22,30 @@ from projections import register_pages
 from projections.cases import case as case_now
 from projections.definitions import definition
 
+if TYPE_CHECKING:
+    from engine.signing import Ballot
+
 
 @click.command("show")
 @click.argument("case")
 @options.moment_options
+@options.actor_option
 @options.home_option
 @options.json_option
 def show_command(
-    case: str, as_of: str | None, known_at: str | None, home: Address, as_json: bool
+    case: str,
+    as_of: str | None,
+    known_at: str | None,
+    actor: str | None,
+    home: Address,
+    as_json: bool,
 ) -> None:
     """Show a CASE: its state and data, evidence, who acted and has signed, what can come next.
 
-    With --as-of and --known-at it is shown as it stood, or was believed to stand, at a moment.
+    With --as-of and --known-at it is shown as it stood, or was believed to stand, at a moment; with
+    --as, what comes next is what this person may do, and why not the rest.
     """
+    asked = options.asked_about(actor)
     with Home.open(home) as opened:
         about = case_now(opened.views, case)
         if about is None:
@@ -45,20 +56,29 @@ def show_command(
             raise nothing_yet(case, events)
         fields = register_pages.fields(opened.views, about["workflow"])
         offered: list[Offer] = []
+        ballots: list[Ballot] = []
         if as_of is None and known_at is None:
             rules = definition(opened.views, about["workflow"], about["definition_version"])
             found = offers(rules["body"] if rules else {}, described["state"], described["data"])
-            offered = with_hurdles(opened, case, found)
+            if asked is None:
+                offered = with_hurdles(opened, case, found)
+            else:
+                asker = options.read_actor(asked)
+                offered, ballots = for_somebody(opened, case, found, asker)
     described["next"] = [asdict(offer) for offer in offered]
     if as_json:
         print_json(described)
         return
-    _print_case(described, fields, offered)
+    _print_case(described, fields)
+    if offered:
+        echo("\nnext")
+        if asked is None:
+            print_next(offered)
+        else:
+            print_for(offered, ballots)
 
 
-def _print_case(
-    case: dict[str, Any], fields: Sequence[register_pages.Field], offered: Sequence[Offer]
-) -> None:
+def _print_case(case: dict[str, Any], fields: Sequence[register_pages.Field]) -> None:
     data = case["data"]
     title = f"  {show_value(case['title'])}" if case["title"] else ""
     echo(f"{bold(case['key'])}  {case['state']}{title}")
@@ -93,9 +113,6 @@ def _print_case(
         print_pairs(
             {c["key"]: f"{c['workflow']}  {c['state'] or MISSING}" for c in case["children"]}
         )
-    if offered:
-        echo("\nnext")
-        print_next(offered)
 
 
 def _shown(field: register_pages.Field, value: Any) -> str:

@@ -11,7 +11,7 @@ import click
 from app.cli import options
 from app.cli.failures import CheckFailed
 from app.cli.tables import MISSING, print_csv, print_json, print_rows, show_in
-from app.cli.terminal import bold, dim, echo
+from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
 from app.places import Address
 from engine.errors import BadInput, Problem
@@ -19,6 +19,7 @@ from engine.errors import BadInput, Problem
 if TYPE_CHECKING:
     from app.views import Catalogue, Measured
     from projections.answers import Answer
+    from projections.relations import Asker
     from projections.view_definitions import View
 
 _FOLDER = click.option(
@@ -70,15 +71,16 @@ def view_command(
             _list(catalogue, as_json)
             return
         view = catalogue.view(name)
-        roles = options.read_actor(actor).roles if view.restricted else ()
+        asker = _asker(actor, view.restricted)
         at = moments(as_of, known_at)
-        answer = open_view(opened, view, _assigned(words), at, roles, limit)
+        answer = open_view(opened, view, _assigned(words), at, asker, limit)
+    who = asker.person if "me" in {token.text[1:] for token in view.select.parameters} else None
     if as_json:
-        print_json(_described(view, answer, as_of, known_at))
+        print_json(_described(view, answer, who, as_of, known_at))
     elif as_csv:
         print_csv([column.name for column in answer.columns], answer.rows)
     else:
-        _print(view, answer, as_of, known_at)
+        _print(view, answer, who, as_of, known_at)
     if answer.more:
         echo(f"these are the first {limit:,} rows; --limit shows more", err=True)
 
@@ -161,14 +163,26 @@ def _tell(problems: Iterable[Problem]) -> None:
         raise CheckFailed
 
 
+def _asker(actor: str | None, restricted: bool) -> Asker:
+    """Who looks, where they say it here and now, or have to because not everybody may."""
+    from projections.relations import NOBODY, Asker
+
+    asked = options.asked_about(actor)
+    if asked is None and not restricted:
+        return NOBODY
+    asking = options.read_actor(actor)
+    return Asker(None if asked is None else asking.id, asking.roles)
+
+
 def _described(
-    view: View, answer: Answer, as_of: str | None, known_at: str | None
+    view: View, answer: Answer, who: str | None, as_of: str | None, known_at: str | None
 ) -> dict[str, Any]:
     names = [column.name for column in answer.columns]
     return {
         "id": view.id,
         "name": view.name,
         "title": view.title,
+        "as": who,
         "as_of": as_of,
         "known_at": known_at,
         "columns": [
@@ -181,12 +195,18 @@ def _described(
     }
 
 
-def _print(view: View, answer: Answer, as_of: str | None, known_at: str | None) -> None:
+def _print(
+    view: View, answer: Answer, who: str | None, as_of: str | None, known_at: str | None
+) -> None:
     echo(f"{bold(f'{view.id}  {view.title}')}")
     echo(dim(view.about))
-    clocks = [f"as of {as_of}" if as_of else "", f"as known at {known_at}" if known_at else ""]
-    if as_of or known_at:
-        echo(", ".join(filter(None, clocks)))
+    asked = [
+        f"for {clean(who)}" if who else "",
+        f"as of {as_of}" if as_of else "",
+        f"as known at {known_at}" if known_at else "",
+    ]
+    if any(asked):
+        echo(", ".join(filter(None, asked)))
     echo()
     if not answer.rows:
         echo("nothing")

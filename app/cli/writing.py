@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli import options
-from app.cli.next_steps import print_next, with_hurdles
+from app.cli.next_steps import for_somebody, print_for, print_next, with_hurdles
 from app.cli.tables import print_json
 from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.case import Case
     from engine.commands import Command
     from engine.machine import Workflow
+    from engine.signing import Ballot
 
 
 @click.command("start")
@@ -79,8 +80,11 @@ def do_command(
 ) -> None:
     """Ask for the transition TRIGGER of a CASE; without it, say what can be asked for.
 
+    With --as, what this person may do comes first, and then, in short, why not the rest.
+
     \b
     pmo do DEC-0042
+    pmo do DEC-0042 --as ada
     pmo do DEC-0042 submit amount=1.25m -e business-case=paper.pdf --as pat:requester
     """
     from engine.commands import PullTrigger
@@ -89,7 +93,7 @@ def do_command(
         found = find_case(opened, case)
         workflow = opened.service.catalog.pinned(found.definition)
         if trigger is None:
-            _print_offers(found, _offers(opened, found), as_json)
+            _print_offers(opened, found, options.asked_about(given["actor"]), as_json)
             return
         _require_trigger(trigger, workflow, found)
         command = options.build(
@@ -273,12 +277,23 @@ def _offers(home: Home, case: Case) -> list[Offer]:
     return with_hurdles(home, case, offers(body, case.state, case.data))
 
 
-def _print_offers(case: Case, offered: list[Offer], as_json: bool) -> None:
+def _print_offers(home: Home, case: Case, actor: str | None, as_json: bool) -> None:
+    """What can be asked for; by somebody, if they say who they are."""
+    ballots: list[Ballot] = []
+    if actor is None:
+        offered = _offers(home, case)
+    else:
+        body = home.service.catalog.pinned(case.definition).definition.body
+        found = offers(body, case.state, case.data)
+        offered, ballots = for_somebody(home, case, found, options.read_actor(actor))
     if as_json:
         print_json([asdict(offer) for offer in offered])
         return
     echo(f"{bold(case.key)}  {case.state}")
-    _print_next(offered)
+    if actor is None or not offered:
+        _print_next(offered)
+    else:
+        print_for(offered, ballots)
 
 
 def _print_next(offered: list[Offer]) -> None:

@@ -42,7 +42,7 @@ def _next(tables: Tables, case: dict[str, Any]) -> list[dict[str, Any]]:
     only the engine can tell, and does where it is asked: an empty list would say nothing is."""
     rules = definition(tables, case["workflow"], case["definition_version"])
     found = offers(rules["body"] if rules else {}, case["state"], case["data"])
-    judged = {"decided_by", "missing", "warned"}
+    judged = {"decided_by", "missing", "warned", "may", "on_behalf_of"}
     return [
         {name: said for name, said in asdict(offer).items() if name not in judged}
         for offer in found

@@ -11,6 +11,7 @@ from app.views import Catalogue, measure, moments, open_view, read_catalogue
 from app.year.chapters import Look, Year
 from engine.commands import Requester
 from engine.errors import PmoError, Problem
+from projections.relations import Asker
 
 Row = dict[str, Any]
 
@@ -36,7 +37,7 @@ def _rows(home: Home, catalogue: Catalogue, look: Look, ends_on: str) -> list[Ro
     if look.metric is not None:
         (measured,) = measure(home, catalogue.metrics_at(ends_on, look.metric), at, roles)
         return [{"of": " / ".join(f.group), "value": f.value} for f in measured.figures]
-    answer = open_view(home, catalogue.view(look.view or ""), look.given, at, roles)
+    answer = open_view(home, catalogue.view(look.view or ""), look.given, at, Asker(None, roles))
     names = [column.name for column in answer.columns]
     return [dict(zip(names, row, strict=True)) for row in answer.rows]
 

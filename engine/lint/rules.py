@@ -93,6 +93,18 @@ def has_ways_out(definition: Definition) -> Iterator[Problem]:
                 )
 
 
+def awaits_what_can_come(definition: Definition) -> Iterator[Problem]:
+    for name, state in definition.states.items():
+        leaving = dict.fromkeys(rule.trigger for rule in definition.transitions_from(name))
+        for i, trigger in enumerate(state.awaits or ()):
+            if trigger not in leaving:
+                yield Problem(
+                    f"/states/{name}/awaits/{i}",
+                    f"no {trigger} can come in {name}",
+                    suggest(trigger, leaving),
+                )
+
+
 def has_no_shadowed_transition(definition: Definition) -> Iterator[Problem]:
     """Of transitions with one trigger the first whose rules hold is taken."""
     earlier: dict[tuple[str, str], list[Transition]] = {}
@@ -214,6 +226,7 @@ RULES: tuple[Rule, ...] = (
     knows_its_states,
     reaches_every_state,
     has_ways_out,
+    awaits_what_can_come,
     has_no_shadowed_transition,
     knows_its_people,
     has_four_eyes,

@@ -20,6 +20,7 @@ from engine.events import (
     CaseSigned,
     CaseStarted,
     CaseTransitioned,
+    ConflictDeclared,
     Conformance,
     DefinitionPublished,
     DefinitionRef,
@@ -173,6 +174,12 @@ class History:
             definition=DefinitionRef(name="plan", version=1, hash="0" * 64),
             of=of,
             answer=answer,
+        )
+
+    def recused(self, key: str, actor: str) -> AnyEvent:
+        return ConflictDeclared(
+            **self._envelope(key, "ConflictDeclared", NINE, NINE, actor),
+            definition=DefinitionRef(name="plan", version=1, hash="0" * 64),
         )
 
     def linked(self, key: str, child: str, workflow: str, at: str = NINE) -> AnyEvent:

@@ -323,7 +323,7 @@ def test_what_waits_says_until_when(dated):
     assert late["late"] == "overdue"
 
 
-def test_what_has_no_day_is_an_option_and_waits_only_on_request(history, runner, look):
+def test_what_no_day_asks_for_waits_too_after_what_is_due(history, runner, look):
     due = Due(at=recorded(APRIL), share="100%", then="close")
     history.write(
         history.definition(**PLAN_RULES),
@@ -332,9 +332,7 @@ def test_what_has_no_day_is_an_option_and_waits_only_on_request(history, runner,
     )
     runner.catch_up()
     views = look()
-    assert waiting_in_april(views) == ["P-1"]
-    assert waiting_in_april(views, options="no") == ["P-1"]
-    assert waiting_in_april(views, options="yes") == ["P-1", "P-2"]
+    assert waiting_in_april(views) == ["P-1", "P-2"]
 
 
 def test_a_day_asks_for_what_ends_the_deadline_and_the_rest_is_an_option(history, runner, look):

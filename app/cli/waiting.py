@@ -1,0 +1,156 @@
+"""``pmo waiting``: what waits for me, since when, until when, and what I may do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.cli import options
+from app.cli.next_steps import print_for, refusals
+from app.cli.tables import MISSING, print_json, print_rows, show_moment, show_value
+from app.cli.terminal import bold, clean, dim, echo
+from app.home import Home
+from app.places import Address
+
+if TYPE_CHECKING:
+    from app.waiting import Waiting
+
+
+@click.command("waiting")
+@click.option("--everybody", is_flag=True, help="What waits for anybody, and for whom.")
+@click.option(
+    "--limit", type=options.COUNT, default=50, show_default=True, help="Cases shown at most."
+)
+@options.actor_option
+@options.home_option
+@options.json_option
+def waiting_command(
+    everybody: bool, limit: int, actor: str | None, home: Address, as_json: bool
+) -> None:
+    """What waits for you: since when, until when, what you may do, and why not the rest.
+
+    The nearest day comes first, so what is overdue leads; then what no day asks for. The registers
+    say which cases name you, and of these the engine says what you may do now.
+
+    \b
+    pmo waiting --as ann                    # roles by appointment, seats on bodies, delegations
+    pmo waiting --as rosa:reviewer          # and a role that you say you have
+    pmo waiting --everybody
+    """
+    from app.waiting import for_everybody, for_one
+
+    with Home.open(home) as opened:
+        if everybody:
+            _tell_all(for_everybody(opened), limit, as_json)
+            return
+        asker = options.read_actor(actor)
+        found = list(islice(for_one(opened, asker), limit + 1))
+    more = len(found) > limit
+    found = found[:limit]
+    if as_json:
+        cases = [_described(waiting) for waiting in found]
+        print_json({"as": asker.id, "cases": cases, "more": more})
+        return
+    mine = [waiting for waiting in found if waiting.may]
+    others = [waiting for waiting in found if not waiting.may]
+    late = sum(waiting.late for waiting in mine)
+    overdue = f", {late} overdue" if late else ""
+    who = clean(asker.id)
+    if mine:
+        echo(bold(f"{_counted(mine)} for {who}{overdue}"))
+    else:
+        echo(f"nothing waits for {who}")
+    for waiting in mine:
+        _print(waiting)
+    if others:
+        one = len(others) == 1
+        echo(f"\n{len(others)} more {'names' if one else 'name'} {who}, who can do nothing now")
+        for waiting in others:
+            _print(waiting)
+    if not found and not asker.roles:
+        echo(f"hint: in a role that you say you have: --as {who}:ROLE", err=True)
+    if more:
+        echo(f"these are the first {limit:,} cases; --limit shows more", err=True)
+
+
+def _tell_all(found: Sequence[Waiting], limit: int, as_json: bool) -> None:
+    shown = found[:limit]
+    if as_json:
+        cases = [_about(waiting) | {"asked": waiting.asked} for waiting in shown]
+        print_json({"as": None, "cases": cases, "more": len(found) > limit})
+        return
+    late = sum(waiting.late for waiting in found)
+    echo(bold(f"{_counted(found)} for somebody" + (f", {late:,} overdue" if late else "")))
+    echo()
+    print_rows(
+        ["until", "", "case", "title", "state", "since", "for"],
+        [
+            [
+                _day(waiting.until),
+                "overdue" if waiting.late else "",
+                waiting.key,
+                _short(show_value(waiting.title)),
+                _spoken(waiting.state),
+                _day(waiting.since),
+                ", ".join(waiting.asked),
+            ]
+            for waiting in shown
+        ],
+    )
+    if len(found) > limit:
+        echo(f"these are the first {limit:,} of {len(found):,}; --limit shows more", err=True)
+
+
+def _print(waiting: Waiting) -> None:
+    title = f"  {show_value(waiting.title)}" if waiting.title else ""
+    days = f"since {_day(waiting.since)}"
+    if waiting.until:
+        days += f", until {_day(waiting.until)}"
+    overdue = f"  {bold('overdue')}" if waiting.late else ""
+    echo(f"\n{bold(clean(waiting.key))}{title}{overdue}")
+    echo(dim(f"  {clean(waiting.workflow)}, {clean(_spoken(waiting.state))} {days}"))
+    print_for(waiting.offered, waiting.ballots)
+
+
+def _described(waiting: Waiting) -> dict[str, Any]:
+    return _about(waiting) | {
+        "may": waiting.may,
+        "can": [asdict(offer) for offer in waiting.offered if offer.may],
+        "sign": [ballot.of for ballot in waiting.ballots if not ballot.why],
+        "cannot": {
+            **{trigger: list(why) for trigger, why in refusals(waiting.offered).items()},
+            **{f"sign {ballot.of}": [ballot.why] for ballot in waiting.ballots if ballot.why},
+        },
+    }
+
+
+def _about(waiting: Waiting) -> dict[str, Any]:
+    return {
+        "key": waiting.key,
+        "title": waiting.title,
+        "workflow": waiting.workflow,
+        "state": waiting.state,
+        "since": waiting.since,
+        "until": waiting.until,
+        "late": waiting.late,
+    }
+
+
+def _counted(found: Sequence[Waiting]) -> str:
+    return "1 case waits" if len(found) == 1 else f"{len(found):,} cases wait"
+
+
+def _day(moment: str | None) -> str:
+    return show_moment(moment)[:10] if moment else MISSING
+
+
+def _spoken(state: str) -> str:
+    return state.replace("_", " ")
+
+
+def _short(text: str, most: int = 40) -> str:
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"

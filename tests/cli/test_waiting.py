@@ -1,0 +1,264 @@
+"""What waits for me, and what I may do: ``pmo waiting``, and ``--as`` where nobody acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.cli.tables import MISSING
+from tests.cli.conftest import Pmo
+from tests.governance.conftest import REGISTERS
+from tests.postgres import server
+
+MATTER = """
+workflow: matter
+version: 1
+title: Matter
+key: MAT
+roles:
+  requester:
+  reviewer:
+  head: {appointed_in: data.unit}
+data:
+  title: {type: text, required: true}
+  unit: {type: text}
+  amount: {type: money, currency: GBP}
+  level: {type: number}
+  note: {type: text}
+states:
+  draft: {initial: true}
+  ready: {awaits: [approve, reject], deadline: {within: 5 days, then: lapse}}
+  approved: {awaits: []}
+  rejected: {final: true}
+start: {by: requester}
+transitions:
+  - {trigger: submit, from: draft, to: ready, by: reviewer, not_by: requester}
+  - trigger: approve
+    from: ready
+    to: approved
+    by: {authority: {category: funding, value: data.amount, unit: data.unit}}
+    not_by: requester
+    needs: note
+  - {trigger: reject, from: ready, to: rejected, by: head}
+  - trigger: call-in
+    from: ready
+    to: ready
+    by: {authority: {category: funding, value: data.amount, unit: data.unit, least: data.level}}
+    needs: level
+  - {trigger: lapse, from: ready, to: rejected, by: timer}
+  - {trigger: reopen, from: approved, to: ready, by: head}
+"""
+
+
+def begin(pmo: Pmo, folder: Path) -> Pmo:
+    """Hal decides up to 10,000, the board above; dee has what hal lent her. MAT-0001 is the
+    board's and overdue, MAT-0002 is hal's, MAT-0003 is a draft; pat has asked for all of them."""
+    files = []
+    for number, text in enumerate([*REGISTERS.split("---\n"), MATTER]):
+        files.append(folder / f"{number}.yaml")
+        files[-1].write_text(text, encoding="utf-8")
+    pmo.done("init", "--bare", actor="operator")
+    pmo.done("publish", *map(str, files), actor="operator")
+    pmo.done("start", "body", "name=board", "members=bea,bob,pat", "chair=bea", "quorum=60")
+    rule = ("start", "authority", "category=funding", "unit=it")
+    pmo.done(*rule, "level=1", "limit=10k", "holder=head", "held_by=role")
+    pmo.done(*rule, "level=2", "holder=board", "held_by=body", "rule=simple")
+    pmo.done("start", "appointment", "role=head", "unit=it", "person=hal")
+    pmo.done("start", "delegation", "giver=hal", "receiver=dee", "role=head", "unit=it")
+    for title, amount in (("Bridge", "50k"), ("Bench", "1k"), ("Bin", "10")):
+        pmo.done("start", "matter", f"title={title}", "unit=it", f"amount={amount}")
+    early = ("--occurred-at", "2026-01-05")
+    pmo.done("start", "matter", "title=Old", "unit=it", "amount=50k", *early)
+    pmo.done("do", "MAT-0004", "submit", *early, actor="rex:reviewer")
+    for key in ("MAT-0001", "MAT-0002"):
+        pmo.done("do", key, "submit", actor="rex:reviewer")
+    return pmo
+
+
+@pytest.fixture(scope="module")
+def in_a_folder(tmp_path_factory: pytest.TempPathFactory) -> Pmo:
+    folder = tmp_path_factory.mktemp("waiting")
+    return begin(Pmo(folder / "home"), folder)
+
+
+@pytest.fixture(scope="module")
+def in_a_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pmo]:
+    address = server().new_database()
+    yield begin(Pmo(address), tmp_path_factory.mktemp("waiting"))
+    server().drop_database(address)
+
+
+@pytest.fixture(params=["in_a_folder", "in_a_database"])
+def home(request: pytest.FixtureRequest) -> Pmo:
+    """Looked at only: what changes it is in a home of its own."""
+    found: Pmo = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Pmo:
+    return begin(Pmo(tmp_path / "home"), tmp_path)
+
+
+def told(pmo: Pmo, who: str) -> dict[str, tuple[list[str], list[str], list[str]]]:
+    """By case: what they can do, sign, and cannot."""
+    cases = pmo.done("waiting", "--as", who, "--json").json()["cases"]
+    return {
+        c["key"]: ([o["trigger"] for o in c["can"]], c["sign"], list(c["cannot"])) for c in cases
+    }
+
+
+def test_a_member_of_a_board_sees_what_to_vote_on_the_overdue_first(home: Pmo) -> None:
+    lines = home.done("waiting", "--as", "bea").out.splitlines()
+    assert lines[0] == "2 cases wait for bea, 1 overdue"
+    assert lines[2:6] == [
+        "MAT-0004  Old  overdue",
+        "  matter, ready since 2026-01-05, until 2026-01-10",
+        "  can sign --of board",
+        "  cannot approve: board has no quorum: 0 of 2 have voted, 2 must",
+    ]
+    assert lines[7].startswith("MAT-0001  Bridge")
+    assert told(home, "bea") == {
+        "MAT-0004": ([], ["board"], ["approve"]),
+        "MAT-0001": ([], ["board"], ["approve"]),
+    }
+
+
+def test_who_has_authority_sees_what_is_within_it_and_nothing_else(home: Pmo) -> None:
+    found = told(home, "hal")
+    assert found["MAT-0002"] == (["approve", "reject"], [], [])
+    assert found["MAT-0001"] == (["reject"], [], []), "what is the board's to approve is not asked"
+
+
+def test_a_delegate_is_told_by_which_delegation(home: Pmo) -> None:
+    (case,) = [
+        case
+        for case in home.done("waiting", "--as", "dee", "--json").json()["cases"]
+        if case["key"] == "MAT-0002"
+    ]
+    assert [(o["trigger"], o["on_behalf_of"]) for o in case["can"]] == [
+        ("approve", "DEL-0001"),
+        ("reject", "DEL-0001"),
+    ]
+    assert "(head)  --on-behalf-of DEL-0001" in home.done("waiting", "--as", "dee").out
+
+
+def test_who_asked_for_it_is_not_asked_to_decide_it_though_on_the_board(home: Pmo) -> None:
+    answer = home.done("waiting", "--as", "pat")
+    assert answer.out == "nothing waits for pat\n"
+    assert answer.err == "hint: in a role that you say you have: --as pat:ROLE\n"
+
+
+def test_a_role_that_somebody_says_they_have_counts(home: Pmo) -> None:
+    assert told(home, "ron:reviewer") == {"MAT-0003": (["submit"], [], [])}
+    assert told(home, "ron") == {}
+
+
+def test_who_is_named_and_can_do_nothing_is_told_why(own: Pmo) -> None:
+    own.done("sign", "MAT-0001", "for", "--of", "board", actor="bea")
+    lines = own.done("waiting", "--as", "bea").out.splitlines()
+    assert "1 more names bea, who can do nothing now" in lines
+    at = lines.index("MAT-0001  Bridge")
+    assert lines[at + 2] == ("  cannot approve: board has no quorum: 1 of 2 have voted, 2 must")
+    own.done("sign", "MAT-0001", "for", "--of", "board", actor="bob")
+    assert told(own, "bea")["MAT-0001"] == (["approve"], [], [])
+    own.done("declare-conflict", "MAT-0001", actor="bob")
+    assert "MAT-0001" not in told(own, "bob")
+
+
+def test_what_is_done_does_not_wait(own: Pmo) -> None:
+    own.done("do", "MAT-0002", "approve", "note=Sound.", actor="hal")
+    assert "MAT-0002" not in told(own, "hal")
+    assert "MAT-0002" not in own.done("waiting", "--everybody").out
+
+
+def test_the_operator_sees_what_waits_for_anybody_and_for_whom(home: Pmo) -> None:
+    lines = home.done("waiting", "--everybody").out.splitlines()
+    assert lines[0] == "4 cases wait for somebody, 1 overdue"
+    assert lines[2].split() == ["until", "case", "title", "state", "since", "for"]
+    assert lines[3].split()[:5] == ["2026-01-10", "overdue", "MAT-0004", "Old", "ready"]
+    assert lines[3].endswith("  board, dee, hal")
+    assert [line.split()[0] for line in lines[3:]][-1] == MISSING, "no day asks for the draft"
+    cases = home.done("waiting", "--everybody", "--json").json()["cases"]
+    assert [case["asked"] for case in cases][-1] == ["reviewer"]
+
+
+def test_what_is_left_out_is_said(home: Pmo) -> None:
+    answer = home.done("waiting", "--as", "bea", "--limit", "1")
+    assert "MAT-0001" not in answer.out
+    assert answer.err == "these are the first 1 cases; --limit shows more\n"
+    assert home.done("waiting", "--as", "bea", "--limit", "1", "--json").json()["more"]
+    all_of_them = home.done("waiting", "--everybody", "--limit", "2")
+    assert all_of_them.err == "these are the first 2 of 4; --limit shows more\n"
+
+
+def test_the_view_is_of_whoever_is_named_and_of_everybody_unless_somebody_is(home: Pmo) -> None:
+    mine = home.done("view", "waiting", "--as", "bea", "--json").json()
+    assert mine["as"] == "bea"
+    assert {(row["can"], row["person"]) for row in mine["rows"]} == {
+        ("approve", "bea"),
+        ("sign", "bea"),
+    }
+    assert "for bea" in home.done("view", "waiting", "--as", "bea").out.splitlines()
+    all_of_them = home.done("view", "waiting", "--json", actor="bea").json()
+    assert all_of_them["as"] is None, "PMO_AS says who acts, and asks nothing"
+    assert {row["key"] for row in all_of_them["rows"]} == {f"MAT-000{n}" for n in (1, 2, 3, 4)}
+
+
+def test_do_without_a_trigger_puts_what_one_may_first_and_says_why_not_the_rest(home: Pmo) -> None:
+    approve = "who has authority for funding; not who acted as requester; needs note"
+    assert home.done("do", "MAT-0002", "--as", "hal").out.splitlines() == [
+        "MAT-0002  ready",
+        f"  can approve -> approved  ({approve})",
+        "  can reject -> rejected  (head)",
+        "  can call-in -> ready  (who has authority for funding; needs level)",
+    ]
+    no_head = "rex is not appointed head in it (there is no appointment APPT-head.it.rex)"
+    assert home.done("do", "MAT-0002", "--as", "rex:reviewer").out.splitlines() == [
+        "MAT-0002  ready",
+        f"  cannot approve: needs whoever has authority for funding; {no_head}",
+        "  cannot reject: needs head; rex acts as reviewer",
+        f"  cannot call-in: needs whoever has authority for funding; {no_head}",
+    ]
+    assert home.done("do", "MAT-0002", "--as", "hal:reviewer").out.splitlines()[1] == (
+        f"  can approve -> approved  ({approve})"
+    )
+
+
+def test_who_may_take_a_step_from_a_higher_level_only_may_take_it(home: Pmo) -> None:
+    listed = home.done("do", "MAT-0002", "--as", "bea", "--json").json()
+    call_in = next(offer for offer in listed if offer["trigger"] == "call-in")
+    assert not call_in["may"]
+    assert call_in["missing"][0].startswith("needs whoever has authority"), "the board would vote"
+    approve = next(offer for offer in listed if offer["trigger"] == "approve")
+    assert not approve["may"]
+
+
+def test_show_says_what_somebody_may_do_who_is_named(home: Pmo) -> None:
+    told = home.done("show", "MAT-0001", "--as", "bea").out
+    assert "\nnext\n  can sign --of board\n" in told
+    assert "  cannot reject: " in told
+    assert "decided by board" in home.done("show", "MAT-0001", actor="bea").out
+    (first, *_) = home.done("show", "MAT-0002", "--as", "hal", "--json").json()["next"]
+    assert (first["trigger"], first["may"]) == ("approve", True)
+
+
+def test_a_conflict_that_was_declared_is_why_one_cannot_vote(own: Pmo) -> None:
+    own.done("declare-conflict", "MAT-0001", actor="bob")
+    told = own.done("do", "MAT-0001", "--as", "bob").out
+    assert "  cannot sign --of board: bob has declared a conflict of interest\n" in told
+    own.done("sign", "MAT-0001", "against", "--of", "board", actor="bea")
+    assert (
+        "  can sign --of board  (you are against, so far)\n"
+        in own.done("do", "MAT-0001", "--as", "bea").out
+    )
+
+
+def test_asking_records_nothing(home: Pmo) -> None:
+    before = home.done("log", "--limit", "1000").out
+    for who in ("bea", "hal", "dee", "rex:reviewer"):
+        home.done("waiting", "--as", who)
+        home.done("do", "MAT-0001", "--as", who)
+    assert home.done("log", "--limit", "1000").out == before
