@@ -149,6 +149,42 @@ def test_withheld_is_not_missing_and_not_zero(service: Service) -> None:
     assert pull(service, zero, "submit", evidence=(BUSINESS_CASE,)).state == "in_review"
 
 
+TARGET = """
+workflow: target
+version: 1
+title: Target
+key: TGT
+data:
+  title: {type: text, required: true}
+  measure: {type: text}
+  value: {type: number}
+  note: {type: text}
+states:
+  open: {initial: true}
+  met: {final: true}
+transitions:
+  - {trigger: move, from: open, needs: value, accepts: note, tells: [measure, value, note], emits: TargetMoved}
+  - {trigger: meet, from: open, to: met, emits: TargetMet}
+"""
+
+
+def test_an_event_tells_what_fields_held_before_and_leaves_out_what_was_missing(
+    service: Service,
+) -> None:
+    publish(service, TARGET)
+    case = start(service, "target", measure={"withheld": "a contract"}, value=82.5)
+    pull(service, case, "move", data={"value": 90})
+    event = service.log.stream(case)[-1].event
+    assert isinstance(event, CaseTransitioned)
+    assert event.before == {"measure": {"withheld": "a contract"}, "value": 82.5}
+    assert event.data == {"value": 90}
+    assert service.case(case).data["value"] == 90
+    pull(service, case, "meet")
+    told_nothing = service.log.stream(case)[-1].event
+    assert isinstance(told_nothing, CaseTransitioned)
+    assert told_nothing.before is None
+
+
 def test_what_happened_before_the_state_was_reached_cannot_be_commanded(service: Service) -> None:
     case = in_review(service)
     with pytest.raises(Refused) as refusal:
