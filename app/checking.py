@@ -12,11 +12,11 @@ from typing import Any
 from app.beside import Beside, check_beside
 from app.contracts.baseline import Compared, compare
 from app.definitions import SCENARIOS, Loaded, find_files, load_definitions, read_file
-from engine.coverage import Result, unfired, unrefused, untouched, unwarned
 from engine.definition import Definition
 from engine.errors import BadInput, Problem
-from engine.scenario import load_scenarios
-from engine.stage import Published, run
+from engine.scenarios.coverage import Result, unfired, unrefused, untouched, unwarned
+from engine.scenarios.scenario import load_scenarios
+from engine.scenarios.stage import Published, run
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def hurdles(home: Home, case: Case) -> list[Hurdles]:
 
 def _settled(step: Step, definition: Definition) -> frozenset[str]:
     """The conditions, as verdicts name them, that stand whoever asks and whatever comes along."""
-    from engine.conditions import compile_condition
+    from engine.cel.conditions import compile_condition
     from engine.guards import accepted
 
     open_ = {"actor", "evidence", "withheld", *accepted(step, definition)}

@@ -76,7 +76,7 @@ class Attempt:
         value = self.data.get(name.removeprefix("data."))
         return value if isinstance(value, str) else ""
 
-    # What conditions look at (``engine.cel_values.View``), beside ``data`` and ``key``.
+    # What conditions look at (``engine.cel.values.View``), beside ``data`` and ``key``.
 
     @property
     def state(self) -> str:

@@ -1,6 +1,6 @@
 """What a workflow is: the grammar of a definition, as frozen models.
 
-This module knows what a definition *means*; ``engine.lint`` says which ones cannot work, and
+This module knows what a definition *means*; ``engine.lint.rules`` says which ones cannot work, and
 ``engine.yaml_source`` reads the text with its lines and columns.
 """
 

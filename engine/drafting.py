@@ -29,7 +29,7 @@ from engine.events import Actor, DefinitionPublished, DefinitionRef, Verdict
 from engine.fixed import fixed
 from engine.folds import Folds
 from engine.keys import Keys
-from engine.lint import lint
+from engine.lint.rules import lint
 from engine.receipt import Receipt, receipt_of
 from engine.store.log import Log
 from engine.validation import explain

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from engine import clock
 from engine.attempt import Attempt, Guard, Judge
+from engine.cel.conditions import compile_condition
 from engine.claims import claim_guards
-from engine.conditions import compile_condition
 from engine.definition import (
     ByAuthority,
     ByPerson,

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from engine.definition import Definition
 from engine.errors import BadInput, Problem
-from engine.lint import lint
-from engine.lint_references import lint_together
+from engine.lint.references import lint_together
+from engine.lint.rules import lint
 from engine.source import Source
 from engine.validation import validate
 from engine.yaml_source import read_yaml

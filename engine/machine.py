@@ -14,7 +14,7 @@ from typing import Any, cast
 import transitions
 
 from engine.attempt import Attempt
-from engine.conditions import compile_condition
+from engine.cel.conditions import compile_condition
 from engine.definition import Definition, Step
 from engine.events import DefinitionRef, Verdict
 from engine.fixed import fixed

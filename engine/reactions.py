@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.case import Case
+from engine.cel.conditions import Condition, Environment, compile_condition
 from engine.commands import PullTrigger, Requester, StartCase
-from engine.conditions import Condition, Environment, compile_condition
 from engine.definition import Act, Definition, Reaction
 from engine.events import Event
 from engine.values import is_withheld

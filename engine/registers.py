@@ -2,7 +2,7 @@
 
 An entry is a case like any other, and is found by its key: so even that there is none has a version
 on which an append can be conditional. A definition says ``register:`` and in which states an entry
-is in force; ``engine.lint_registers`` sees to it that the fields read here are there.
+is in force; ``engine.lint.registers`` sees to it that the fields read here are there.
 
 =============  ==================================  =============================================
 register       key                                 says

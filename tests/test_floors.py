@@ -34,19 +34,19 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "1 pure": ("engine.*",),
     "2 service": (
-        "engine.aftermath",
+        "engine.scenarios.aftermath",
         "engine.asking",
         "engine.callers",
         "engine.catalog",
         "engine.drafting",
         "engine.folds",
         "engine.keys",
-        "engine.outcomes",
+        "engine.scenarios.outcomes",
         "engine.past",
         "engine.receipt",
         "engine.rehearsal",
         "engine.service",
-        "engine.stage",
+        "engine.scenarios.stage",
         "engine.store.*",
         "engine.ticket",
     ),
@@ -58,7 +58,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
 
 # Who may import a library from outside, or one of the standard library that has a home as well.
 HOMES: dict[str, tuple[str, ...]] = {
-    "cel": ("engine.conditions",),
+    "cel": ("engine.cel.conditions",),
     "click": ("app.cli*",),
     "dateutil": ("engine.calendars",),
     "eventsourcing": ("engine.store.*",),

@@ -12,7 +12,7 @@ import pytest
 import workflows
 from engine.definition import Definition
 from engine.errors import BadInput
-from engine.lint import RULES, lint
+from engine.lint.rules import RULES, lint
 from engine.loading import load_definition, load_definitions
 from engine.yaml_source import read_yaml
 

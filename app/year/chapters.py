@@ -21,8 +21,8 @@ from pydantic import Field, StringConstraints, model_validator
 
 from engine.clock import instant, is_instant_or_date, last_instant, to_datetime
 from engine.errors import BadInput, Problem
+from engine.scenarios.steps import Outcome, Part, Step
 from engine.source import Mark, Source
-from engine.steps import Outcome, Part, Step
 from engine.validation import suggest, validate
 from engine.yaml_source import LARGEST_FILE, read_yaml
 

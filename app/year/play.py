@@ -17,9 +17,9 @@ from consumers.runner import Runner
 from engine.clock import HandClock, instant, last_instant, to_datetime
 from engine.errors import BadInput, PmoError
 from engine.events import CaseStarted
-from engine.outcomes import difference
+from engine.scenarios.outcomes import difference
+from engine.scenarios.steps import Outcome, command_of
 from engine.service import Receipt
-from engine.steps import Outcome, command_of
 from projections.deadlines import next_due
 
 _BETWEEN = timedelta(minutes=1)

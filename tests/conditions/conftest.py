@@ -3,7 +3,7 @@
 import pytest
 
 from engine.case import Case
-from engine.conditions import Environment
+from engine.cel.conditions import Environment
 from engine.definition import Definition
 from engine.events import DefinitionRef
 

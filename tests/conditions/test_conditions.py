@@ -2,16 +2,16 @@
 
 import contextlib
 import threading
-import time
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.conditions import compile_condition
+from engine.cel.conditions import compile_condition
 from engine.definition import Definition
 from engine.errors import BadInput
+from tests.processor import processor_seconds
 
 # --- answers ------------------------------------------------------------------------------------
 
@@ -288,10 +288,11 @@ def test_one_mistake_is_told_once(definition):
     ids=lambda source: source[:12].encode("unicode_escape").decode(),
 )
 def test_what_would_crash_or_stall_is_refused_at_once(source, definition):
-    began = time.process_time()
-    with pytest.raises(BadInput):
-        compile_condition(source, definition)
-    assert time.process_time() - began < 0.5
+    def refused():
+        with pytest.raises(BadInput):
+            compile_condition(source, definition)
+
+    assert processor_seconds(refused) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -317,10 +318,10 @@ def test_the_dearest_conditions_on_the_largest_data_end_soon(source, definition,
         }
     )
     condition = compile_condition(source, definition)
-    began = time.process_time()
-    _, said = condition.evaluate(full)
-    assert "cannot tell" not in said
-    assert time.process_time() - began < 0.2  # 10 ms, measured; loaded machines are slow
+    said = []
+    took = processor_seconds(lambda: said.append(condition.evaluate(full)[1]))
+    assert "cannot tell" not in said[0]
+    assert took < 0.2  # 10 ms, measured; loaded machines are slow
 
 
 @pytest.mark.parametrize(

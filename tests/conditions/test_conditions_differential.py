@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.case import Case
-from engine.conditions import Environment, compile_condition
+from engine.cel.conditions import Environment, compile_condition
 from engine.definition import Definition
 from engine.events import DefinitionRef
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.conditions import compile_condition, contradiction_in
+from engine.cel.conditions import compile_condition, contradiction_in
 
 JANUARY, MARCH = 'timestamp("2026-01-01T00:00:00Z")', 'timestamp("2026-03-31T00:00:00Z")'
 

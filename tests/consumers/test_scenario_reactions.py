@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.loading import load_definition
-from engine.scenario import load_scenarios
-from engine.stage import Published, run
+from engine.scenarios.scenario import load_scenarios
+from engine.scenarios.stage import Published, run
 from tests.consumers.conftest import DECISION, PLAN
 from tests.consumers.test_reactions import PING
 

@@ -8,8 +8,8 @@ import pytest
 
 from engine.definition import Definition
 from engine.loading import load_definitions
-from engine.scenario import load_scenarios
-from engine.stage import Published, run
+from engine.scenarios.scenario import load_scenarios
+from engine.scenarios.stage import Published, run
 from engine.store.log import Log
 from engine.store.memory import MemoryLog
 from engine.upcasts import Body

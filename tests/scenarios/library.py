@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from engine.coverage import Result
 from engine.loading import load_definitions
-from engine.scenario import load_scenarios
-from engine.stage import Published, run
+from engine.scenarios.coverage import Result
+from engine.scenarios.scenario import load_scenarios
+from engine.scenarios.stage import Published, run
 from workflows import shipped
 
 TEXTS = {str(path): path.read_text(encoding="utf-8") for path in shipped()}

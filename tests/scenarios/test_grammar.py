@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.coverage import unfired, unrefused, untouched, unwarned
 from engine.errors import BadInput
 from engine.loading import load_definition
-from engine.scenario import ScenarioFile, load_scenarios
-from engine.stage import Published, run
+from engine.scenarios.coverage import unfired, unrefused, untouched, unwarned
+from engine.scenarios.scenario import ScenarioFile, load_scenarios
+from engine.scenarios.stage import Published, run
 from tests.scenarios.library import DEFINITIONS, PUBLISHED, SCENARIOS
 
 GUIDE = Path(__file__).parents[2] / "docs" / "workflows.md"

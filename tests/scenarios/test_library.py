@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.coverage import unfired, unrefused, untouched, unwarned
 from engine.events import CaseObserved
+from engine.scenarios.coverage import unfired, unrefused, untouched, unwarned
 from tests.scenarios.library import DEFINITIONS, FILES, SCENARIOS, results
 
 EVERY = [

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from engine.stage import run
+from engine.scenarios.stage import run
 from engine.store.log import Log
 from engine.store.opening import open_log
 from engine.store.sqlite import SQLiteLog

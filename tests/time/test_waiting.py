@@ -12,11 +12,11 @@ from app.definitions import load_definitions, publish
 from app.home import Home
 from engine.clock import HandClock
 from engine.commands import StartCase
-from engine.coverage import unfired
 from engine.deadlines import SCHEDULER
 from engine.loading import load_definition
-from engine.scenario import load_scenarios
-from engine.stage import Published, run
+from engine.scenarios.coverage import unfired
+from engine.scenarios.scenario import load_scenarios
+from engine.scenarios.stage import Published, run
 from tests.time.conftest import CALENDAR, REVIEW, TASK
 
 BACKGROUND = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -260,19 +259,16 @@ def test_definitions_are_found_by_name_and_version(history, runner, look):
     assert [row["version"] for row in published(look())] == [1, 2]
 
 
-def test_ten_thousand_cases_of_one_workflow_are_paged_at_once(history, runner, look, store):
+def test_ten_thousand_cases_of_one_workflow_are_paged_by_an_index(history, runner, look, store):
     history.write(
         history.definition(),
         *(history.observed(f"A-{n:05}", {"order": n}) for n in range(10_000)),
     )
     runner.catch_up()
     tables = look()
-    began = time.process_time()
     found = page(tables, "plan", limit=50, offset=9_900)
-    took = time.process_time() - began
     assert (keys(found)[0], found.total) == ("A-09900", 10_000)
     assert one(tables, "A-00007").data == {"order": 7}
-    assert took < 0.5  # some 5 ms; a replay would take more than a second
     explain = "EXPLAIN" if store == "postgres" else "EXPLAIN QUERY PLAN"
     plan = tables.run(
         f"{explain} SELECT * FROM register_plan WHERE _next_known IS NULL"

@@ -22,10 +22,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from engine import cel_types, clock, values
+from engine import clock, values
 from engine.case import Case
-from engine.cel_paths import Look
-from engine.cel_types import Type
+from engine.cel import types
+from engine.cel.paths import Look
+from engine.cel.types import Type
 from engine.definition import Definition, Field
 from engine.values import Value, is_withheld
 
@@ -145,33 +146,33 @@ def tell(path: tuple[str, ...], env: View) -> str:
 
 
 def variable_types(definition: Definition) -> dict[str, Type]:
-    texts = Type(cel_types.LIST.name, item=cel_types.TEXT, long=True)
-    names = Type(cel_types.TEXT.name, only=frozenset(definition.data))
-    case = {"key": cel_types.TEXT, "state": cel_types.TEXT, "data": cel_types.FIELDS}
+    texts = Type(types.LIST.name, item=types.TEXT, long=True)
+    names = Type(types.TEXT.name, only=frozenset(definition.data))
+    case = {"key": types.TEXT, "state": types.TEXT, "data": types.FIELDS}
     return {
         **{name: _fields(case) for name, field in definition.data.items() if field.type == "ref"},
         "data": _fields({name: _type_of(field) for name, field in definition.data.items()}),
-        "withheld": Type(cel_types.LIST.name, item=names, long=True),
-        "state": Type(cel_types.TEXT.name, only=frozenset(definition.states)),
-        "key": cel_types.TEXT,
-        "now": cel_types.TIME,
-        "actor": _fields({"id": cel_types.TEXT, "roles": texts}),
+        "withheld": Type(types.LIST.name, item=names, long=True),
+        "state": Type(types.TEXT.name, only=frozenset(definition.states)),
+        "key": types.TEXT,
+        "now": types.TIME,
+        "actor": _fields({"id": types.TEXT, "roles": texts}),
         "evidence": texts,
     }
 
 
 def _fields(members: Mapping[str, Type]) -> Type:
-    return Type(cel_types.FIELDS.name, members=members)
+    return Type(types.FIELDS.name, members=members)
 
 
 def _type_of(field: Field) -> Type:
     if field.type == "list":
-        item = _TYPES.get(field.item_type, cel_types.UNKNOWN) if field.of else cel_types.UNKNOWN
-        return Type(cel_types.LIST.name, item=item, long=True)
+        item = _TYPES.get(field.item_type, types.UNKNOWN) if field.of else types.UNKNOWN
+        return Type(types.LIST.name, item=item, long=True)
     if field.type == "choice":
-        return Type(cel_types.TEXT.name, only=frozenset(field.choices))
+        return Type(types.TEXT.name, only=frozenset(field.choices))
     if field.type == "text" and (field.longest or values.LONGEST_TEXT) > _LONG_TEXT:
-        return Type(cel_types.TEXT.name, long=True)
+        return Type(types.TEXT.name, long=True)
     return _TYPES[field.type]
 
 
@@ -183,14 +184,14 @@ def _converter(field: Field) -> Callable[[Value], Any]:
 
 
 _TYPES = {
-    "text": cel_types.TEXT,
-    "number": cel_types.DOUBLE,
-    "money": cel_types.DOUBLE,
-    "date": cel_types.TIME,
-    "choice": cel_types.TEXT,
-    "ref": cel_types.TEXT,
-    "person": cel_types.TEXT,
-    "document": cel_types.DOCUMENT,
+    "text": types.TEXT,
+    "number": types.DOUBLE,
+    "money": types.DOUBLE,
+    "date": types.TIME,
+    "choice": types.TEXT,
+    "ref": types.TEXT,
+    "person": types.TEXT,
+    "document": types.DOCUMENT,
 }
 
 

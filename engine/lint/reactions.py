@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from engine import values
-from engine.conditions import compile_condition
+from engine.cel.conditions import compile_condition
 from engine.definition import Act, Definition, Field, Reaction, Step
 from engine.errors import BadInput, Problem
 from engine.guards import accepted, needed

@@ -1,7 +1,7 @@
 """Scenarios: given some commands, when one more is sent, then this is what must come of it.
 
-They are written in YAML beside a definition; ``engine.stage`` plays them, and ``engine.coverage``
-tells what none of them shows.
+They are written in YAML beside a definition; ``engine.scenarios.stage`` plays them, and
+``engine.scenarios.coverage`` tells what none of them shows.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from pydantic import model_validator
 
 from engine.clock import is_instant_or_date
 from engine.errors import BadInput, Problem
+from engine.scenarios.steps import OneOrMore, Outcome, Part, Step
 from engine.source import Source
-from engine.steps import OneOrMore, Outcome, Part, Step
 from engine.validation import validate
 from engine.yaml_source import read_yaml
 

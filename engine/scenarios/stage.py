@@ -5,20 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from engine.aftermath import Aftermath
 from engine.clock import HandClock, instant, last_instant, to_datetime
 from engine.commands import Command, PublishDefinition, PullTrigger, Requester, StartCase
-from engine.coverage import Fired, Refusal, Result
 from engine.deadlines import command_for
 from engine.definition import Definition
 from engine.errors import BadInput, PmoError, Refused
 from engine.events import CaseStarted, CaseTransitioned, Verdict
 from engine.machine import Workflow
-from engine.outcomes import difference, lacks
-from engine.scenario import Attempted, Scenario, ScenarioFile
+from engine.scenarios.aftermath import Aftermath
+from engine.scenarios.coverage import Fired, Refusal, Result
+from engine.scenarios.outcomes import difference, lacks
+from engine.scenarios.scenario import Attempted, Scenario, ScenarioFile
+from engine.scenarios.steps import Outcome, Step, command_of
 from engine.service import Receipt, Service
 from engine.source import Source as Text
-from engine.steps import Outcome, Step, command_of
 from engine.store.log import Append, Log
 from engine.store.memory import MemoryLog
 

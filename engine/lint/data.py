@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from engine.conditions import compile_condition, contradiction_in
+from engine.cel.conditions import compile_condition, contradiction_in
 from engine.definition import Definition, Field, Guards, Step
 from engine.errors import BadInput, Problem
 from engine.guards import accepted

@@ -1,6 +1,6 @@
 """The linter's rules about who decides: authority, bodies, agreement, children, what may be passed.
 
-What is said of children and of their workflow is looked at in ``engine.lint_references``, where
+What is said of children and of their workflow is looked at in ``engine.lint.references``, where
 that workflow is known.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from engine.definition import ByAuthority, Definition, Guards, Start
 from engine.errors import Problem
 from engine.guards import needed
-from engine.lint_data import asked, steps
+from engine.lint.data import asked, steps
 from engine.standing import BUILT_IN
 from engine.validation import suggest
 from engine.votes import TIED

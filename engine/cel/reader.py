@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from engine import cel_types as cel
-from engine.cel_paths import Look, Paths
-from engine.cel_tokens import MENDS, Token, Unreadable
-from engine.cel_types import Type
+from engine.cel import types as cel
+from engine.cel.paths import Look, Paths
+from engine.cel.tokens import MENDS, Token, Unreadable
+from engine.cel.types import Type
 from engine.errors import Problem
 
 DEEPEST = 20

@@ -1,9 +1,9 @@
 """What cannot work, although the grammar allows it. Every rule yields problems at JSON pointers.
 
 The rules about states, transitions and people are here; those about data fields and conditions are
-in ``engine.lint_data``, about deadlines in ``engine.lint_deadlines``, about reactions in
-``engine.lint_reactions``, about registers in ``engine.lint_registers``, about who decides in
-``engine.lint_governance``.
+in ``engine.lint.data``, about deadlines in ``engine.lint.deadlines``, about reactions in
+``engine.lint.reactions``, about registers in ``engine.lint.registers``, about who decides in
+``engine.lint.governance``.
 """
 
 from __future__ import annotations
@@ -11,16 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
-from engine import (
-    lint_data,
-    lint_deadlines,
-    lint_governance,
-    lint_reactions,
-    lint_registers,
-)
 from engine.definition import ByAuthority, ByPerson, Definition, Step, Transition
 from engine.errors import Problem
 from engine.guards import accepted
+from engine.lint import data, deadlines, governance, reactions, registers
 from engine.standing import BUILT_IN
 from engine.validation import suggest
 
@@ -108,7 +102,7 @@ def has_no_shadowed_transition(definition: Definition) -> Iterator[Problem]:
 def knows_its_people(definition: Definition) -> Iterator[Problem]:
     persons = {
         who.person
-        for _, step in lint_data.steps(definition)
+        for _, step in data.steps(definition)
         for who in step.by
         if isinstance(who, ByPerson)
     }
@@ -119,14 +113,14 @@ def knows_its_people(definition: Definition) -> Iterator[Problem]:
                 f"{role} is a role and also a person that `by` names",
                 "nobody could tell in which of the two somebody acted: rename one",
             )
-    for at, step in lint_data.steps(definition):
+    for at, step in data.steps(definition):
         for i, who in enumerate(step.by):
             if isinstance(who, ByPerson):
                 yield from _person(f"{at}/by/{i}/person", who.person, definition)
             elif isinstance(who, str) and who not in (*definition.roles, *BUILT_IN):
                 yield _no_role(f"{at}/by/{i}", who, definition.roles)
     known = [*definition.roles, *persons, *_persons(definition)]
-    for at, said in lint_data.asked(definition):
+    for at, said in data.asked(definition):
         for i, role in enumerate(said.not_by):
             if role not in known:
                 yield _no_role(f"{at}/not_by/{i}", role, dict.fromkeys(known))
@@ -166,7 +160,7 @@ def has_four_eyes(definition: Definition) -> Iterator[Problem]:
         return _reachable(definition, initial, lambda rule: not _must_be_in(rule, roles))
 
     acted = _acted_before(definition, initial)
-    takers = {who for _, step in lint_data.steps(definition) for who in _roles(step)}
+    takers = {who for _, step in data.steps(definition) for who in _roles(step)}
     # Whom a case is about need not act in it to be kept out of it.
     subjects = {*_persons(definition)} - takers
     for i, role in enumerate(definition.start.not_by):
@@ -214,11 +208,11 @@ RULES: tuple[Rule, ...] = (
     has_no_shadowed_transition,
     knows_its_people,
     has_four_eyes,
-    *lint_deadlines.RULES,
-    *lint_data.RULES,
-    *lint_reactions.RULES,
-    *lint_registers.RULES,
-    *lint_governance.RULES,
+    *deadlines.RULES,
+    *data.RULES,
+    *reactions.RULES,
+    *registers.RULES,
+    *governance.RULES,
 )
 
 

@@ -1,7 +1,7 @@
 """Conditions in CEL, the Common Expression Language: typed, terminating, without I/O.
 
-The one home of ``cel``. ``engine.cel_values`` says what a condition may look at, and
-``engine.cel_reader`` which part of the language it may use.
+The one home of ``cel``. ``engine.cel.values`` says what a condition may look at, and
+``engine.cel.reader`` which part of the language it may use.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 import cel
 
-from engine import cel_types
-from engine.cel_paths import Look
-from engine.cel_ranges import contradiction
-from engine.cel_reader import read_expression
-from engine.cel_values import CONTEXT, Environment, View, reader_of, shorten, tell, variable_types
+from engine.cel import types
+from engine.cel.paths import Look
+from engine.cel.ranges import contradiction
+from engine.cel.reader import read_expression
+from engine.cel.values import CONTEXT, Environment, View, reader_of, shorten, tell, variable_types
 from engine.definition import Definition
 from engine.errors import BadInput
 
@@ -105,7 +105,7 @@ def compile_condition(source: str, definition: Definition, where: str = "") -> C
     reading = read_expression(source, variable_types(definition), where)
     if reading.problems:
         raise BadInput(reading.problems)
-    if not cel_types.one_of(reading.type, (cel_types.BOOL,)):
+    if not types.one_of(reading.type, (types.BOOL,)):
         what = f"it gives {reading.type.name}, not true or false"
         raise BadInput.one(where, what, "compare it with something")
     try:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from engine import values
 from engine.errors import Answer, BadInput, PmoError, Refused
 from engine.events import Verdict
+from engine.scenarios.steps import Elsewhere, Outcome
 from engine.service import Receipt, Service
-from engine.steps import Elsewhere, Outcome
 
 
 def difference(service: Service, then: Outcome, answer: Receipt | PmoError, before: int) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from engine.cel_reader import read_expression
-from engine.cel_types import Type
-from engine.cel_values import variable_types
+from engine.cel.reader import read_expression
+from engine.cel.types import Type
+from engine.cel.values import variable_types
 from engine.definition import Children, Definition
 from engine.errors import Problem
-from engine.lint_data import asked
-from engine.lint_reactions import lint_loops, lint_targets
+from engine.lint.data import asked
+from engine.lint.reactions import lint_loops, lint_targets
 from engine.validation import suggest
 
 

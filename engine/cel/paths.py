@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from engine import cel_types as cel
-from engine.cel_tokens import Cursor, Token
-from engine.cel_types import Type
+from engine.cel import types as cel
+from engine.cel.tokens import Cursor, Token
+from engine.cel.types import Type
 
 
 @dataclass(frozen=True, slots=True)

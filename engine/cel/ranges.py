@@ -1,7 +1,7 @@
 """Comparisons joined by ``&&`` that no value meets: ``data.x > 5 && data.x < 3``.
 
 Exact, and no more than that: what is compared with a constant number or time, once it is read and
-typed (``engine.cel_reader``). Of all else, an ``||`` or a sum, nothing is said.
+typed (``engine.cel.reader``). Of all else, an ``||`` or a sum, nothing is said.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from engine.cel_reader import Reading
-from engine.cel_tokens import Token, split
+from engine.cel.reader import Reading
+from engine.cel.tokens import Token, split
 
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "=="}
 Tokens = Sequence[Token]

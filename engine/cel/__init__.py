@@ -1,0 +1,1 @@
+"""Conditions in CEL: read, typed and bounded before the library sees any of it."""

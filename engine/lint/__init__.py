@@ -1,0 +1,1 @@
+"""What cannot work, although the grammar allows it: the linter of definitions."""

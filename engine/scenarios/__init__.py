@@ -1,0 +1,1 @@
+"""Scenarios: stories in YAML beside a definition, played by the real service."""
