@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli import options
+from app.cli.ending import told_to_end
 from app.cli.failures import CheckFailed
 from app.cli.tables import print_json, print_rows, show_moment
 from app.cli.terminal import clean, dim, echo
@@ -145,8 +146,6 @@ def intake_command(once: bool, instance: str | None, home: Address, as_json: boo
 
     Any number of these may run, here and elsewhere: every command has one effect.
     """
-    import threading
-
     from consumers.kafka_intake import KafkaIntake
     from engine.errors import PmoError
 
@@ -158,15 +157,13 @@ def intake_command(once: bool, instance: str | None, home: Address, as_json: boo
             echo(f"warning: it waits and tries again: {error}", err=True)
         del seconds
 
-    stop = threading.Event()
     with Home.open(home) as opened:
         settings, _ = _read(opened)
         intake = KafkaIntake(opened.service, settings, told=tell, instance=instance)
-        try:
+        with told_to_end() as stop:
             intake.run(stop, idle_for=_IDLE if once else None)
-        except KeyboardInterrupt:
-            if once:
-                raise
+        if once and stop.is_set():
+            raise KeyboardInterrupt
     said = {"handled": intake.handled, "dead_letters": intake.dead}
     if as_json:
         print_json(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli import options
+from app.cli.ending import told_to_end
 from app.cli.keys import no_case, no_workflow
 from app.cli.tables import MISSING, print_json, print_rows, show_moment
 from app.cli.terminal import clean, echo
@@ -45,11 +47,8 @@ def work_command(once: bool, home: Address, as_json: bool) -> None:
         with Home.open(home) as opened:
             _work_once(opened, as_json)
         return
-    try:
-        with _open_patiently(home) as opened:
-            _work_on(opened, as_json)
-    except KeyboardInterrupt:
-        return
+    with told_to_end() as told, _open_patiently(home) as opened:
+        _work_on(opened, as_json, told)
 
 
 def _open_patiently(address: Address) -> Home:
@@ -84,7 +83,7 @@ def _work_once(home: Home, as_json: bool) -> None:
         raise failures[0]
 
 
-def _work_on(home: Home, as_json: bool) -> None:
+def _work_on(home: Home, as_json: bool, end: threading.Event) -> None:
     """The scheduler looks at the clock now and then; consumers are woken by what is recorded."""
     from app.following import Followers
     from app.garbage import collect_seldom
@@ -93,7 +92,7 @@ def _work_on(home: Home, as_json: bool) -> None:
     others: dict[str, str] = {}
     with Followers(home, _warn) as followers:
         collect_seldom()
-        while True:
+        while not end.is_set():
             report = _work(home)
             if report is not None:
                 incidents = sum(home.consumers.counts().values())

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import conninfo, errors
+from psycopg.pq import TransactionStatus
 from psycopg.rows import Row, tuple_row
 
 CONNECT_SECONDS = 10
@@ -144,16 +145,25 @@ class PatientConnection(psycopg.Connection[Row]):
         interval: float = 0.1,
         timeout: float | None = None,
     ) -> _T:
-        """Raises ``psycopg.OperationalError``; then the connection is closed."""
-        if timeout is not None or self.patience is None:
-            return super().wait(gen, interval, timeout)
+        """Raises ``psycopg.OperationalError``; then the connection is closed. So it is when the
+        wait is cut off in a statement, by Ctrl-C say: whoever tidies up then meets a connection
+        that is gone, not one that refuses whatever it is asked."""
+        impatient = timeout is None and self.patience is not None
         try:
-            return super().wait(gen, interval, self.patience)
+            return super().wait(gen, interval, self.patience if impatient else timeout)
         except errors._WaitTimeout:
+            if not impatient:
+                raise
             self.close()
             raise psycopg.OperationalError(
                 f"the server has not answered for {self.patience:g} seconds"
             ) from None
+        except psycopg.Error:
+            raise
+        except BaseException:
+            if self.info.transaction_status == TransactionStatus.ACTIVE:
+                self.close()
+            raise
 
     @contextmanager
     def unhurried(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from engine.store.postgres_connection import plain_address
 from engine.store.postgres_pool import WAIT_SECONDS
 
 _STARTING = "the server is starting or stopping"
+_MAY_BE_BACK = ("57P01", "57P02", "57P03")
 
 _PLAIN_WORDS = {
     "25006": "it can only be read: a standby, or a database set to be read-only",
@@ -48,7 +49,8 @@ def failed(address: str, error: psycopg.Error) -> StoreFailed:
         words = f"{words} ({mend})" if mend else words
     elif error.sqlstate == "42501" and error.diag.message_primary:
         words = f"{error.diag.message_primary}: {words}"
-    kind = StoreStarting if _STARTING in words else StoreFailed
+    passes = error.sqlstate in _MAY_BE_BACK or _STARTING in words
+    kind = StoreStarting if passes else StoreFailed
     return kind(f"{plain_address(address)}: {words}")
 
 

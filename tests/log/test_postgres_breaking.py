@@ -12,12 +12,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import errors
 
-from engine.errors import StoreFailed
+from engine.errors import StoreFailed, StoreStarting
 from engine.store import postgres_pool
 from engine.store.log import Appended, Conflict, Marked
 from engine.store.opening import open_log
 from engine.store.postgres import PostgresLog
+from engine.store.postgres_errors import failed
 from engine.store.tail import tail
 from tests.log.conftest import append
 
@@ -380,3 +382,11 @@ def test_promise_1_a_server_killed_under_load_loses_nothing_acknowledged(own_pos
         marked = log.marked(list(acknowledged))
         assert {m: at.first_position for m, at in marked.items()} == acknowledged
         assert log.check() == log.head() == 2 * len(acknowledged)
+
+
+@pytest.mark.parametrize(
+    "kind", [errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow]
+)
+def test_a_server_that_stops_or_starts_may_be_asked_again(kind):
+    assert isinstance(failed("postgresql://one/x", kind()), StoreStarting)
+    assert not isinstance(failed("postgresql://one/x", errors.DiskFull()), StoreStarting)
