@@ -230,7 +230,7 @@ def _asks(definition: Definition, step: Transition) -> set[str]:
     """What the event of such a step tells of it, as ``Move.told``: its name, its guards' rules."""
     asks = {definition.emits(step)}
     for said in (step, step.should) if step.should else (step,):
-        asks |= {name for name in ("not_by", "needs", "quorum") if getattr(said, name)}
+        asks |= {name for name in ("not_by", "needs", "anew", "quorum") if getattr(said, name)}
         asks |= {f"evidence {need.kind}" for need in said.evidence}
         asks |= {f"agreed_by {role}" for role in said.agreed_by}
         asks |= {f"children {child.workflow}" for child in said.children}

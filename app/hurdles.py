@@ -70,7 +70,7 @@ def hurdles(home: Home, case: Case) -> list[Hurdles]:
         verdicts = [
             verdict
             for verdict in workflow.judge(step, attempt)
-            if not verdict.held and (verdict.rule in settled or _lasts(verdict.rule, case))
+            if not verdict.held and (verdict.rule in settled or _lasts(verdict.rule, step, case))
         ]
         found.append(
             Hurdles(
@@ -93,11 +93,12 @@ def _settled(step: Step, definition: Definition) -> frozenset[str]:
     return frozenset(one.source for one in conditions if not one.looks_at & open_)
 
 
-def _lasts(rule: str, case: Case) -> bool:
+def _lasts(rule: str, step: Step, case: Case) -> bool:
     """Whether the verdict would be the same whoever asks, and whatever they bring along."""
     kind, _, which = rule.partition(" ")
     if kind == "evidence":
-        return any(item.kind == which for item in case.evidence)
+        comes = any(need.anew for need in step.evidence if need.kind == which)
+        return not comes and any(item.kind == which for item in case.evidence)
     return kind in _LASTING
 
 

@@ -15,9 +15,10 @@ from typing import Any
 class Offer:
     """A transition out of the present state.
 
-    ``needs`` holds the fields it needs that the case does not have yet, ``takes`` those it accepts
-    besides, ``evidence`` the kinds of document (with their age) that must be attached; ``governed``
-    says whether votes, agreement, authority or children count, ``overridable`` which guards may be
+    ``needs`` holds the fields it needs that the case does not have yet, ``anew`` what must come
+    with the step itself (``reason``: the command's own), ``takes`` what it accepts besides,
+    ``evidence`` the kinds of document (with their age) that must be attached; ``governed`` says
+    whether votes, agreement, authority or children count, ``overridable`` which guards may be
     passed, by whom. The engine says (``app.hurdles``) whom the authority in force names
     (``decided_by``), what is still ``missing``, and what it would warn of (``warned``).
     """
@@ -27,6 +28,7 @@ class Offer:
     by: tuple[str, ...]
     not_by: tuple[str, ...]
     needs: tuple[str, ...]
+    anew: tuple[str, ...]
     takes: tuple[str, ...]
     evidence: tuple[str, ...]
     conditions: tuple[str, ...]
@@ -45,6 +47,8 @@ class Offer:
             parts.append(f"not who acted as {' or '.join(self.not_by)}")
         if self.needs:
             parts.append(f"needs {', '.join(self.needs)}")
+        if self.anew:
+            parts.append(f"says with this step {', '.join(self.anew)}")
         if self.evidence:
             parts.append(f"with {', '.join(self.evidence)}")
         if self.agreed_by:
@@ -74,6 +78,7 @@ def _offer(rule: Mapping[str, Any], state: str, data: Mapping[str, Any]) -> Offe
         by=tuple(_called(who) for who in _of(rule, "by")),
         not_by=tuple(_of(rule, "not_by")),
         needs=tuple(name for name in needs if _lacks(data, name)),
+        anew=tuple(_of(rule, "anew")),
         takes=tuple(dict.fromkeys([*_of(rule, "accepts"), *(n for n in needs if n in data)])),
         evidence=tuple(map(_paper, _of(rule, "evidence"))),
         conditions=tuple(c.get("otherwise") or c["check"] for c in _of(rule, "when")),
@@ -109,5 +114,6 @@ def _lacks(data: Mapping[str, Any], name: str) -> bool:
 
 
 def _paper(need: Mapping[str, Any]) -> str:
-    age = need.get("newer_than")
-    return f"a {need['kind']} newer than {age}" if age else f"a {need['kind']}"
+    age, anew = need.get("newer_than"), need.get("anew")
+    young = f" newer than {age}" if age else ""
+    return f"a {need['kind']}{young}{' that comes with this step' if anew else ''}"

@@ -43,6 +43,7 @@ def _asked(said: Guards) -> Iterator[str]:
     yield from (f"Condition: {check.check}" for check in said.when)
     yield from map(_evidence, said.evidence)
     yield f"Needs: {', '.join(said.needs)}" if said.needs else ""
+    yield f"Said with this step: {', '.join(said.anew)}" if said.anew else ""
     yield f"Not by: {', '.join(said.not_by)}" if said.not_by else ""
     yield f"Agreed by: {', '.join(said.agreed_by)}" if said.agreed_by else ""
     yield _vote(said.quorum) if said.quorum else ""
@@ -63,7 +64,8 @@ def _authority(who: object) -> str:
 
 def _evidence(need: EvidenceNeed) -> str:
     young = f", newer than {need.newer_than}" if need.newer_than else ""
-    return f"Evidence: {need.kind}{young}{', unchanged in this state' if need.unchanged else ''}"
+    when = ", unchanged in this state" if need.unchanged else ", with this step"
+    return f"Evidence: {need.kind}{young}{when if need.unchanged or need.anew else ''}"
 
 
 def _vote(quorum: Quorum) -> str:

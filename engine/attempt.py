@@ -57,6 +57,11 @@ class Attempt:
         return isinstance(self.command, PullTrigger) and self.command.override is True
 
     @property
+    def brought(self) -> tuple[Evidence, ...]:
+        """The documents that come with the step itself."""
+        return self.evidence[len(self.case.evidence) :] if self.case else self.evidence
+
+    @property
     def recused(self) -> tuple[str, ...]:
         return self.case.recused if self.case else ()
 

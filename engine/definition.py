@@ -111,11 +111,13 @@ class State(Grammar):
 
 class EvidenceNeed(Grammar):
     """A document of this kind must be attached, its ``as_of`` not older than ``newer_than``, and,
-    if ``unchanged``, none of its kind since the state was entered."""
+    if ``unchanged``, none of its kind since the state was entered; or, if ``anew``, it must come
+    with the step itself."""
 
     kind: Word
     newer_than: Period | None = None
     unchanged: bool = False
+    anew: bool = False
 
 
 class Check(Grammar):
@@ -176,11 +178,19 @@ class ByAuthority(Grammar):
     authority: AuthorityOf
 
 
+REASON = "reason"
+"""What ``anew`` calls the reason of the command itself, unless a field is called so."""
+
+
 class Guards(Grammar):
-    """What must be so before a step is taken (or, under ``should``, what had better be so)."""
+    """What must be so before a step is taken (or, under ``should``, what had better be so).
+
+    What it ``needs`` may be there from before; what is said ``anew`` comes with the step itself.
+    """
 
     not_by: Listed[Word] = []
     needs: Listed[Name] = []
+    anew: Listed[Name] = []
     evidence: Listed[Annotated[EvidenceNeed, Short("kind")]] = []
     agreed_by: Listed[Word] = []
     quorum: Annotated[Quorum, Short("body")] | None = None
@@ -188,7 +198,9 @@ class Guards(Grammar):
     when: Listed[Annotated[Check, Short("check")]] = []
 
 
-GuardKind = Literal["not_by", "needs", "evidence", "agreed_by", "quorum", "children", "when"]
+GuardKind = Literal[
+    "not_by", "needs", "anew", "evidence", "agreed_by", "quorum", "children", "when"
+]
 
 
 class Override(Grammar):
@@ -215,7 +227,8 @@ class Start(Step):
 
 class Transition(Step):
     """From one of some states to one state; without ``to`` the case stays where it is, and so do
-    the votes it has and the deadlines it is under. It accepts what it ``needs`` unless told more.
+    the votes it has and the deadlines it is under. It accepts what it ``needs`` and wants ``anew``
+    unless told more.
     Its event says what the fields that it ``tells`` held before.
     """
 
@@ -226,10 +239,6 @@ class Transition(Step):
 
     def target(self, source: str) -> str:
         return self.to or source
-
-    @property
-    def accepted(self) -> list[str]:
-        return self.needs if self.accepts is None else [*self.accepts, *self.needs]
 
 
 class OnlyOne(Grammar):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from engine import clock
@@ -9,6 +10,7 @@ from engine.attempt import Attempt, Guard, Judge
 from engine.cel.conditions import compile_condition
 from engine.claims import claim_guards
 from engine.definition import (
+    REASON,
     ByAuthority,
     ByPerson,
     Check,
@@ -23,7 +25,7 @@ from engine.definition import (
 from engine.events import Verdict
 from engine.governance import governance_of
 from engine.standing import in_role, lenders, standing_of
-from engine.values import CASE_KEY, is_withheld
+from engine.values import CASE_KEY, Value, is_withheld
 
 
 def guards_of(step: Step, definition: Definition) -> tuple[Guard, ...]:
@@ -47,6 +49,8 @@ def _guards(said: Guards, step: Step, definition: Definition) -> list[Guard]:
         guards.append(Guard("not_by", _not_by(said)))
     if said.needs:
         guards.append(Guard("needs", _needs(tuple(said.needs))))
+    if said.anew:
+        guards.append(Guard("anew", _anew(said, definition)))
     if said is not step.should and any(d.type == "ref" for d in definition.data.values()):
         guards.append(Guard(None, _references))
     guards += [Guard("evidence", _evidence(need)) for need in said.evidence]
@@ -88,16 +92,28 @@ def needed(step: Step, definition: Definition) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*required, *step.needs]))
 
 
+def renewed(said: Guards, definition: Definition) -> tuple[str, ...]:
+    """The fields that must come with the step itself."""
+    return tuple(name for name in said.anew if name != REASON or name in definition.data)
+
+
+def wants_reason(said: Guards, definition: Definition) -> bool:
+    """Whether the command itself must say why."""
+    return REASON in said.anew and REASON not in definition.data
+
+
 def accepted(step: Step, definition: Definition) -> tuple[str, ...]:
     """The fields that the step may set. What makes up the key is set at the start, once."""
-    if isinstance(step, Transition):
-        return tuple(name for name in step.accepted if name not in definition.key_parts)
-    return tuple(definition.data) if step.accepts is None else (*step.accepts, *step.needs)
+    if isinstance(step, Start) and step.accepts is None:
+        return tuple(definition.data)
+    takes = (*(step.accepts or ()), *step.needs, *renewed(step, definition))
+    set_once = definition.key_parts if isinstance(step, Transition) else ()
+    return tuple(name for name in dict.fromkeys(takes) if name not in set_once)
 
 
 _HELD = {
     rule: Verdict(rule=rule, held=True)
-    for rule in ("takes", "by", "override", "not_by", "needs", "refs")
+    for rule in ("takes", "by", "override", "not_by", "needs", "anew", "refs")
 }
 
 
@@ -175,18 +191,40 @@ def _not_by(said: Guards) -> Judge:
 
 def _needs(names: tuple[str, ...]) -> Judge:
     def guard(attempt: Attempt) -> Verdict:
-        lacking = []
-        for name in names:
-            value = attempt.data.get(name)
-            if value is None:
-                lacking.append(f"{name} is missing")
-            elif is_withheld(value):
-                lacking.append(f"{name} is withheld ({value['withheld']})")
+        lacking = _lacking(names, attempt.data)
         if not lacking:
             return _HELD["needs"]
         return Verdict(rule="needs", held=False, reason=f"needs more: {', '.join(lacking)}")
 
     return guard
+
+
+def _anew(said: Guards, definition: Definition) -> Judge:
+    """What was said before, of another step or of this one, is no answer to why it is taken now."""
+    names, wants_why = renewed(said, definition), wants_reason(said, definition)
+
+    def guard(attempt: Attempt) -> Verdict:
+        lacking = _lacking(names, attempt.given)
+        held = None if attempt.observed and not lacking else False
+        if wants_why and not (attempt.command.reason or "").strip():
+            lacking.append("a reason is missing")
+        if not lacking:
+            return _HELD["anew"]
+        told = f"say it with this step: {', '.join(lacking)}"
+        return Verdict(rule="anew", held=held, reason=told)
+
+    return guard
+
+
+def _lacking(names: Iterable[str], data: Mapping[str, Value]) -> list[str]:
+    lacking = []
+    for name in names:
+        value = data.get(name)
+        if value is None:
+            lacking.append(f"{name} is missing")
+        elif is_withheld(value):
+            lacking.append(f"{name} is withheld ({value['withheld']})")
+    return lacking
 
 
 def _references(attempt: Attempt) -> Verdict:
@@ -208,10 +246,12 @@ def _evidence(need: EvidenceNeed) -> Judge:
     shown = Verdict(rule=rule, held=True)
 
     def guard(attempt: Attempt) -> Verdict:
-        dates = [item.as_of for item in attempt.evidence if item.kind == need.kind]
+        counted = attempt.brought if need.anew else attempt.evidence
+        dates = [item.as_of for item in counted if item.kind == need.kind]
         if not dates:
             held = None if attempt.observed else False
-            return Verdict(rule=rule, held=held, reason=f"needs a {need.kind} as evidence")
+            reason = f"needs a {need.kind} as evidence{', with this step' if need.anew else ''}"
+            return Verdict(rule=rule, held=held, reason=reason)
         if need.newer_than and max(dates) < clock.back(attempt.context.now, need.newer_than):
             return Verdict(
                 rule=rule,
@@ -236,9 +276,8 @@ def _has_changed(kind: str, attempt: Attempt) -> bool:
     case = attempt.case
     if case is None:
         return False
-    now = attempt.evidence[len(case.evidence) :]
     came = case.arrived.get(kind, 0) > case.entered
-    return came or any(item.kind == kind for item in now)
+    return came or any(item.kind == kind for item in attempt.brought)
 
 
 def _condition(check: Check, definition: Definition) -> Judge:

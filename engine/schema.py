@@ -61,6 +61,7 @@ ABOUT = {
     "Field.parent": "Whether the case named here hears of this one, as its child.",
     "Role.appointed_in": "The unit where somebody must be appointed, or the field that names it.",
     "EvidenceNeed.unchanged": "Whether none of its kind may come once this state is entered.",
+    "EvidenceNeed.anew": "Whether it must come with this very step, whatever was attached before.",
     "Quorum.body": "The body that votes, or the field that names it.",
     "Quorum.answer": "What it must have voted: for (that is the default) or against.",
     "Quorum.without": "Fields with the persons who have no vote in this.",
@@ -107,7 +108,9 @@ ABOUT = {
     "Step.by": "The roles that may. Left out: everybody may.",
     "Step.not_by": "Who has acted in one of these roles before may not.",
     "Step.needs": "Fields that must have a value: from before, or brought along.",
-    "Step.accepts": "Fields that may be brought along, beside those it needs.",
+    "Step.anew": "Fields that must come with this very step, whatever was there before; `reason`: "
+    "the command's own reason.",
+    "Step.accepts": "Fields that may be brought along, beside those it needs or wants anew.",
     "Step.evidence": "Documents that must be attached.",
     "Step.when": "Conditions that must hold.",
     "Step.emits": "What the event is called, like DecisionTaken.",

@@ -451,6 +451,7 @@ transitions:
       - {workflow: factor, where: {kind: internal}, least: 1}
     should: {needs: amount}
     override: {by: sponsor, of: [evidence, quorum]}
+  - {trigger: note, from: open, anew: [amount, reason], evidence: {kind: letter, anew: true}}
 """
 
 
@@ -473,6 +474,15 @@ def test_who_decides_and_what_others_have_to_do_first_are_marks_and_a_tooltip():
         "Only one at a time for each unit",
         "Warns only: Needs: amount",
         "May be overridden by sponsor, with a reason: evidence, quorum",
+    ]
+
+
+def test_what_must_come_with_a_step_stands_in_its_tooltip():
+    root = parsed(svg(load_definition(GOVERNED, "matter.yaml")))
+    (opened,) = [state for state in groups(root, "state") if "note" in words(state)]
+    assert tips(opened)[-1].splitlines() == [
+        "Evidence: letter, with this step",
+        "Said with this step: amount, reason",
     ]
 
 

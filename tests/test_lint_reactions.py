@@ -96,6 +96,19 @@ def test_what_the_asked_workflow_cannot_do_is_told(act, told):
     assert problem.startswith("premise.yaml:17:")
 
 
+def test_what_the_asked_step_wants_anew_the_reaction_brings_along():
+    asked = PLAN.replace("emits: PlanReviewed", "anew: [kind, reason], emits: PlanReviewed")
+    assert asked != PLAN
+    act = "{{trigger: review, of: data.plan, with: {{{}}}}}"
+    lacking = f"  - {{on: PremiseBroken, do: {act.format('budget: data.cost')}}}\n"
+    with pytest.raises(BadInput) as refused:
+        load_definitions({"premise.yaml": PREMISE + lacking, "plan.yaml": asked + "  []\n"})
+    (problem,) = map(str, refused.value.problems)
+    assert "review of plan needs kind (add `kind: ...` to `with`)" in problem
+    sound = f"  - {{on: PremiseBroken, do: {act.format('kind: annual')}}}\n"
+    load_definitions({"premise.yaml": PREMISE + sound, "plan.yaml": asked + "  []\n"})
+
+
 def test_a_condition_knows_the_states_of_the_case_it_refers_to():
     do = "do: {trigger: review, of: data.plan}"
     (problem,) = problems(f"  - {{on: PremiseBroken, where: plan.state == 'reviewed', {do}}}\n")

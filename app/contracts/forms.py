@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from engine.definition import ByAuthority, Definition, Start, Step, Transition
+from engine.definition import ByAuthority, Definition, GuardKind, Start, Step, Transition
 from engine.events import (
     CaseLinked,
     CaseMigrated,
@@ -24,7 +24,7 @@ from engine.events import (
     Event,
     EvidenceAttached,
 )
-from engine.guards import accepted, needed
+from engine.guards import accepted, needed, renewed
 
 Carried = dict[str, bool]
 """The fields an event's ``data`` may hold; ``True``: what stands there is a value, neither cleared
@@ -72,7 +72,7 @@ def forms(definition: Definition) -> dict[str, list[Form]]:
 
 def _of_steps(definition: Definition) -> Iterator[tuple[str, Form]]:
     start = definition.start
-    needs = needed(start, definition)
+    needs = {*needed(start, definition), *renewed(start, definition)}
     yield (
         definition.emits(start),
         Form(
@@ -90,6 +90,7 @@ def _of_steps(definition: Definition) -> Iterator[tuple[str, Form]]:
                 CaseTransitioned,
                 _carried(step, definition),
                 tells=tuple(step.tells),
+                always=_said(step, definition),
                 trigger=step.trigger,
                 sources=tuple(step.sources),
                 states=tuple(dict.fromkeys(map(step.target, step.sources))),
@@ -100,10 +101,20 @@ def _of_steps(definition: Definition) -> Iterator[tuple[str, Form]]:
 
 def _carried(step: Step, definition: Definition) -> Carried:
     takes = accepted(step, definition)
-    firm = set(needed(step, definition))
-    if step.override and "needs" in step.override.of and not isinstance(step, Start):
-        firm = set()
+    firm = {*_said(step, definition)}
+    if isinstance(step, Start) or not _may_pass("needs", step):
+        firm.update(needed(step, definition))
     return {name: name in firm for name in definition.data if name in takes}
+
+
+def _said(step: Step, definition: Definition) -> tuple[str, ...]:
+    """The fields that come with every such step."""
+    anew = () if _may_pass("anew", step) else renewed(step, definition)
+    return tuple(name for name in definition.data if name in anew)
+
+
+def _may_pass(guard: GuardKind, step: Step) -> bool:
+    return step.override is not None and guard in step.override.of
 
 
 def _of_every_case(definition: Definition) -> Iterator[tuple[str, Form]]:

@@ -47,7 +47,8 @@ class ProblemAnswer(BaseModel):
 class OfferAnswer(BaseModel):
     """A step out of the present state: the trigger to pull, who may, and what it takes.
 
-    ``needs`` are fields that the case does not have yet. ``governed``: votes, agreement, authority
+    ``needs`` are fields that the case does not have yet; ``anew`` is what must come with the step
+    itself, `reason` being the command's own. ``governed``: votes, agreement, authority
     or children count as well, and a refusal says what is missing of them.
     """
 
@@ -56,6 +57,7 @@ class OfferAnswer(BaseModel):
     by: list[str]
     not_by: list[str]
     needs: list[str]
+    anew: list[str]
     takes: list[str]
     evidence: list[str]
     conditions: list[str]

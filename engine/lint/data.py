@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from engine.cel.conditions import compile_condition, contradiction_in
-from engine.definition import Definition, Field, Guards, Step
+from engine.definition import REASON, Definition, Field, Guards, Step
 from engine.errors import BadInput, Problem
 from engine.guards import accepted
 from engine.validation import suggest
@@ -150,13 +150,14 @@ def has_a_key_that_can_be_made(definition: Definition) -> Iterator[Problem]:
 def takes_fields_that_exist(definition: Definition) -> Iterator[Problem]:
     for at, said in asked(definition):
         accepts = (said.accepts if isinstance(said, Step) else None) or []
-        for key, names in (("needs", said.needs), ("accepts", accepts)):
+        for key, names in (("needs", said.needs), ("anew", said.anew), ("accepts", accepts)):
+            known = [*definition.data, *([REASON] if key == "anew" else [])]
             for i, name in enumerate(names):
                 pointer = f"{at}/{key}/{i}"
-                if name not in definition.data:
+                if name not in known:
                     what = f"there is no field {name!r}"
-                    yield Problem(pointer, what, suggest(name, definition.data))
-                elif key == "accepts" and at != "/start" and name in definition.key_parts:
+                    yield Problem(pointer, what, suggest(name, known))
+                elif key != "needs" and at != "/start" and name in definition.key_parts:
                     what = f"{name} is part of the key, which is set once, at the start"
                     yield Problem(pointer, what, "leave it out")
 
@@ -172,6 +173,17 @@ def tells_fields_that_exist(definition: Definition) -> Iterator[Problem]:
                 yield Problem(pointer, f"{name} is told twice", "leave one of the two out")
 
 
+def takes_what_should_come_anew(definition: Definition) -> Iterator[Problem]:
+    for at, step in steps(definition):
+        if step.should is None:
+            continue
+        takes = accepted(step, definition)
+        for i, name in enumerate(step.should.anew):
+            if name in definition.data and name not in takes:
+                what = f"the step does not take {name}, so it never comes with it"
+                yield Problem(f"{at}/should/anew/{i}", what, "add it to what the step `accepts`")
+
+
 def can_start(definition: Definition) -> Iterator[Problem]:
     taken = accepted(definition.start, definition)
     for name, field in definition.data.items():
@@ -181,6 +193,14 @@ def can_start(definition: Definition) -> Iterator[Problem]:
                 f"{name} is required, but the start does not accept it",
                 f"add {name} to it",
             )
+
+
+def asks_for_evidence_that_can_come(definition: Definition) -> Iterator[Problem]:
+    for at, said in asked(definition):
+        for i, need in enumerate(said.evidence):
+            if need.anew and need.unchanged:
+                what = f"a {need.kind} must come with the step, and none may have come"
+                yield Problem(f"{at}/evidence/{i}/anew", what, "leave out `anew` or `unchanged`")
 
 
 def asks_for_evidence_it_can_date(definition: Definition) -> Iterator[Problem]:
@@ -215,7 +235,9 @@ RULES = (
     has_a_key_that_can_be_made,
     takes_fields_that_exist,
     tells_fields_that_exist,
+    takes_what_should_come_anew,
     can_start,
+    asks_for_evidence_that_can_come,
     asks_for_evidence_it_can_date,
     has_conditions_that_can_hold,
 )

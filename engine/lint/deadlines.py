@@ -29,9 +29,20 @@ def has_deadlines_that_lead_on(definition: Definition) -> Iterator[Problem]:
             if not ways:
                 mend = suggest(trigger, dict.fromkeys(rule.trigger for rule in rules))
                 yield Problem(pointer, f"from {state} there is no trigger {trigger!r}", mend)
-            elif not any(not rule.by or TIMER in rule.by for rule in ways):
+                continue
+            ways = [rule for rule in ways if not rule.by or TIMER in rule.by]
+            if not ways:
                 mend = f"add {TIMER} to the `by` of {trigger}"
                 yield Problem(pointer, f"a timer may not {trigger} from {state}", mend)
+            elif all(wanted := [_wanted_anew(rule) for rule in ways]):
+                what = f"a timer brings nothing along, and {trigger} wants {wanted[0]} anew"
+                mend = f"give the timer a {trigger} of its own that does not"
+                yield Problem(pointer, what, mend)
+
+
+def _wanted_anew(rule: Transition) -> str:
+    papers = [need.kind for need in rule.evidence if need.anew]
+    return " and ".join([*rule.anew, *papers])
 
 
 def has_deadlines_in_order(definition: Definition) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from engine import values
 from engine.cel.conditions import compile_condition
 from engine.definition import Act, Definition, Field, Reaction, Step
 from engine.errors import BadInput, Problem
-from engine.guards import accepted, needed
+from engine.guards import accepted, needed, renewed
 from engine.reactions import BUILT_IN
 from engine.validation import suggest
 
@@ -182,11 +182,16 @@ def _steps_asked_for(
             yield Problem(where, f"{what} does not take {name}", mend)
         elif problem := _misfit(said, definition, field):
             yield Problem(where, problem, f"{name} holds a {field.type}")
-    if act.start:
-        for name in needed(other.start, other):
-            if name not in act.values:
-                mend = f"add `{name}: ...` to `with`"
-                yield Problem(f"{at}/do", f"{what} needs {name}", mend)
+    lacking = [_lacking(act, step, other) for step in steps if act.start or _lets_in(step)]
+    if all(lacking):
+        for name in min(lacking, key=len, default=()):
+            yield Problem(f"{at}/do", f"{what} needs {name}", f"add `{name}: ...` to `with`")
+
+
+def _lacking(act: Act, step: Step, other: Definition) -> list[str]:
+    """What the reaction would have to bring along. It always says why: what it is a reaction to."""
+    wanted = [*(needed(step, other) if act.start else ()), *renewed(step, other)]
+    return [name for name in dict.fromkeys(wanted) if name not in act.values]
 
 
 def _lets_in(step: Step) -> bool:

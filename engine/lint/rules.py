@@ -310,7 +310,8 @@ def _asks_no_more(one: Transition, other: Transition, definition: Definition) ->
         {check.check for check in one.when} <= {check.check for check in other.when}
         and (not one.by or (bool(other.by) and all(who in one.by for who in other.by)))
         and {*one.not_by} <= {*other.not_by}
-        and {*one.needs} <= {*other.needs}
+        and {*one.needs} <= {*other.needs, *other.anew}
+        and {*one.anew} <= {*other.anew}
         and all(need in other.evidence for need in one.evidence)
         and all(child in other.children for child in one.children)
         and {*one.agreed_by} <= {*other.agreed_by}

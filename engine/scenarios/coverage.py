@@ -181,6 +181,7 @@ def _rules(step: Step, definition: Definition) -> list[_Rule]:
 def _rules_of(said: Guards, needs: list[str]) -> list[_Rule]:
     rules = [_Rule("not_by")] if said.not_by else []
     rules += [_Rule("needs")] if needs else []
+    rules += [_Rule("anew")] if said.anew else []
     for need in said.evidence:
         words = ["needs a", *(["older than"] if need.newer_than else [])]
         words += ["has come since"] if need.unchanged else []
@@ -231,5 +232,5 @@ def _only_chooses(rule: _Rule, step: Step, definition: Definition) -> bool:
 
 def _worded(rule: _Rule, step: Step) -> tuple[_Rule, str]:
     """A guard with what it asks for, where its name does not say that."""
-    said = {"by": step.by, "not_by": step.not_by, "needs": step.needs, "quorum": step.quorum}
-    return rule, repr(said.get(rule.name, ""))
+    asked = ("by", "not_by", "needs", "anew", "quorum")
+    return rule, repr(getattr(step, rule.name) if rule.name in asked else "")

@@ -99,6 +99,47 @@ def test_a_condition_that_nobody_can_help_is_told_before_anybody_asks(
     assert second["missing"] == [], "a day that comes along, and who asks, may help"
 
 
+PAUSED = """
+workflow: work
+version: 1
+title: Work
+key: WORK
+data: {cause: {type: text}}
+states: {going: {initial: true}, paused: }
+transitions:
+  - {trigger: pause, from: going, to: paused, anew: cause}
+  - {trigger: resume, from: paused, to: going, anew: reason, evidence: {kind: report, anew: true}}
+  - {trigger: resume, from: paused, to: going, needs: cause, by: timer}
+"""
+
+
+def test_what_must_come_with_a_step_is_told_before_it_is_asked_for_and_when_it_is_lacking(
+    pmo: Pmo, tmp_path: Path, paper: Path
+) -> None:
+    file = tmp_path / "work.yaml"
+    file.write_text(PAUSED, encoding="utf-8")
+    pmo.done("publish", str(file), actor="operator")
+    pmo.done("start", "work")
+    pmo.done("do", "WORK-0001", "pause", "cause=No money.")
+    told = pmo.done("show", "WORK-0001").out
+    way = "anybody; says with this step reason; with a report that comes with this step"
+    assert f"  can resume -> going  ({way})\n" in told
+    report = ("-e", f"report={paper}")
+    lacking = pmo("do", "WORK-0001", "resume", *report)
+    assert lacking.code == 1
+    assert "say it with this step: a reason is missing" in lacking.err
+    back = pmo.done("do", "WORK-0001", "resume", *report, "--reason", "There is money again.").out
+    assert "can pause -> paused  (anybody; says with this step cause)" in back
+    (pause,) = pmo.done("do", "WORK-0001", "--json").json()
+    assert (pause["needs"], pause["anew"]) == ([], ["cause"])
+    assert "say it with this step: cause is missing" in pmo("do", "WORK-0001", "pause").err
+    pmo.done("do", "WORK-0001", "pause", "cause=The roof leaks.")
+    # The report of the first time is there; that another has to come is no hurdle of the case's.
+    assert "still missing" not in pmo.done("show", "WORK-0001").out
+    told = pmo.done("history", "WORK-0001").out
+    assert "There is money again." in told
+
+
 @pytest.fixture
 def board(pmo: Pmo, tmp_path: Path) -> Pmo:
     """A board of three that may decide on up to a million; MAT-0001 waits for it."""

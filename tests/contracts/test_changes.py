@@ -193,6 +193,15 @@ def test_it_breaks_a_subscriber_when(case: str) -> None:
     assert sorted(told(*edits)) == sorted(wanted)
 
 
+def test_what_came_with_every_step_must_not_be_left_to_what_was_there() -> None:
+    anew = edited(("needs: amount", "anew: amount"))
+    assert told(("needs: amount", "anew: amount")) == [], "more is told than was"
+    back = anew.replace("version: 2", "version: 3").replace("anew: amount", "needs: amount")
+    found = changes(load_definition(anew, "old.yaml"), load_definition(back, "new.yaml"))
+    assert [str(one) for one in found] == ["Granted: can now be without amount"]
+    assert found[0].breaking
+
+
 @pytest.mark.parametrize("case", HARMLESS)
 def test_it_breaks_nobody_when(case: str) -> None:
     edits, wanted = HARMLESS[case]

@@ -157,6 +157,7 @@ states: {open: {initial: true}, done: {final: true}}
 transitions:
   - {trigger: finish, from: open, to: done, needs: day, accepts: [money], emits: ThingDone}
   - {trigger: recolour, from: open, accepts: colour, emits: ThingPainted}
+  - {trigger: weigh, from: open, anew: [a_number, reason], accepts: day, emits: ThingWeighed}
 """
 
 
@@ -210,6 +211,17 @@ def test_a_field_that_a_step_needs_is_neither_cleared_nor_withheld(thing: Defini
     assert not fits(thing, "ThingDone", day={"withheld": "law"})
     assert not fits(thing, "ThingStarted")
     assert not fits(thing, "ThingStarted", a_text=None)
+
+
+def test_a_field_that_a_step_wants_anew_is_in_every_event_of_it(thing: Definition) -> None:
+    assert fits(thing, "ThingWeighed", a_number=2)
+    assert fits(thing, "ThingWeighed", a_number=2, day="2026-12-31")
+    assert not fits(thing, "ThingWeighed")
+    assert not fits(thing, "ThingWeighed", a_number=None)
+    assert not fits(thing, "ThingWeighed", a_number={"withheld": "law"})
+    passed = EVERY_TYPE.replace("accepts: day,", "override: {by: boss, of: anew},")
+    passed = passed.replace("version: 4", "version: 4\nroles: {boss: }")
+    assert fits(load_definition(passed, "thing.yaml"), "ThingWeighed"), "somebody may go past it"
 
 
 def test_a_step_carries_what_it_takes_and_nothing_else(thing: Definition) -> None:

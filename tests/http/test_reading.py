@@ -163,7 +163,7 @@ def test_a_case_tells_what_can_be_asked_for_next_and_what_it_takes(service):
     read = {"at_least": receipt["position"]}
     (offer,) = service.client.get(where, params=read).json()["next"]
     assert (offer["trigger"], offer["to"], offer["emits"]) == ("send", "sent", "NoteSent")
-    assert (offer["by"], offer["needs"]) == (["writer"], ["number"])
+    assert (offer["by"], offer["needs"], offer["anew"]) == (["writer"], ["number"], [])
     # Only the engine can say what is missing of votes and authority, so nothing is said of it here.
     assert {"missing", "decided_by", "warned"}.isdisjoint(offer)
     sent = service.command(

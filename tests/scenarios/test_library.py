@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from engine.definition import Definition
 from engine.events import CaseObserved
+from engine.guards import accepted
 from engine.scenarios.coverage import unfired, unrefused, untouched, unwarned
 from tests.scenarios.library import DEFINITIONS, FILES, SCENARIOS, results
 
@@ -48,6 +50,37 @@ def test_every_warning_and_override_is_expected_by_some_scenario(workflow: str) 
         if one.then and (one.then.warned or one.then.overridden)
     ]
     assert unwarned(DEFINITIONS[workflow][0], told) == []
+
+
+SAID_BEFORE = {
+    "strategic-plan approve: summary",  # what is approved is the summary that it was revised by
+    "strategic-plan-five approve: summary",
+    "pmo-setup select-tool: tool",  # under a new sponsor, what is done stays done
+}
+
+
+def test_no_step_is_let_through_on_words_that_another_step_was_given() -> None:
+    """Nor on those of its own first time: what people say of a step is said with it."""
+    found = {
+        f"{name} {step.trigger}: {field}"
+        for name, (definition, _) in DEFINITIONS.items()
+        for step in definition.transitions
+        for field in step.needs
+        if definition.data[field].type == "text"
+        and field not in accepted(definition.start, definition)
+        if any(field in _set_before(definition)[source] for source in step.sources)
+    }
+    assert found == SAID_BEFORE
+
+
+def _set_before(definition: Definition) -> dict[str, set[str]]:
+    """The fields that some step may have set before a case is in a state."""
+    found: dict[str, set[str]] = {state: set() for state in definition.states}
+    for _ in definition.states:  # no way to a state is longer than there are states
+        for step in definition.transitions:
+            for source in step.sources:
+                found[step.target(source)] |= found[source] | {*accepted(step, definition)}
+    return found
 
 
 def test_what_a_step_does_not_take_is_refused_in_the_scenarios() -> None:
