@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import median
 
+from app.garbage import collect_seldom
 from bench.report import Row, write
 from engine.commands import (
     Command,
@@ -147,6 +148,7 @@ def rate(service: Service, keys: list[str], trigger: str, actor: Requester) -> f
 
 
 def main() -> None:
+    collect_seldom()  # as ``pmo serve`` and ``pmo work`` do; it holds for both
     with tempfile.TemporaryDirectory(prefix="bench-", dir=".") as name:
         log = SQLiteLog(Path(name) / "ledger.db")
         service = Service(log)

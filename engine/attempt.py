@@ -37,11 +37,12 @@ class Attempt:
     _found: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     def once(self, what: str, said: Grammar, find: Callable[[], T]) -> T:
-        """What several guards ask about one part of the definition is found out once."""
+        """What several guards ask about one part of the definition is found out once; it is never
+        ``None``."""
         key = what, id(said)
-        if key not in self._found:
-            self._found[key] = find()
-        found: T = self._found[key]
+        found: T | None = self._found.get(key)
+        if found is None:
+            found = self._found[key] = find()
         return found
 
     @property
@@ -68,11 +69,13 @@ class Attempt:
     def acted(self, roles: Iterable[str]) -> tuple[str, ...]:
         """Who has acted in one of the roles in this case, or is the person in a field so called."""
         known = self.case.acted if self.case else {}
-        named = [self.data.get(role) for role in roles if role in self.definition.data]
-        return (
-            *[person for role in roles for person in known.get(role, ())],
-            *[person for person in named if isinstance(person, str)],
-        )
+        fields, data = self.definition.data, self.data
+        persons: list[str] = []
+        for role in roles:
+            persons += known.get(role, ())
+            if role in fields and isinstance(person := data.get(role), str):
+                persons.append(person)
+        return tuple(persons)
 
     def named(self, name: str) -> str:
         """What a definition names: a word, or the text in a field (``data.unit``), else nothing."""

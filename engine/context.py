@@ -26,9 +26,11 @@ class Context:
     seen: dict[str, Case | None] = field(default_factory=dict)
 
     def look(self, stream: str) -> Case | None:
-        if stream not in self.seen:
-            self.seen[stream] = self.find(stream)
-        return self.seen[stream]
+        seen = self.seen
+        if stream in seen:
+            return seen[stream]
+        case = seen[stream] = self.find(stream)
+        return case
 
     @property
     def today(self) -> str:

@@ -43,6 +43,7 @@ from engine.events import (
 from engine.fixed import fixed
 from engine.machine import Taken, Workflow
 from engine.values import Value
+from engine.ways import nearest
 
 _KIND = re.compile(r"[a-z][a-z0-9_\-]{0,59}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -78,7 +79,7 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
     cannot = f"{definition.workflow} cannot start"
     taken = workflow.start(attempt)
     if taken is None:
-        return Decision((), None, Refused(cannot, _nearest(attempt)))
+        return Decision((), None, Refused(cannot, nearest(attempt)))
     dues: tuple[Due, ...] | None = None
     if taken.state in workflow.timed:
         entering = Entering(definition, taken.state, attempt.data, at, context)
@@ -119,7 +120,7 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     if taken is None or at < reached or _is_particular(command):
         prior = _prior(command, case, workflow, at, reached, now)
     if taken is None or prior:
-        return _refused(command, case, workflow, context, (*prior, *_nearest(attempt)))
+        return _refused(command, case, workflow, context, (*prior, *nearest(attempt)))
     state = taken.state
     done = deadlines.fired(command, case)
     # What a timer brings back to where it is goes on: nobody has to vote again because time passed.
@@ -341,24 +342,6 @@ def _prior(
             )
         )
     return tuple(verdicts)
-
-
-def _nearest(attempt: Attempt) -> tuple[Verdict, ...]:
-    """Of the steps tried, the verdicts of the one that came nearest to holding; where several came
-    as near, what stood against each of them is told: any of these ways would do."""
-
-    def distance(verdicts: tuple[Verdict, ...]) -> int:
-        return sum(not v.held and v.weight == "shall" for v in verdicts)
-
-    tried = [verdicts for _, verdicts in attempt.tried]
-    if not tried:
-        return ()
-    least = min(map(distance, tried))
-    first, *others = (verdicts for verdicts in tried if distance(verdicts) == least)
-    return (
-        *first,
-        *dict.fromkeys(v for more in others for v in more if not v.held and v not in first),
-    )
 
 
 def _refused(

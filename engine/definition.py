@@ -96,9 +96,9 @@ class Deadline(Grammar):
     on: DataPath | None = None
     every: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     rolled: Annotated[Literal["next working day"] | None, Constrained(alias="or")] = None
-    remind: list[Percent] = []
+    remind: Listed[Percent] = []
     then: Word
-    later: list[Later] = []
+    later: Listed[Later] = []
 
 
 class State(Grammar):

@@ -14,7 +14,6 @@ from engine.definition import (
     Guards,
     Quorum,
     Step,
-    VoteRule,
 )
 from engine.events import Basis, Verdict
 from engine.standing import authorities, authority_of, body_of, standing_of
@@ -55,8 +54,12 @@ def signable(step: Step, attempt: Attempt) -> Iterator[tuple[str, bool]]:
 def barred(step: Step, attempt: Attempt) -> tuple[str, ...]:
     """Who may not take the step, and so has no vote and no say in it either. Whoever signs acts in
     that role by it: to take the step they are barred, to have signed they are not."""
+    return attempt.acted(_barring(step))
+
+
+def _barring(step: Step) -> tuple[str, ...]:
     signing = [*step.agreed_by, *(step.quorum.veto if step.quorum else ())]
-    return attempt.acted([role for role in step.not_by if role not in signing])
+    return tuple([role for role in step.not_by if role not in signing])
 
 
 def basis_of(step: Step) -> Callable[[Attempt], Basis | None] | None:
@@ -65,14 +68,14 @@ def basis_of(step: Step) -> Callable[[Attempt], Basis | None] | None:
     said_by: list[Guards] = [step, *([step.should] if step.should else [])]
     kinds = frozenset(need.kind for said in said_by for need in said.evidence)
     roles = frozenset(role for said in said_by for role in said.agreed_by)
-    quorums = [said.quorum for said in said_by if said.quorum]
-    deciding = [who for who in step.by if isinstance(who, ByAuthority)]
-    if not (kinds or roles or quorums or deciding):
+    voting: list[Quorum | ByAuthority] = [said.quorum for said in said_by if said.quorum]
+    voting += [who for who in step.by if isinstance(who, ByAuthority)]
+    ballots = [_ballot_of(by, step) for by in voting]
+    if not (kinds or roles or ballots):
         return None
 
     def basis(attempt: Attempt) -> Basis | None:
-        tallies = [_tally(quorum, step, attempt)[0] for quorum in quorums]
-        tallies += [_authorised(who, step, attempt)[0] for who in deciding]
+        tallies = [_tally(ballot, attempt)[0] for ballot in ballots]
         votes = tuple([counted.vote for counted in tallies if counted])
         if not (kinds or roles or votes):
             return None
@@ -132,10 +135,12 @@ def _still(role: str, person: str, attempt: Attempt) -> bool:
 
 
 def _quorum(wanted: Quorum, step: Step) -> Judge:
+    ballot = _ballot_of(wanted, step)
+
     def guard(attempt: Attempt) -> Verdict:
         if attempt.observed:
             return Verdict(rule="quorum", held=None, reason="how it was voted is not known")
-        counted, why = _tally(wanted, step, attempt)
+        counted, why = _tally(ballot, attempt)
         if counted is None:
             return Verdict(rule="quorum", held=False, reason=why)
         held, reason = counted.says(wanted.answer)
@@ -147,7 +152,7 @@ def _quorum(wanted: Quorum, step: Step) -> Judge:
 def _authorised_vote(who: ByAuthority, step: Step, definition: Definition) -> Judge:
     """Where the authority in force is a body's, it has voted by the majority that the rule asks;
     who takes the step as somebody else needs no vote."""
-    standing = standing_of(step, definition)
+    standing, ballot = standing_of(step, definition), _ballot_of(who, step)
 
     def guard(attempt: Attempt) -> Verdict:
         if attempt.observed:
@@ -155,7 +160,7 @@ def _authorised_vote(who: ByAuthority, step: Step, definition: Definition) -> Ju
         found = standing(attempt)
         if found.role and found.rule is None:
             return _AUTHORISED
-        counted, why = _authorised(who, step, attempt)
+        counted, why = _tally(ballot, attempt)
         if counted is None:
             return Verdict(rule="authority", held=not why, reason=why)
         held, reason = counted.says(who.authority.answer)
@@ -166,47 +171,49 @@ def _authorised_vote(who: ByAuthority, step: Step, definition: Definition) -> Ju
     return guard
 
 
-def _authorised(who: ByAuthority, step: Step, attempt: Attempt) -> tuple[Tally | None, str]:
-    rule, why = authority_of(who, attempt)
-    if rule is None:
-        return None, why
-    if not rule.by_body:
-        return None, ""
-    said = step.quorum
-    asked = _Asked(
-        rule.majority,
-        who.authority.without,
-        said.veto if said else (),
-        said.casting if said else True,
-    )
-    return attempt.once("vote", who, lambda: _count(rule.holder, asked, step, attempt))
+class _Ballot(NamedTuple):
+    """How a body votes on a step, as ``engine.definition.Quorum`` says it; by which majority, and
+    which body it is, an authority leaves to the rule in force. ``bars``: roles that have no vote.
+    """
 
-
-def _tally(wanted: Quorum, step: Step, attempt: Attempt) -> tuple[Tally | None, str]:
-    name = attempt.named(wanted.body)
-    if not name:
-        return None, f"{wanted.body.removeprefix('data.')} is missing: which body votes?"
-    asked = _Asked(wanted.rule, wanted.without, wanted.veto, wanted.casting)
-    return attempt.once("vote", wanted, lambda: _count(name, asked, step, attempt))
-
-
-class _Asked(NamedTuple):
-    """How a body must vote, as ``engine.definition.Quorum`` says it."""
-
-    rule: VoteRule
+    by: Quorum | ByAuthority
+    bars: Sequence[str]
     without: Sequence[str]
     veto: Sequence[str]
     casting: bool
 
 
-def _count(name: str, asked: _Asked, step: Step, attempt: Attempt) -> tuple[Tally | None, str]:
+def _ballot_of(by: Quorum | ByAuthority, step: Step) -> _Ballot:
+    said = by if isinstance(by, Quorum) else step.quorum
+    without = by.without if isinstance(by, Quorum) else by.authority.without
+    veto, casting = (said.veto, said.casting) if said else ((), True)
+    return _Ballot(by, _barring(step), without, veto, casting)
+
+
+def _tally(ballot: _Ballot, attempt: Attempt) -> tuple[Tally | None, str]:
+    """The count; or why there is none, which is empty where an authority is no body's."""
+    return attempt.once("vote", ballot.by, lambda: _count(ballot, attempt))
+
+
+def _count(ballot: _Ballot, attempt: Attempt) -> tuple[Tally | None, str]:
+    by = ballot.by
+    if isinstance(by, Quorum):
+        name, majority = attempt.named(by.body), by.rule
+        if not name:
+            return None, f"{by.body.removeprefix('data.')} is missing: which body votes?"
+    else:
+        rule, why = authority_of(by, attempt)
+        if rule is None or not rule.by_body:
+            return None, why
+        name, majority = rule.holder, rule.majority
     body, why = body_of(name, attempt)
     if body is None:
         return None, why
     signatures = attempt.case.signatures if attempt.case else ()
-    out = [*attempt.recused, *barred(step, attempt)]
-    out += [str(attempt.data.get(name)) for name in asked.without]
-    return tally(body, signatures, out, asked.rule, asked.veto, asked.casting), ""
+    out = attempt.recused + attempt.acted(ballot.bars)
+    if ballot.without:
+        out += tuple([str(attempt.data.get(name)) for name in ballot.without])
+    return tally(body, signatures, out, majority, ballot.veto, ballot.casting), ""
 
 
 def _children(wanted: Children) -> Judge:

@@ -204,9 +204,10 @@ def _anew(said: Guards, definition: Definition) -> Judge:
     names, wants_why = renewed(said, definition), wants_reason(said, definition)
 
     def guard(attempt: Attempt) -> Verdict:
-        lacking = _lacking(names, attempt.given)
+        said = {name: value for name, value in attempt.given.items() if not _is_blank(value)}
+        lacking = _lacking(names, said)
         held = None if attempt.observed and not lacking else False
-        if wants_why and not (attempt.command.reason or "").strip():
+        if wants_why and _is_blank(attempt.command.reason or ""):
             lacking.append("a reason is missing")
         if not lacking:
             return _HELD["anew"]
@@ -214,6 +215,10 @@ def _anew(said: Guards, definition: Definition) -> Judge:
         return Verdict(rule="anew", held=held, reason=told)
 
     return guard
+
+
+def _is_blank(value: Value) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def _lacking(names: Iterable[str], data: Mapping[str, Value]) -> list[str]:

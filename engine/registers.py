@@ -17,7 +17,7 @@ calendar       ``CAL-{name}``                      which days are not worked
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -93,7 +93,7 @@ class Rule(NamedTuple):
     majority: VoteRule
 
 
-_MENDS = {"body": " (start one: pmo start body name=... members=ann,bo,cy chair=ann quorum=60)"}
+_MENDS = {"body": " (start one: pmo start body name=... members=ann,bo,cy chair=ann quorum=60%)"}
 
 
 @lru_cache(maxsize=10_000)
@@ -120,10 +120,10 @@ def _not_in_force(kind: str, case: Case, context: Context) -> str:
         return f"{case.key} is a case of {name}, which is no register of {kind}s"
     if case.state not in definition.in_force:
         return f"{case.key} is {case.state}"
-    begins, ends = case.data.get("from"), case.data.get("until")
-    if isinstance(begins, str) and context.today < begins:
+    said = case.data
+    if isinstance(begins := said.get("from"), str) and context.today < begins:
         return f"{case.key} is in force only from {begins}"
-    if isinstance(ends, str) and ends < context.today:
+    if isinstance(ends := said.get("until"), str) and ends < context.today:
         return f"{case.key} was in force until {ends}"
     return ""
 
@@ -168,7 +168,7 @@ def authority(
     A unit without rules of its own falls under those of the unit ``any``.
     """
     for where in (unit, ANY_UNIT):
-        ladder = list(_ladder(category, where, context))
+        ladder = _ladder(category, where, context)
         if not ladder:
             continue
         below: Mapping[str, str] | None = None
@@ -192,13 +192,15 @@ def authority(
     return None, f"no authority is granted for {category} in {unit}"
 
 
-def _ladder(category: str, unit: str, context: Context) -> Iterator[Case]:
+def _ladder(category: str, unit: str, context: Context) -> list[Case]:
     """The levels from the first on. The first that is missing ends it, and was looked at, too."""
+    levels = []
     for key in _keys_of_levels(category, unit):
         case = context.look(key)
         if case is None:
-            return
-        yield case
+            break
+        levels.append(case)
+    return levels
 
 
 @lru_cache(maxsize=10_000)
@@ -213,14 +215,14 @@ def _keys_of_levels(category: str, unit: str) -> tuple[str, ...]:
 def _rule(case: Case, level: int, unit: str) -> Rule:
     said: Mapping[str, Any] = case.data
     return Rule(
-        key=case.key,
-        version=case.version,
-        level=level,
-        limit=said.get("limit"),
-        holder=str(said.get("holder", "")),
-        by_body=said.get("held_by") == "body",
-        unit=str(said.get("holder_unit") or unit),
-        majority=said.get("rule") or "simple",
+        case.key,
+        case.version,
+        level,
+        said.get("limit"),
+        str(said.get("holder", "")),
+        said.get("held_by") == "body",
+        str(said.get("holder_unit") or unit),
+        said.get("rule") or "simple",
     )
 
 

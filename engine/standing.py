@@ -128,8 +128,8 @@ def in_authority(who: ByAuthority, attempt: Attempt) -> Standing:
     rule, why = authority_of(who, attempt)
     if rule is None:
         return Standing(None, why)
-    category = attempt.named(who.authority.category)
     if not rule.by_body:
+        category = attempt.named(who.authority.category)
         found = holding(rule.holder, rule.unit, attempt, category, _value(who, attempt))
         return Standing(found.role, found.why, rule, found.giver)
     body, why = body_of(rule.holder, attempt)
@@ -142,11 +142,11 @@ def in_authority(who: ByAuthority, attempt: Attempt) -> Standing:
 
 def body_of(name: str, attempt: Attempt) -> tuple[Case | None, str]:
     """The body of this name if it is in force; or why it is not."""
-    bodies = attempt.bodies
-    if name not in bodies:
+    found = attempt.bodies.get(name)
+    if found is None:
         key = registers.key_of("body", name=name)
-        bodies[name] = registers.entry("body", key, attempt.context)
-    return bodies[name]
+        found = attempt.bodies[name] = registers.entry("body", key, attempt.context)
+    return found
 
 
 def authority_of(who: ByAuthority, attempt: Attempt) -> tuple[Rule | None, str]:
@@ -164,15 +164,15 @@ def authorities(who: ByAuthority, attempt: Attempt) -> Iterator[Rule]:
 
 
 def _authority_of(who: ByAuthority, attempt: Attempt, above: float = 0) -> tuple[Rule | None, str]:
-    category = attempt.named(who.authority.category)
-    unit = attempt.named(who.authority.unit)
-    for name, said in ((who.authority.category, category), (who.authority.unit, unit)):
-        if not said:
-            return None, f"{name.removeprefix('data.')} is missing"
+    matter = who.authority
+    if not (category := attempt.named(matter.category)):
+        return None, f"{matter.category.removeprefix('data.')} is missing"
+    if not (unit := attempt.named(matter.unit)):
+        return None, f"{matter.unit.removeprefix('data.')} is missing"
     value = _value(who, attempt)
-    if who.authority.value and (value is None or is_withheld(value)):
+    if matter.value and (value is None or is_withheld(value)):
         lack = "is missing" if value is None else "is withheld"
-        return None, f"{who.authority.value.removeprefix('data.')} {lack}"
+        return None, f"{matter.value.removeprefix('data.')} {lack}"
     least = max(above, _least(who, attempt))
     return registers.authority(category, unit, value, attempt.context, least)
 

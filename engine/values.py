@@ -4,7 +4,7 @@ A value is plain JSON:
 
 ========  ==========================================================================
 text      a string
-number    an integer, or a finite float
+number    an integer, or a finite float; people may write the field's ``unit`` after it
 money     ``{"amount": "450.37", "currency": "GBP"}``, the amount exact, as decimal text
 date      ``"2026-12-31"`` (RFC 3339 full-date)
 choice    one of the field's ``of``
@@ -134,12 +134,15 @@ def _text(field: Field, raw: Any, where: str) -> str:
 
 
 def _number(field: Field, raw: Any, where: str) -> int | float:
-    mend = "write 82 or 82.5"
+    # A unit that begins with a digit could not be told from the number before it.
+    unit = "" if field.unit[:1].isdigit() else field.unit
+    mend = f"write 82, 82.5 or 82 {unit}" if unit else "write 82 or 82.5"
     if isinstance(raw, bool) or not isinstance(raw, (str, int, float)):
         raise BadInput.one(where, f"{_kind(raw)} where a number is needed", mend)
-    _require_thousands(str(raw), where, mend)
+    text = str(raw).strip().removesuffix(unit)
+    _require_thousands(text, where, mend)
     try:
-        exact = Decimal(str(raw).replace(",", "").replace("_", "").strip())
+        exact = Decimal(text.replace(",", "").replace("_", "").strip())
     except InvalidOperation:
         raise BadInput.one(where, f"{_quote(raw)} is not a number", mend) from None
     if not exact.is_finite() or abs(exact) >= 2**53:

@@ -45,21 +45,16 @@ def tally(
     The quorum is the body's share (``quorum``, in percent, of those entitled), but never fewer
     than ``least``. Who abstains takes part, and is neither for nor against.
     """
-    name = str(body.data.get("name", body.key))
-    members = tuple(map(str, body.data.get("members", ())))
-    entitled = tuple([m for m in members if m not in recused]) if recused else members
+    said = body.data
+    name = str(said.get("name", body.key))
+    members = entitled = tuple(map(str, said.get("members", ())))
+    if out := tuple([member for member in members if member in recused]):
+        entitled = tuple([member for member in members if member not in out])
     cast = {s.person: s for s in signatures if s.of == name}
-    votes = {person: cast[person].answer for person in entitled if person in cast}
-    share = body.data.get("quorum") or _DEFAULT_QUORUM
-    needed = max(math.ceil(len(entitled) * share / 100), int(body.data.get("least") or 0), 1)
-    vote = Vote(
-        body=name,
-        entitled=entitled,
-        needed=needed,
-        recused=tuple([member for member in members if member in recused]) if recused else (),
-        rule=rule,
-        votes=dict(votes),
-    )
+    votes: dict[str, str] = {person: cast[person].answer for person in entitled if person in cast}
+    share = said.get("quorum") or _DEFAULT_QUORUM
+    needed = max(math.ceil(len(entitled) * share / 100), int(said.get("least") or 0), 1)
+    vote = Vote(body=name, entitled=entitled, needed=needed, recused=out, rule=rule, votes=votes)
     if needed > len(entitled):
         why = f"{needed} must vote, and only {len(entitled)} of {len(members)} may"
         return Tally(False, f"{name} cannot reach its quorum: {why}", vote, valid=False)
@@ -68,9 +63,10 @@ def tally(
         lost = f"; the vote of {', '.join(gone)} does not count any more" if gone else ""
         why = f"{len(votes)} of {len(entitled)} have voted, {needed} must{lost}"
         return Tally(False, f"{name} has no quorum: {why}", vote, valid=False)
-    for person in entitled:
-        if votes.get(person) == "against" and cast[person].role in veto:
-            return Tally(False, f"{cast[person].role} ({person}) has vetoed it", vote)
+    if veto:
+        for person, answer in votes.items():
+            if answer == "against" and cast[person].role in veto:
+                return Tally(False, f"{cast[person].role} ({person}) has vetoed it", vote)
     return _count(body, votes, members, rule, casting, vote)
 
 
@@ -98,9 +94,8 @@ def _count(
             carried = in_favour > 0 and against == 0
         case _:
             carried = in_favour > against
-    chair = votes.get(str(body.data.get("chair")))
     tied = in_favour == against and rule in TIED
-    if not carried and casting and tied and chair == "for":
+    if carried or (casting and tied and votes.get(str(body.data.get("chair"))) == "for"):
         return Tally(True, "", vote)
     counted = f"{in_favour:g} for, {against:g} against"
-    return Tally(carried, "" if carried else f"{vote.body} is not for it ({rule}): {counted}", vote)
+    return Tally(False, f"{vote.body} is not for it ({rule}): {counted}", vote)

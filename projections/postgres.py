@@ -327,10 +327,10 @@ class PostgresTables:
     def hold(self, table: str, index: str) -> None:
         """The server looks into the rows all the same, whether they are still there."""
 
-    def foresee(self, _table: str, _column: str, index: str) -> None:
+    def foresee(self, _table: str, index: str) -> None:
         self.run(index)
 
-    def is_indexed(self, _table: str, _column: str) -> bool:
+    def is_indexed(self, _table: str, _index: str) -> bool:
         """The server weighs by itself what leads to the rows."""
         return True
 

@@ -26,6 +26,8 @@ _COLUMN_TYPES = {"number": "REAL", "money": "REAL"}
 _INDEXES = ("index", "state_now_index")
 _OF_MOMENTS = ("moment_index", "state_index")
 """Where no index holds all that is asked for (``Tables.holds``)."""
+LOT = 16_384
+"""Positions from which rows were known, that lie together in the index of what has ended since."""
 _SORTED_BY = ("choice", "ref", "person", "date", "number", "money")
 _CALLED_BY = ("title", "name")
 _OF_THE_CASE = ("_version", "_position", "_definition", "_withheld")
@@ -60,6 +62,12 @@ def index_of_all(table: str, fields: Iterable[str]) -> str:
     month in which they began, and then by their end. It holds what people sort and filter by."""
     columns = "".join(f", {quote(field)}" for field in fields)
     return _SQL["held_index"].replace("{fields}", columns).replace("{table}", table)
+
+
+def index_of_learnt(table: str) -> str:
+    """The statement that makes the index, beside that of all, in which those rows lie together that
+    were the last of their cases at some moment of what was known, and are not any more."""
+    return _SQL["learnt_index"].replace("{lot}", str(LOT)).replace("{table}", table)
 
 
 class Registers:
@@ -135,8 +143,9 @@ class Registers:
         chosen = [name for name, kind in fields if is_sorted_by(name, kind)][:_MOST_INDEXES]
         if self._tables.holds:
             self._tables.hold(table, index_of_all(table, chosen))
+            self._tables.foresee(table, index_of_learnt(table))
         for name in chosen:
-            self._tables.foresee(table, name, index_of(table, name))
+            self._tables.foresee(table, index_of(table, name))
 
     def _declare(self, workflow: str, fields: Mapping[str, Any]) -> None:
         """Make the register, or give it the columns that a new version of the workflow adds."""

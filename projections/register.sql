@@ -53,6 +53,10 @@ CREATE INDEX IF NOT EXISTS ${table}_held ON ${table} (
     substr(_valid_from, 1, 7), coalesce(_next_valid, '~'), _valid_from, _known_to, _known_from, _next_known,
     _key, _state, _version, _position, _definition, _withheld{fields})
 
+-- name: learnt_index
+CREATE INDEX IF NOT EXISTS ${table}_learnt ON ${table} (_known_from / {lot}, _next_known, _next_valid, _known_from)
+WHERE _next_known IS NOT NULL
+
 -- name: state_now_index
 CREATE INDEX IF NOT EXISTS ${table}_now_by_state
 ON ${table} (_state, _key) WHERE _next_known IS NULL AND _known_to IS NULL
@@ -97,20 +101,25 @@ SELECT {columns} FROM ${table} WHERE {conditions} LIMIT 1
     FROM begun WHERE _month IS NOT NULL
 ) SELECT _month FROM begun) AS begun CROSS JOIN ${table}
 
--- name: keys
-SELECT _key FROM {rows} WHERE {conditions} {order} LIMIT :most
+-- name: lots
+(WITH RECURSIVE learnt (_lot) AS (
+    SELECT max(_known_from / {lot}) FROM ${table}
+    WHERE _known_from / {lot} <= :known / {lot} AND _next_known IS NOT NULL
+    UNION ALL
+    SELECT (SELECT max(_known_from / {lot}) FROM ${table} WHERE _known_from / {lot} < _lot AND _next_known IS NOT NULL)
+    FROM learnt WHERE _lot IS NOT NULL
+) SELECT _lot FROM learnt) AS learnt CROSS JOIN ${table}
+
+-- name: first
+{way} LIMIT :most
 
 -- name: page
 SELECT {columns} FROM ${table}
-WHERE {holds} AND _key IN (
-    SELECT _key FROM {rows} WHERE {conditions} {order} LIMIT :limit OFFSET :offset)
+WHERE {holds} AND _key IN (SELECT _key FROM ({way}) AS held {order} LIMIT :limit)
 {order}
 
 -- name: sample
-SELECT {met} FROM (SELECT ${table}.* FROM {rows} WHERE {conditions} {order} LIMIT :some) AS few
-
--- name: count
-SELECT count(*) FROM {rows} WHERE {conditions}
+SELECT {met} FROM ({way} LIMIT :some) AS few
 
 -- name: all
 SELECT {columns} FROM ${table} WHERE _key = ? ORDER BY _known_from, _valid_from

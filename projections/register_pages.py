@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from engine.errors import BadInput
 from projections.cases import case
-from projections.finding import Condition, Finder, filled, moment_of
+from projections.finding import Condition, Finder, Order, filled, moment_of
 from projections.register import index_of, is_sorted_by, table_of
 from projections.store import Tables, from_json, quote, read_sql
 from projections.timeline import SYSTEM
@@ -20,8 +21,12 @@ _SQL = read_sql("register.sql")
 _MANY = 20
 """So many times the rows of a page are many: the first of them are soon met on any way."""
 
+_OFTEN = 0.2
+"""Where fewer cases meet the conditions, it takes long to find as many as are counted. As many more
+are taken along, since then these may be all, and nobody has to look for them again."""
+
 COUNTED = 10_000
-"""Cases are counted up to so many, or to the end of the page if it comes later."""
+"""Cases are counted up to so many, or to as many as are asked for if that is more."""
 
 _JSON_TYPES = ("list", "document")
 _WITHHELD = "(_withheld IS NOT NULL AND _withheld LIKE {pattern} ESCAPE '\\')"
@@ -98,13 +103,15 @@ def page(
     sort: str = "_key",
     descending: bool = False,
     limit: int = 100,
-    offset: int = 0,
+    after: str | None = None,
 ) -> Page:
     """Cases of a workflow, read in one moment.
 
     ``as_of`` and ``known_at`` are instants or dates (a date covers its whole day); without them it
-    is what is known now, of all time. What is missing sorts last. Raises ``BadInput`` for a
-    workflow or column that there is not.
+    is what is known now, of all time. What is missing sorts last. ``after``: only what comes after
+    the case with this key, which may be anywhere in the register: so the page after another begins
+    where that ends, however far behind the first it is. Raises ``BadInput`` for a workflow, column
+    or case that there is not.
     """
     table = table_of(workflow)
     with tables.snapshot():
@@ -114,23 +121,28 @@ def page(
         kinds = {field.name: field.type for field in columns}
         named = dict.fromkeys([by, *(condition.column for condition in conditions)])
         wanted = [name for name in named if is_sorted_by(name, kinds.get(name))]
-        there = [name for name in wanted if tables.is_indexed(table, name)]
-        moment = moment_of(tables, as_of, known_at)
+        there = [name for name in wanted if tables.is_indexed(table, index_of(table, name))]
+        moment = moment_of(tables, table, as_of, known_at)
         find = Finder(tables, table, _names(columns), moment, conditions)
-        most = max(COUNTED, offset + limit)
+        order = Order(by, descending, _place(find, by, after))
+        most = max(COUNTED, limit)
         ordered = [*there, "_key"]
-        keys = find.keys(most + 1, [*ordered, "_state"] if moment.is_now else ordered)
-        if by == "_key" and len(keys) <= most:
-            keys_of_page = sorted(keys, reverse=descending)[offset : offset + limit]
-            rows = find.among(keys_of_page, by, descending, limit, 0)
-        elif len(keys) <= COUNTED and len(keys) < _MANY * limit:
-            rows = find.among(keys, by, descending, limit, offset)
-        elif by in ordered and find.is_near(by, offset + limit):
-            rows = find.along(by, descending, limit, offset)
+        leading = find.leading([*ordered, "_state"] if moment.is_now else ordered)
+        share = find.share()
+        is_told = by == "_key" or (leading is None and tables.holds and by in wanted)
+        taken = 2 * most if is_told and share < _OFTEN else most
+        found = find.first(taken + 1, f"_key, {quote(by)}" if is_told else "_key", leading)
+        total = len(found) if len(found) <= most else None
+        if is_told and len(found) <= taken:
+            rows = find.among(order.first(found, limit), order, limit)
+        elif total is not None and total < min(COUNTED, _MANY * limit):
+            rows = find.among([key for (key,) in found], order, limit)
+        elif by in ordered and find.is_near(by, limit, share):
+            rows = find.along(order, limit)
         else:
-            rows = find.all_sorted(by, descending, limit, offset)
-    tables.ask_for(table, [index_of(table, name) for name in wanted if name not in there])
-    total = len(keys) if len(keys) <= most else None
+            rows = find.all_sorted(order, limit)
+    lacking = [index_of(table, name) for name in wanted if name not in there]
+    tables.ask_for(table, [*lacking, *moment.lacking])
     return Page([_case_row(columns, row) for row in rows], total)
 
 
@@ -143,14 +155,23 @@ def one(
         if known is None:
             return None
         columns = fields(tables, known["workflow"])
-        moment = moment_of(tables, as_of, known_at)
+        table = table_of(known["workflow"])
+        moment = moment_of(tables, table, as_of, known_at)
         sql = {
             "{columns}": ", ".join(map(quote, _names(columns))),
             "{conditions}": f"_key = :key AND {moment.sql}",
-            "{table}": table_of(known["workflow"]),
+            "{table}": table,
         }
         rows = tables.run(filled("holding", sql), moment.given | {"key": key})
     return _case_row(columns, rows[0]) if rows else None
+
+
+def _place(find: Finder, by: str, key: str | None) -> tuple[Any, str] | None:
+    if key is None:
+        return None
+    if (row := find.value(by, key)) is None:
+        raise BadInput.one("", f"there is no case {key!r}", "go on after one that was listed")
+    return row[0], key
 
 
 def _conditions(columns: list[Field], where: Sequence[Where]) -> list[Condition]:
@@ -192,8 +213,10 @@ def _column(columns: list[Field], name: str) -> str:
     for candidate in (name, f"_{name}"):
         if candidate in own or candidate in SYSTEM:
             return candidate
-    known = ", ".join([*own, "key", "state", "version", "definition"])
-    raise BadInput.one("", f"no column {name!r}", f"the columns are: {known}")
+    known = [*own, "key", "state", "version", "definition"]
+    near = get_close_matches(name, known, n=1)
+    mend = f"did you mean {near[0]!r}?" if near else f"the columns are: {', '.join(known)}"
+    raise BadInput.one("", f"no column {name!r}", mend)
 
 
 def _case_row(columns: list[Field], row: tuple[Any, ...]) -> CaseRow:

@@ -245,10 +245,12 @@ class SQLiteTables:
             self.run(f"PRAGMA cache_size = -{_CACHE}")
 
     def hold(self, table: str, index: str) -> None:
-        # Of a register's indexes it is the one that begins with an expression (-2).
+        # Of a register's indexes of all rows it is the one that begins with an expression (-2).
         sql = (
-            "SELECT made.name, made.sql FROM sqlite_master AS made, pragma_index_info(made.name)"
-            " AS part WHERE made.tbl_name = ? AND part.seqno = 0 AND part.cid = -2"
+            "SELECT made.name, made.sql FROM pragma_index_list(?) AS listed,"
+            " sqlite_master AS made, pragma_index_info(made.name) AS part"
+            " WHERE made.name = listed.name AND NOT listed.partial"
+            " AND part.seqno = 0 AND part.cid = -2"
         )
         for name, made in self.run(sql, [self.prefix + table]):
             if made.partition("(")[2] == index.partition("(")[2]:
@@ -256,18 +258,15 @@ class SQLiteTables:
             self.run(f"DROP INDEX {quote(name)}")
         self.run(index)
 
-    def is_indexed(self, table: str, column: str) -> bool:
-        sql = (
-            "SELECT 1 FROM pragma_index_list(?) AS made, pragma_index_info(made.name) AS first,"
-            " pragma_index_info(made.name) AS second WHERE NOT made.partial"
-            " AND first.seqno = 0 AND first.name = ? AND second.seqno = 1 AND second.name = '_key'"
-        )
-        return bool(self.run(sql, [self.prefix + table, column]))
+    def is_indexed(self, table: str, index: str) -> bool:
+        sql = "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql NOT NULL"
+        there = [made.partition("(")[2] for (made,) in self.run(sql, [self.prefix + table])]
+        return index.partition("(")[2] in there
 
-    def foresee(self, table: str, column: str, index: str) -> None:
+    def foresee(self, table: str, index: str) -> None:
         """Nobody may ever ask for it, and it costs as much as the row does: so only a set that is
         built beside one that has it gets it, too."""
-        if self.prefix and self._under("").is_indexed(table, column):
+        if self.prefix and self._under("").is_indexed(table, index):
             self.run(index)
 
     def ask_for(self, table: str, indexes: Sequence[str]) -> None:

@@ -106,10 +106,10 @@ class Tables(Protocol):
     def hold(self, table: str, index: str) -> None:
         """Make that index, in place of one that holds other columns."""
 
-    def is_indexed(self, table: str, column: str) -> bool:
-        """Whether all rows of a register can be found by a column, and by key for each value."""
+    def is_indexed(self, table: str, index: str) -> bool:
+        """Whether that index of a table is there, or the database needs none."""
 
-    def foresee(self, table: str, column: str, index: str) -> None:
+    def foresee(self, table: str, index: str) -> None:
         """Make an index that somebody may ask for, as in ``ask_for``; nothing where it is made when
         somebody does, and nobody has before."""
 

@@ -95,12 +95,16 @@ roles: {clerk: }
 data:
   share: {type: number, least: 0.5, most: 82}
   names: {type: list, of: text}
-states: {open: {initial: true}, closed: {final: true}}
+states:
+  open:
+    initial: true
+    deadline: {within: 5 days, remind: 50%, then: close, later: {at: 150%, then: close}}
+  closed: {final: true}
 transitions:
   - trigger: close
     from: open
     to: closed
-    by: clerk
+    by: [clerk, timer]
     needs: share
     accepts: names
     evidence: report
@@ -119,13 +123,15 @@ data:
 states:
   open:
     initial: true
+    deadline:
+      - {within: 5 days, remind: [50%], then: close, later: [{at: 150%, then: close}]}
   closed:
     final: true
 transitions:
   - trigger: close
     from: [open]
     to: closed
-    by: [clerk]
+    by: [clerk, timer]
     needs: [share]
     accepts: [names]
     evidence:

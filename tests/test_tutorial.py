@@ -41,7 +41,7 @@ def commands(block: str) -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize(
     ("page", "types", "draws"),
-    [("tutorial.md", 23, "supplier.svg"), ("tutorial-board.md", 31, "vendor.svg")],
+    [("tutorial.md", 23, "supplier.svg"), ("tutorial-board.md", 47, "vendor.svg")],
 )
 def test_a_tutorial_holds_from_the_first_line_to_the_last(
     page: str, types: int, draws: str, tmp_path: Path

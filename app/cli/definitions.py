@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,6 +106,7 @@ def publish_command(
         load_definitions,
         publish,
     )
+    from app.lookups import absent
 
     with Home.open(home) as opened:
         requester = options.read_actor(actor)
@@ -116,15 +116,11 @@ def publish_command(
         broken = [problem for beside in compare(loaded, before) for problem in beside.problems]
         outcomes = [publish(opened.service, one, requester, reason) for one in loaded]
         opened.catch_up()
-        lacking = sorted({key for one in loaded for key in _calendars(one.definition, opened)})
+        lacking = absent([one.definition for one in loaded], opened)
     for problem in broken:
         echo(f"warning: {problem}", err=True)
-    for key in lacking:
-        echo(
-            f"hint: there is no calendar {key} yet; no case can start before there is"
-            " (pmo holidays --help shows how)",
-            err=True,
-        )
+    for one in lacking:
+        echo(f"hint: {one}", err=True)
     if as_json:
         print_json(
             [
@@ -143,19 +139,6 @@ def publish_command(
         named = f"{outcome.definition.workflow} version {outcome.definition.version}"
         told = "is published" if outcome.new else "was published already"
         echo(f"{bold(named)} {told}  {dim(f'(position {outcome.receipt.position})')}")
-
-
-def _calendars(definition: Definition, home: Home) -> Iterator[str]:
-    """The calendar that the definition cannot do without, where the home has none of that name."""
-    from engine.calendars import OR_USUAL
-    from engine.registers import key_of
-    from projections.cases import case
-
-    named = definition.calendar
-    if named and not named.startswith("data.") and not named.endswith(OR_USUAL):
-        key = key_of("calendar", name=named)
-        if key and case(home.views, key) is None:
-            yield key
 
 
 @click.command("workflows")

@@ -29,8 +29,18 @@ from engine.errors import BadInput, Contended, Faulty, PmoError, Problem, Refuse
 
 DONE, FAILED, USAGE, STORE, FAULT, INTERRUPTED, UNREAD = 0, 1, 2, 3, 70, 130, 141
 
-_POINTER = re.compile(r"/(?:facts/0/)?(?:data/(.+)|(case|workflow|occurred_at|command_id|state))")
-"""Where in a command a problem is, as opposed to a path."""
+_WORDS = {
+    r"/(?:facts/0/)?data/(.+)": r"\1",
+    r"/(?:facts/0/)?(case|workflow|state|name)": r"\1",
+    r"/evidence(?:/\d+)?/as_of": "date of the evidence",
+    r"/evidence(?:/\d+)?/kind": "kind of the evidence",
+    r"/command_id": "--id",
+    r"/expected_version": "--if-version",
+    r"/occurred_at": "--occurred-at",
+    r"/on_behalf_of": "--on-behalf-of",
+    r"/reason": "--reason",
+}
+"""Where in a command a problem is, as opposed to a path, in the words of the command line."""
 
 
 class CheckFailed(Exception):
@@ -120,11 +130,10 @@ def _described(error: PmoError) -> dict[str, Any]:
 
 
 def _spell(problem: Problem) -> str:
-    """On a command line ``/data/amount`` is simply ``amount``."""
-    match = _POINTER.fullmatch(problem.where)
-    return str(
-        Problem(match[1] or match[2] if match else problem.where, problem.what, problem.mend)
-    )
+    """On a command line ``/data/amount`` is simply ``amount``, and ``/reason`` is ``--reason``."""
+    found = ((re.fullmatch(where, problem.where), words) for where, words in _WORDS.items())
+    where = next((match.expand(words) for match, words in found if match), problem.where)
+    return str(Problem(where, problem.what, problem.mend))
 
 
 def _tell_usage(error: click.ClickException) -> None:

@@ -40,6 +40,8 @@ def no_workflow(home: Home, name: str) -> NotFound:
     known = workflows(home.views)
     near = _similar(name, known)
     mend = f"did you mean {near!r}?" if near else f"there is {', '.join(known) or 'none'}"
+    if case(home.views, name):
+        mend = f"it is a case: pmo show {name}"
     return NotFound.one("", f"no workflow {name!r} is published", mend)
 
 

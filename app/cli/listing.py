@@ -37,6 +37,7 @@ _SYSTEM = ("key", "state", "version", "definition", "position")
 @click.option("--sort", metavar="FIELD", default="key", help="By this field; -FIELD: descending.")
 @click.option("--columns", metavar="FIELD,...", help="Which columns; 'all' for all.")
 @click.option("--limit", type=options.COUNT, default=50, show_default=True)
+@click.option("--after", metavar="KEY", help="Only what comes after this case: the next page.")
 @options.moment_options
 @options.home_option
 @options.json_option
@@ -47,6 +48,7 @@ def list_command(
     sort: str,
     columns: str | None,
     limit: int,
+    after: str | None,
     as_of: str | None,
     known_at: str | None,
     home: Address,
@@ -54,11 +56,12 @@ def list_command(
 ) -> None:
     """List the cases of a WORKFLOW; without it, all cases, those changed last first.
 
-    Cases of a WORKFLOW are counted up to 10,000: with --json, the total of more is null.
+    Cases of a WORKFLOW are counted up to 10,000: with --json, the total of more is null. The next
+    page is what comes --after the last case of this one.
     """
     with Home.open(home) as opened:
         if workflow is None:
-            if where or columns or as_of or known_at or sort != "key":
+            if where or columns or after or as_of or known_at or sort != "key":
                 raise click.UsageError("name a workflow: only its cases have fields and a past")
             _list_all(opened, state, limit, as_json)
             return
@@ -78,6 +81,7 @@ def list_command(
             sort="_" + sort.lstrip("-") if sort.lstrip("-") in _SYSTEM else sort.lstrip("-"),
             descending=sort.startswith("-"),
             limit=limit,
+            after=after,
         )
     if as_json:
         print_json({"total": page.total, "cases": [asdict(row) for row in page.rows]})
@@ -85,11 +89,16 @@ def list_command(
     names = _columns(columns, [field.name for field in fields])
     numbers = [field.name for field in fields if field.type in ("number", "money")]
     print_rows(names, [[_cell(row, name) for name in names] for row in page.rows], numbers)
-    _print_rest(len(page.rows), page.total)
+    if len(page.rows) == limit:
+        _print_rest(
+            limit, page.total, f"; --limit shows more, --after {page.rows[-1].key} the rest"
+        )
 
 
 def _list_all(home: Home, state: str | None, limit: int, as_json: bool) -> None:
     rows, total = all_cases.cases(home.views, state=state, limit=limit)
+    if state and not total:
+        _require_state(home, None, state)
     if as_json:
         print_json({"total": total, "cases": rows})
         return
@@ -106,23 +115,25 @@ def _list_all(home: Home, state: str | None, limit: int, as_json: bool) -> None:
             for row in rows
         ],
     )
-    _print_rest(len(rows), total)
+    _print_rest(len(rows), total, "; --limit shows more")
 
 
-def _print_rest(shown: int, total: int | None) -> None:
+def _print_rest(shown: int, total: int | None, how: str) -> None:
     if total is None:
         counted = max(COUNTED, shown)
-        echo(f"{shown} of more than {counted:,} cases; --limit shows more", err=True)
+        echo(f"{shown} of more than {counted:,} cases{how}", err=True)
     elif shown < total:
-        echo(f"{shown} of {total:,} cases; --limit shows more", err=True)
+        echo(f"{shown} of {total:,} cases{how}", err=True)
 
 
-def _require_state(home: Home, workflow: str, state: str) -> None:
-    """That a state is one of the workflow's, in whichever version of it."""
-    versions = [row["body"] for row in published(home.views) if row["name"] == workflow]
+def _require_state(home: Home, workflow: str | None, state: str) -> None:
+    """That a state is one of the workflow's, or of any workflow's, in whichever version of it."""
+    versions = [row["body"] for row in published(home.views) if workflow in (None, row["name"])]
     known = list(dict.fromkeys(name for body in versions for name in body["states"]))
     if state not in known:
-        raise BadInput.one("--state", f"no state {state!r}", f"there is {', '.join(known)}")
+        from engine.validation import suggest
+
+        raise BadInput.one("--state", f"no state {state!r}", suggest(state, known))
 
 
 def _reader(home: Home, workflow: str) -> Callable[[str], Where]:
@@ -139,7 +150,9 @@ def _columns(given: str | None, fields: list[str]) -> list[str]:
     known = [*fields, *_SYSTEM]
     for name in names:
         if name not in known:
-            raise BadInput.one("--columns", f"no column {name!r}", f"there is {', '.join(known)}")
+            from engine.validation import suggest
+
+            raise BadInput.one("--columns", f"no column {name!r}", suggest(name, known))
     return names
 
 

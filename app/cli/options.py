@@ -188,7 +188,7 @@ def read_data(
         said[name] = {"withheld": value} if is_withheld else _read_value(value, is_document, name)
     data = _read_object(data_json) | said
     problems = [
-        Problem(name, "there is no such field", suggest(name, definition.data))
+        Problem(name, "there is no such field", _option(name) or suggest(name, definition.data))
         for name in data
         if name not in definition.data
     ]
@@ -202,6 +202,14 @@ def read_data(
     return data
 
 
+def _option(name: str) -> str:
+    """How to mend a field that is none, but an option of the verb: ``reason=...``."""
+    context = click.get_current_context(silent=True)
+    options = [o for p in context.command.params for o in p.opts] if context else []
+    option = f"--{name.replace('_', '-')}"
+    return f"it is an option: {option} ..." if option in options else ""
+
+
 def read_evidence(text: str) -> Evidence:
     """``business-case=paper.pdf@2026-03-01``. Raises ``BadInput``."""
     match = _EVIDENCE.fullmatch(text)
@@ -209,15 +217,22 @@ def read_evidence(text: str) -> Evidence:
         raise BadInput.one(
             "--evidence", f"{text!r} is no evidence", "write KIND=FILE or KIND=FILE@2026-03-31"
         )
-    return evidence_of(Path(match["file"]), match["kind"], match["as_of"])
+    _, at, day = match["file"].rpartition("@")
+    if at and not match["as_of"] and not Path(match["file"]).exists():
+        raise BadInput.one(
+            "--evidence",
+            f"there is no file {match['file']!r}, and {day!r} is no date",
+            "write the date as 2026-03-31: KIND=FILE@2026-03-31",
+        )
+    return evidence_of(Path(match["file"]), match["kind"], match["as_of"], "--evidence")
 
 
-def evidence_of(file: Path, kind: str, as_of: str | None) -> Evidence:
-    """A file as evidence; ``as_of`` is the day it was last changed, unless told."""
+def evidence_of(file: Path, kind: str, as_of: str | None, where: str) -> Evidence:
+    """A file as evidence; without ``as_of``, which stands ``where``, of the day it was changed."""
     from engine.events import Evidence
 
     sha256, changed_on = _hash_file(file)
-    day = read_moment(as_of, "--evidence")[:10] if as_of else changed_on
+    day = read_moment(as_of, where)[:10] if as_of else changed_on
     return Evidence(kind=kind.strip(), sha256=sha256, as_of=day, name=file.name)
 
 

@@ -72,7 +72,9 @@ def _print_case(
         ]
         echo(", ".join(filter(None, moments)))
     echo()
-    print_pairs({field.title or field.name: show_value(data.get(field.name)) for field in fields})
+    print_pairs(
+        {field.title or field.name: _shown(field, data.get(field.name)) for field in fields}
+    )
     if case["evidence"]:
         echo("\nevidence")
         for paper in case["evidence"]:
@@ -94,6 +96,11 @@ def _print_case(
     if offered:
         echo("\nnext")
         print_next(offered)
+
+
+def _shown(field: register_pages.Field, value: Any) -> str:
+    counts = isinstance(value, int | float) and field.unit
+    return f"{show_value(value)} {field.unit}" if counts else show_value(value)
 
 
 def _answers(signed: Sequence[dict[str, Any]]) -> dict[str, str]:

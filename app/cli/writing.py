@@ -128,7 +128,7 @@ def attach_command(
 
     with Home.open(home) as opened:
         found = find_case(opened, case)
-        evidence = options.evidence_of(file, kind, as_of_date)
+        evidence = options.evidence_of(file, kind, as_of_date, "--as-of-date")
         command = options.build(AttachEvidence, case=found.key, evidence=evidence, **common(given))
         send(opened, command, as_json)
 

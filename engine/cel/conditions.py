@@ -55,14 +55,14 @@ class Condition:
         return False, f"not so: {self._shown}{self._facts(view)}"
 
     @property
-    def never_holds(self) -> bool:
-        """Whether it looks at nothing that could ever make it true."""
+    def settled(self) -> bool | None:
+        """Whether it holds, of a condition that looks at nothing and so always says the same."""
         if self._looks:
-            return False
+            return None
         try:
-            return self._program.execute({}) is not True
+            return self._program.execute({}) is True
         except Exception:  # noqa: BLE001 - as in ``evaluate``
-            return True
+            return False
 
     @property
     def looks_at(self) -> frozenset[str]:

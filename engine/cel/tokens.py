@@ -23,7 +23,10 @@ _TOKEN = re.compile(
 )
 _STRANGE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _QUOTE = r"a text ends on its line, with the quote it began with; write \\ for a backslash"
+_PEOPLES_NUMBER = re.compile(r"[£$€]?[0-9][\w.]{0,30}")
+_IN_FULL = "write a number in full, like 100000 or 0.5, and not 100k or 1,000"
 MENDS = {
+    ",": _IN_FULL,
     '"': _QUOTE,
     "'": _QUOTE,
     "=": "write == to compare",
@@ -64,14 +67,22 @@ def split(source: str) -> list[Token]:
             at = space.end()
         match = _TOKEN.match(source, at)
         if not match:
-            sign = source[at]
-            raise Unreadable(at, f"{sign!r} cannot stand here", MENDS.get(sign, ""))
+            raise _strange(source, at)
         tokens.append(Token(str(match.lastgroup), match[0], at))
         at = match.end()
     if len(tokens) > MOST_TOKENS:
         what = f"{len(tokens):,} words and signs, at most {MOST_TOKENS} fit"
         raise Unreadable(tokens[MOST_TOKENS].at, what, "split it into several conditions")
     return tokens
+
+
+def _strange(source: str, at: int) -> Unreadable:
+    """That what stands there is no word of the language; of a number, all that belongs to it."""
+    number = _PEOPLES_NUMBER.match(source, at)
+    text = number[0] if number else source[at]
+    return Unreadable(
+        at, f"{text!r} cannot stand here", _IN_FULL if number else MENDS.get(text, "")
+    )
 
 
 class Cursor:

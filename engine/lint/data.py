@@ -223,8 +223,10 @@ def has_conditions_that_can_hold(definition: Definition) -> Iterator[Problem]:
             except BadInput as error:
                 yield from (Problem(pointer, p.what, p.mend) for p in error.problems)
                 continue
-            if condition.never_holds:
+            if condition.settled is False:
                 yield Problem(pointer, "this never holds", "leave out what nobody may ever do")
+            elif condition.settled:
+                yield Problem(pointer, "this always holds, so it refuses nobody", "leave it out")
             elif told := contradiction_in(check.check, definition):
                 yield Problem(pointer, f"this never holds: {told}", "mend one of the two")
 

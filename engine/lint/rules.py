@@ -22,8 +22,17 @@ Rule = Callable[[Definition], Iterator[Problem]]
 
 
 def lint(definition: Definition) -> list[Problem]:
-    """Everything that keeps the definition from working; empty when it can."""
-    return [problem for rule in RULES for problem in rule(definition)]
+    """Everything that keeps the definition from working; empty when it can.
+
+    One slip in a name is one problem: what would only follow from it is not told beside it.
+    """
+    found = {rule: [*rule(definition)] for rule in RULES}
+    return [
+        problem
+        for rule, problems in found.items()
+        if not any(found[cause] for cause in _FOLLOWS.get(rule, ()))
+        for problem in problems
+    ]
 
 
 def has_one_initial_state(definition: Definition) -> Iterator[Problem]:
@@ -214,6 +223,13 @@ RULES: tuple[Rule, ...] = (
     *registers.RULES,
     *governance.RULES,
 )
+
+_FOLLOWS: dict[Rule, tuple[Rule, ...]] = {
+    reaches_every_state: (knows_its_states,),
+    has_ways_out: (knows_its_states,),
+    has_four_eyes: (knows_its_states, knows_its_people, governance.knows_who_signs),
+}
+"""What can be said only where all names are known, and which rules say that they are."""
 
 
 def _transitions(definition: Definition) -> Iterator[tuple[str, Transition]]:

@@ -133,13 +133,19 @@ class _Stage:
         return self._about(self._scenario.when, self._scenario.then)
 
     def _about(self, when: Step, then: Outcome) -> str:
-        before = self._service.log.head()
+        before, fired = self._service.log.head(), len(self.fired)
         answer: Receipt | PmoError
         try:
             answer = self._send(when)
         except PmoError as error:
             answer = error
-        return difference(self._service, then, answer, before)
+        otherwise = difference(self._service, then, answer, before)
+        waited = when.wait is not None and isinstance(answer, Receipt)
+        if otherwise and waited and fired == len(self.fired):
+            otherwise += f"; nothing fell due by {when.wait}"
+            if not self._service.case(self._case).deadlines:
+                otherwise += f" (no deadline runs on {self._case}: what is only observed has none)"
+        return otherwise
 
     def _attempts(self) -> str:
         """The attempts of which one was not refused, or for other reasons."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -142,7 +143,22 @@ def test_cases_are_listed_by_state_in_an_order_and_up_to_a_limit(projects):
     assert keys("--sort", "name") == ["PRJ-0001", "PRJ-0003", "PRJ-0002"]
     assert keys("--sort", "-cost") == ["PRJ-0001", "PRJ-0002", "PRJ-0003"]
     assert keys("--sort", "-key", "--limit", "1") == ["PRJ-0003"]
-    assert "1 of 3 cases" in projects.done("list", "project", "--limit", "1").err
+    first = projects.done("list", "project", "--limit", "1").err
+    assert first == "1 of 3 cases; --limit shows more, --after PRJ-0001 the rest\n"
+
+
+def test_the_next_page_is_what_comes_after_the_last_case_of_the_one_before(projects):
+    def listed(*words):
+        answer = projects.done("list", "project", "--sort", "-cost", "--limit", "2", *words)
+        return re.findall("PRJ-[0-9]+", answer.out), answer.err
+
+    first, rest = listed()
+    assert first == ["PRJ-0001", "PRJ-0002"]
+    assert rest == "2 of 3 cases; --limit shows more, --after PRJ-0002 the rest\n"
+    assert listed("--after", "PRJ-0002") == (["PRJ-0003"], "")
+    refused = projects("list", "project", "--after", "PRJ-0009")
+    assert refused.code == 2
+    assert "there is no case 'PRJ-0009'" in refused.err
 
 
 def test_more_cases_than_are_counted_are_said_to_be_more(projects, monkeypatch):
@@ -154,8 +170,9 @@ def test_more_cases_than_are_counted_are_said_to_be_more(projects, monkeypatch):
         as_data = projects.done("list", "project", "--limit", limit, "--json").json()
         return answer.err, as_data["total"]
 
-    assert listed("1") == ("1 of more than 1 cases; --limit shows more\n", None)
-    assert listed("2") == ("2 of more than 2 cases; --limit shows more\n", None)
+    how = "; --limit shows more, --after PRJ-000{} the rest\n"
+    assert listed("1") == (f"1 of more than 1 cases{how.format(1)}", None)
+    assert listed("2") == (f"2 of more than 2 cases{how.format(2)}", None)
     assert listed("3") == ("", 3)
 
 
@@ -184,6 +201,16 @@ def test_all_cases_are_listed_those_changed_last_first(decision):
         (["list", "project", "--columns", "colour"], "no column 'colour'"),
         (["list", "project", "--sort", "colour"], "no column 'colour'"),
         (["list", "project", "--state", "lost"], "there is in_portfolio, left_portfolio"),
+        (["list", "project", "--sort", "-rateing"], "(did you mean 'rating'?)"),
+        (["list", "project", "--where", "rateing=Red"], "did you mean 'rating'?"),
+        (["list", "project", "--columns", "key,rateing"], "did you mean 'rating'?"),
+        (["list", "project", "--state", "in_portfoli"], "--state: no state 'in_portfoli' (did you"),
+        (["list", "--state", "in_portfoli"], "(did you mean 'in_portfolio'?)"),
+        (["list", "PRJ-0001"], "is published (it is a case: pmo show PRJ-0001)"),
+        (["list", "project", "--wehre", "rating=Red"], "'--where'"),
+        (["view", "decisons"], "there is no view 'decisons' (did you mean 'decisions'?)"),
+        (["view", "decisions", "unti=x"], "decisions has no parameter 'unti' (did you mean 'unit'"),
+        (["view", "decisions", "--know-at", "2026-01-01"], "'--known-at'"),
         (["list", "project", "--limit", "0"], "--limit"),
         (["list", "project", "--limit", str(10**30)], "--limit"),
         (["list", "--where", "rating=Red"], "name a workflow"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+HERE = __file__
 AGED = "with a business-case newer than 90 days"
 
 
@@ -77,6 +78,17 @@ def test_evidence_is_recorded_by_its_hash_and_the_day_it_speaks_of(decision, pap
     assert (evidence["kind"], evidence["as_of"]) == ("business-case", yesterday)
 
 
+def test_a_file_may_have_the_sign_before_a_date_in_its_name(decision, tmp_path):
+    (tmp_path / "from@20.11.2026").write_text("why", encoding="utf-8")
+    decision.done("attach", "DEC-0001", str(tmp_path / "from@20.11.2026"), "--kind", "minutes")
+    word = f"minutes={tmp_path / 'from@20.11.2026'}"
+    decision.done(
+        "do", "DEC-0001", "submit", "category=policy", "-e", word, "-e", f"business-case={HERE}"
+    )
+    evidence = decision.done("show", "DEC-0001", "--json").json()["evidence"]
+    assert [one["name"] for one in evidence][:2] == ["from@20.11.2026"] * 2
+
+
 def test_without_a_trigger_it_says_what_can_be_asked_for_by_whom_and_with_what(decision):
     answer = decision.done("do", "DEC-0001")
     assert answer.out.splitlines() == [
@@ -134,7 +146,7 @@ def test_who_asks_in_no_role_is_told_how_to_name_one(decision):
         (["do", "DEC-0001", "submit", "--data-json", '{"a": 1, "a": 2}'], "a: is given twice"),
         (["observe", "DEC-0001", "fell over", "--source", "R"], "like DecisionTaken"),
         (["observe", "NEW-1", "Fell", "--source", "R"], "name its workflow: --workflow"),
-        (["do", "DEC-0001", "withdraw", "--id", ""], "command_id: is empty"),
+        (["do", "DEC-0001", "withdraw", "--id", ""], "error: --id: is empty"),
         (["do", "DEC-0001", "submit", "=x"], "no field before the '='"),
         (["do", "dec-1", "submit"], "there is no case 'dec-1' (did you mean DEC-0001?)"),
         (["do", "DEC-0011"], "there is no case 'DEC-0011' (did you mean DEC-0001?)"),
@@ -147,14 +159,23 @@ def test_who_asks_in_no_role_is_told_how_to_name_one(decision):
         (["start", "decision", "--data-json", '{"title": "\\ud800"}'], "--data-json: is not JSON"),
         (["start", "decision", "--data-json", "[" * 100_000], "--data-json: is not JSON"),
         (["start", "decision", "title=\udcff"], "is not text in UTF-8"),
-        (["start", "decision", "title=A", "--id", "x" * 201], "command_id: "),
-        (["start", "decision", "title=A", "--reason", "x" * 2001], "reason: "),
+        (["start", "decision", "title=A", "--id", "x" * 201], "error: --id: "),
+        (["start", "decision", "title=A", "--reason", "x" * 2001], "error: --reason: "),
         (["do", "DEC-0001", "submit", "--if-version", str(10**30)], "--if-version"),
         (["start", "decision", "amount=lots"], "amount: 'lots' is not an amount of money"),
         (["start", "decision", "--occurred-at", "yesterday"], "'yesterday' is not a date or time"),
-        (["start", "decision", "title=A", "--occurred-at", "2999-01-01"], "is still to come"),
+        (["start", "decision", "title=A", "--occurred-at", "2999-01-01"], "--occurred-at: 2999"),
+        (["start", "decision", "title=A", "reason=x"], "field (it is an option: --reason ...)"),
+        (["do", "DEC-0001", "submit", "if_version=7"], "(it is an option: --if-version ...)"),
+        (["start", "decision", "title=A", "if-version=7"], "no such field (there is title"),
         (["start", "decision", "-e", "paper"], "--evidence: 'paper' is no evidence"),
         (["start", "decision", "-e", "a=/nowhere"], "/nowhere: cannot be read"),
+        (["start", "decision", "-e", "a=/nowhere@20.11.2026"], "20.11.2026' is no date (write"),
+        (["start", "decision", "-e", f"a={HERE}@2026-11-31"], "--evidence: '2026-11-31' is not"),
+        (["start", "decision", "title=A", "-e", f"a={HERE}@2999-01-01"], "of the evidence: 2999"),
+        (["start", "decision", "title=A", "-e", f"A={HERE}"], "kind of the evidence: 'A' is"),
+        (["attach", "DEC-0001", HERE, "--kind", "A B"], "error: kind of the evidence: 'A B' is"),
+        (["attach", "DEC-0001", HERE, "--kind", "a", "--as-of-date", "1.1.26"], "-date: '1.1.26'"),
         (["start", "decision", "title=A", "--as", "a/b"], "--as: 'a/b' is not an actor"),
         (["attach", "DEC-0001", "/nowhere", "--kind", "minutes"], "/nowhere: cannot be read"),
         (["observe", "P-1", "x", "--workflow", "project", "--source", "R"], "'x' cannot stand"),

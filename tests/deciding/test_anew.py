@@ -124,11 +124,12 @@ def test_the_same_words_may_be_said_again(house: Service, bill: str) -> None:
 @pytest.mark.parametrize(
     ("value", "told"),
     [
+        ("  ", "rationale is missing"),
         (None, "rationale is missing"),
         ({"withheld": "section 43"}, "rationale is withheld (section 43)"),
     ],
 )
-def test_cleared_or_withheld_is_not_said(
+def test_cleared_blank_or_withheld_is_not_said(
     house: Service, bill: str, value: object, told: str
 ) -> None:
     data = {"rationale": value, "until": "2026-06-30"}

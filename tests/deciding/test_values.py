@@ -73,6 +73,9 @@ def test_money_reads_the_same_with_and_without_its_currency(text: str) -> None:
         (NUMBER, -1, "below 0"),
         (NUMBER, math.inf, "too large"),
         (NUMBER, "NaN", "too large"),
+        (NUMBER, "60%", "'60%' is not a number (write 82 or 82.5)"),
+        (Field(type="number", unit="%"), "60 days", "(write 82, 82.5 or 82 %)"),
+        (Field(type="number", unit="%", most=100), "120%", "120 is above 100"),
         (NUMBER, "1e400", "too large"),
         (NUMBER, True, "true/false where a number is needed"),
         (Field(type="date"), "2023-14-05", "not a date"),
@@ -109,6 +112,9 @@ def test_numbers_and_lists_are_read_as_typed() -> None:
     assert values.read(NUMBER, "82.50", "/x") == 82.5
     assert values.read(Field(type="number"), "-1,250,000.5", "/x") == -1250000.5
     assert type(values.read(NUMBER, 82.0, "/x")) is int
+    percent = Field(type="number", unit="%", most=100)
+    assert [values.read(percent, said, "/x") for said in ("60%", "60 %", "60", 60)] == [60] * 4
+    assert values.read(Field(type="number", unit="000"), "5000", "/x") == 5000
     numbers = Field(type="list", of=["number"])
     assert values.read(numbers, "1, 2.5", "/x") == [1, 2.5]
 

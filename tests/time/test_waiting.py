@@ -77,6 +77,23 @@ def test_a_scenario_that_expects_something_else_of_time_fails():
     )
     assert "state is 'waiting', should be 'lapsed'" in early.failure
     assert "plan is missing" in refused.failure
+    assert early.failure.endswith("; nothing fell due by 2026-03-23")
+    assert "nothing fell due" not in refused.failure
+
+
+def test_that_nothing_fell_due_is_told_and_where_nothing_ever_will():
+    observed = LAPSES.replace(
+        "{start: review}",
+        "{observe: ReviewBegun, workflow: review, case: REV-0001, state: waiting}",
+    ).replace("      - {wait: 2026-03-20}\n", "")
+    lapsed = LAPSES.replace("Nobody", "Somebody").replace("lapsed", "answered")
+    _, (never, not_yet, late) = play(observed, REMINDED.replace("03-10", "03-03"), lapsed)
+    assert never.failure.endswith(
+        "; nothing fell due by 2026-03-24"
+        " (no deadline runs on REV-0001: what is only observed has none)"
+    )
+    assert not_yet.failure.endswith("; nothing fell due by 2026-03-03")
+    assert "nothing fell due" not in late.failure
 
 
 def test_deadlines_that_no_scenario_lets_fall_due_are_told():

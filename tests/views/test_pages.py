@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from engine.errors import StoreFailed
+from engine.errors import BadInput, StoreFailed
 from projections.opening import open_for_writing
 from projections.register_pages import Where, one, page
 from projections.store import Tables
@@ -45,10 +45,11 @@ def test_walking_and_sorting_find_the_same(many, as_of, descending, where):
     everything = keys(page(many, "plan", limit=200, **asked))
     assert len(everything) > 100
     # Of three rows a hundred are many, of two hundred they are not.
-    for offset in (0, 1, 50):
+    for start in (0, 1, 50, len(everything) - 2):
+        after = everything[start - 1] if start else None
         assert (
-            keys(page(many, "plan", limit=3, offset=offset, **asked))
-            == (everything[offset : offset + 3])
+            keys(page(many, "plan", limit=3, after=after, **asked))
+            == (everything[start : start + 3])
         )
 
 
@@ -60,9 +61,35 @@ def test_what_is_missing_comes_last_on_either_way(history, runner, look):
     runner.catch_up()
     first = page(look(), "plan", sort="cost", descending=True, limit=4)
     assert keys(first) == ["A-001", "A-000", "A-002", "A-003"]
-    assert keys(page(look(), "plan", sort="cost", limit=2, offset=1)) == ["A-001", "A-002"]
-    assert keys(page(look(), "plan", sort="cost", limit=2, offset=2)) == ["A-002", "A-003"]
+    assert keys(page(look(), "plan", sort="cost", limit=2, after="A-000")) == ["A-001", "A-002"]
+    assert keys(page(look(), "plan", sort="cost", limit=2, after="A-001")) == ["A-002", "A-003"]
+    assert keys(page(look(), "plan", sort="cost", limit=2, after="A-002")) == ["A-003", "A-004"]
     assert first.total == 100
+
+
+def test_page_after_page_shows_every_case_once(many):
+    for sort in ("_key", "cost", "order", "title"):
+        seen, after = [], None
+        while found := keys(page(many, "plan", sort=sort, limit=30, after=after, as_of=NEXT)):
+            seen += found
+            after = seen[-1]
+        assert seen == keys(page(many, "plan", sort=sort, limit=200, as_of=NEXT))
+        assert len(set(seen)) == len(seen) == 200
+
+
+def test_a_page_goes_on_after_a_case_that_its_conditions_leave_out(many):
+    asked = {"where": [Where("cost", "missing")], "limit": 2}
+    assert keys(page(many, "plan", after="A-004", **asked)) == ["A-006", "A-009"]
+    # Its cost is 496, and what has none comes after all that have one.
+    assert keys(page(many, "plan", sort="cost", after="A-004", **asked)) == ["A-000", "A-003"]
+
+
+def test_a_page_after_a_case_that_was_not_there_is_refused(many):
+    for moment in ({}, {"as_of": "2025-12-31"}, {"known_at": "2025-12-31"}):
+        with pytest.raises(BadInput, match="there is no case 'A-999'"):
+            page(many, "plan", after="A-999", **moment)
+    with pytest.raises(BadInput, match="there is no case 'A-001'"):
+        page(many, "plan", after="A-001", as_of="2025-12-31")
 
 
 def test_a_field_that_a_later_version_brings_gets_its_index(
@@ -132,6 +159,29 @@ def test_an_index_of_a_field_is_made_when_somebody_asks_a_large_register(
         many.run("DELETE FROM cases")
 
 
+def test_the_index_of_what_was_known_before_is_made_when_somebody_asks(
+    many, look, runner, store, monkeypatch
+):
+    if store == "postgres":
+        pytest.skip("the server has no index of all")
+    asked = {"where": [Where("cost", "present")], "known_at": "2025-12-31", "as_of": NEXT}
+    monkeypatch.setattr("projections.finding.known_position", lambda *_: 250)
+    monkeypatch.setattr("projections.sqlite._LARGE", 100)
+    without = page(many, "plan", **asked)
+    assert without.total == 133
+    assert {row.data["cost"]["amount"] == str(500 - int(row.key[2:])) for row in without.rows} == {
+        True,
+        False,
+    }, "some changes were known, and some were not"
+    wait_until(lambda: "register_plan_learnt" in names(many, store))
+    assert page(many, "plan", **asked) == without
+    assert page(many, "plan", as_of=NEXT) != without
+    runner.rebuild()
+    again = look()
+    assert "plan_learnt" in {name.split("register_")[-1] for name in names(again, store)}
+    assert page(again, "plan", **asked) == without
+
+
 def test_a_page_waits_for_no_index_and_the_index_for_whoever_writes(
     many, place, store, monkeypatch
 ):
@@ -198,10 +248,10 @@ def test_more_cases_than_are_counted_have_no_total(many, monkeypatch):
 
 
 def columns_of_all(tables: Tables):
-    """Those of the one index that begins with an expression."""
+    """Those of the one index of all rows that begins with an expression."""
     sql = (
         "SELECT part.name FROM pragma_index_list('register_plan') AS made,"
-        " pragma_index_info(made.name) AS part WHERE EXISTS (SELECT 1 FROM"
+        " pragma_index_info(made.name) AS part WHERE NOT made.partial AND EXISTS (SELECT 1 FROM"
         " pragma_index_info(made.name) AS first WHERE first.seqno = 0 AND first.cid = -2)"
     )
     return [name for (name,) in tables.run(sql)]

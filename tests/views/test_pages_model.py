@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.errors import BadInput
 from projections.opening import open_for_reading, open_for_writing
-from projections.register import index_of
+from projections.register import index_of, index_of_learnt
 from projections.register_pages import Where, page
 from projections.runner import Runner
 from projections.store import Place
@@ -63,7 +64,7 @@ questions = st.fixed_dictionaries(
         "sort": st.sampled_from(["_key", "title", "cost", "order", "_state"]),
         "descending": st.booleans(),
         "limit": st.integers(1, 3),
-        "offset": st.integers(0, 2),
+        "after": st.none() | st.sampled_from(CASES),
     }
 )
 
@@ -85,7 +86,8 @@ def test_every_way_to_a_page_finds_what_looking_at_each_case_finds(
     counted: int,
     many: int,
 ) -> None:
-    with kept(store) as (log, place):
+    lot = patch("projections.register.LOT", 2), patch("projections.finding.LOT", 2)
+    with lot[0], lot[1], kept(store) as (log, place):
         runner = Runner(log, place)
         write(log, told)
         runner.catch_up()
@@ -99,11 +101,17 @@ def test_every_way_to_a_page_finds_what_looking_at_each_case_finds(
             if indexed and store == "sqlite":
                 have_indexes(place)
             for question in asked:
+                limit, after = question["limit"], question["after"]
+                rows, there = looked_at_one_by_one(bodies, question)
+                if after and after not in there:
+                    with pytest.raises(BadInput, match=f"there is no case '{after}'"):
+                        page(tables, "plan", **question)
+                    continue
                 found = page(tables, "plan", **question)
-                expected = looked_at_one_by_one(bodies, question)
-                start, end = question["offset"], question["offset"] + question["limit"]
-                assert [row.key for row in found.rows] == expected[start:end]
-                is_counted = len(expected) <= max(counted, end)
+                expected = [key for key in there if key in rows]
+                behind = there[there.index(after) + 1 :] if after else there
+                assert [row.key for row in found.rows] == [k for k in behind if k in rows][:limit]
+                is_counted = len(expected) <= max(counted, limit)
                 assert found.total == (len(expected) if is_counted else None)
         tables.close()
         runner.close()
@@ -113,21 +121,25 @@ def have_indexes(place: Path | Place) -> None:
     with closing(open_for_writing(place)) as tables:
         for column in ("title", "cost", "order"):
             tables.run(index_of("register_plan", column))
+        tables.run(index_of_learnt("register_plan"))
 
 
-def looked_at_one_by_one(bodies: list[Any], question: dict[str, Any]) -> list[str]:
-    rows = []
+def looked_at_one_by_one(bodies: list[Any], question: dict[str, Any]) -> tuple[set[str], list[str]]:
+    """The cases that meet the conditions, and in order all that are there."""
+    rows, met = [], set()
     for key in CASES:
         case = case_at(bodies, key, question["known_at"], question["as_of"])
         if case:
             state, data, _ = case
             row = {"_key": key, "_state": state} | data
+            rows.append(row)
             if all(meets(row, condition) for condition in question["where"]):
-                rows.append(row)
+                met.add(key)
     by = question["sort"]
     there = [row for row in rows if value(row, by) is not None]
     there.sort(key=lambda row: (value(row, by), row["_key"]), reverse=question["descending"])
-    return [row["_key"] for row in [*there, *(row for row in rows if value(row, by) is None)]]
+    missing = [row for row in rows if value(row, by) is None]
+    return met, [row["_key"] for row in [*there, *missing]]
 
 
 def value(row: dict[str, Any], column: str) -> Any:

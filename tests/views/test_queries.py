@@ -99,8 +99,16 @@ def test_hostile_names_and_values_stay_data(history, runner, look):
     assert one(look(), "A-1").data == {"title": hostile, "tags": [hostile]}
     assert keys(page(look(), "plan", where=[Where("title", "=", hostile)])) == ["A-1"]
     assert one(look(), hostile) is None
-    for name in (hostile, "title --", 'title"', "rowid", "$cases"):
-        with pytest.raises(BadInput, match="the columns are: cost, order, tags, title, key"):
+    listed = "the columns are: cost, order, tags, title, key"
+    near = "did you mean 'title'"
+    for name, told in (
+        (hostile, listed),
+        ("title --", near),
+        ('title"', near),
+        ("rowid", listed),
+        ("$cases", listed),
+    ):
+        with pytest.raises(BadInput, match=told):
             page(look(), "plan", where=[Where(name)])
         with pytest.raises(BadInput, match="no column"):
             page(look(), "plan", sort=name)
