@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.consuming import Standing, read_standings
 from app.home import Home
+from engine.clock import SystemClock, to_datetime
 from projections.audit import trail
 from projections.cases import count_by_state
 from projections.deadlines import deadlines
@@ -24,10 +25,13 @@ class State:
 
     ``parked``: position, projection, stream and reason of the events that no view shows until they
     are mended. ``deadlines`` counts the open ones; ``refused`` are those due that the rules refuse.
+    ``ahead``: by how many seconds the log is ahead of this machine's clock, as after one that was
+    wrong for a while; what is asked for is judged and recorded as of then until the clock is there.
     """
 
     head: int
     last_recorded_at: str | None
+    ahead: int
     lag: int
     parked: list[tuple[int, str, str, str]]
     ledger_bytes: int
@@ -45,9 +49,11 @@ def read_state(home: Home) -> State:
     ledger_bytes, views_bytes = home.place.sizes()
     lag = max(0, head - (home.checkpoint() or 0))
     last = trail(home.views, newest_first=True, limit=1)
+    recorded_at = last[0]["recorded_at"] if last else None
     return State(
         head=head,
-        last_recorded_at=last[0]["recorded_at"] if last else None,
+        last_recorded_at=recorded_at,
+        ahead=_ahead(recorded_at) if recorded_at else 0,
         lag=lag,
         parked=Views(home.views, PROJECTIONS).parked(),
         ledger_bytes=ledger_bytes,
@@ -61,6 +67,11 @@ def read_state(home: Home) -> State:
         refused=_refused(home),
         consumers=read_standings(home),
     )
+
+
+def _ahead(recorded_at: str) -> int:
+    lead = to_datetime(recorded_at) - to_datetime(SystemClock().now())
+    return max(0, int(lead.total_seconds()))
 
 
 def _refused(home: Home) -> tuple[Waiting, ...]:

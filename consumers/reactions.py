@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from consumers.cases import Cases
@@ -18,7 +19,7 @@ from consumers.store import Trouble
 from consumers.work import Work
 from engine.case import Case, fold
 from engine.errors import BadInput, Contended, Faulty, PmoError, Refused, StoreFailed
-from engine.events import DefinitionRef, from_body
+from engine.events import CommandRefused, DefinitionRef, from_body
 from engine.reactions import Ask, Rules, depth_of, is_reacted_to
 from engine.service import Service
 from engine.store.log import Log
@@ -66,10 +67,27 @@ class Reactions:
     def retry(self, work: Work, item: str) -> str:
         if not item:
             return "\n".join(trouble.reason for trouble in self.consume([work]))
-        asked = [(work, ask) for ask in self._asks(work) if ask.id == item]
+        asked = [(work, self._anew(ask)) for ask in self._asks(work) if ask.id == item]
         if not asked:
             return "nothing asks for this any more; dismiss it"
         return "".join(trouble.reason for trouble in self._send(asked))
+
+    def _anew(self, ask: Ask) -> Ask:
+        """The ask by the first id that no recorded refusal answers for ever, as it does where a
+        workflow records them. However often it is tried again, by however many, it has one effect.
+        """
+        command, tries = ask.command, 0
+        while self._was_refused(command.command_id):
+            tries += 1
+            command = command.model_copy(update={"command_id": f"{ask.id}:{tries}"})
+        return replace(ask, command=command)
+
+    def _was_refused(self, command_id: str) -> bool:
+        marked = self._log.marked([command_id]).get(command_id)
+        if marked is None:
+            return False
+        events = self._log.read(marked.first_position - 1, marked.count)
+        return isinstance(events[-1].event, CommandRefused)
 
     def _asks(self, work: Work) -> Iterator[Ask]:
         body = work.body

@@ -11,7 +11,7 @@ from engine.commands import Command, Observe, PullTrigger
 from engine.context import Context
 from engine.definition import Definition, Grammar, GuardKind, Step
 from engine.events import Evidence, Verdict
-from engine.values import Value
+from engine.values import CASE_KEY, Value
 
 T = TypeVar("T")
 
@@ -67,15 +67,25 @@ class Attempt:
         return self.case.recused if self.case else ()
 
     def acted(self, roles: Iterable[str]) -> tuple[str, ...]:
-        """Who has acted in one of the roles in this case, or is the person in a field so called."""
-        known = self.case.acted if self.case else {}
-        fields, data = self.definition.data, self.data
-        persons: list[str] = []
+        """Who has acted in one of the roles in this case, or let somebody act for them, or is the
+        person in a field so called. In a role that is only said nobody looks a delegation up:
+        whoever is named there is not kept from anything by it."""
+        acted, lent = (self.case.acted, self.case.lent) if self.case else ({}, {})
+        found: list[str] = []
         for role in roles:
-            persons += known.get(role, ())
-            if role in fields and isinstance(person := data.get(role), str):
-                persons.append(person)
-        return tuple(persons)
+            found += acted.get(role, ())
+            declared = self.definition.roles.get(role) if role in lent else None
+            if declared and declared.appointed_in:
+                found += [self.giver(said) for said in lent[role]]
+            if role in self.definition.data and isinstance(self.data.get(role), str):
+                found.append(self.data[role])
+        return tuple(found)
+
+    def giver(self, on_behalf_of: str) -> str:
+        """Whose delegation it is that an actor names; else the name itself."""
+        case = self.context.look(on_behalf_of) if CASE_KEY.fullmatch(on_behalf_of) else None
+        giver = case.data.get("giver") if case else None
+        return giver if isinstance(giver, str) else on_behalf_of
 
     def named(self, name: str) -> str:
         """What a definition names: a word, or the text in a field (``data.unit``), else nothing."""

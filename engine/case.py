@@ -32,12 +32,14 @@ from engine.values import Value
 
 
 class Signature(NamedTuple):
-    """Somebody's answer as a member of a body, or in a role (``of``), and the role they act in."""
+    """Somebody's answer as a member of a body, or in a role (``of``), the role they act in, and by
+    whose delegation."""
 
     person: str
     of: str
     answer: Answer
     role: str | None
+    on_behalf_of: str | None = None
 
 
 @fixed
@@ -47,7 +49,8 @@ class Case:
     ``data`` holds what is known now of each field. ``since`` holds, for the state (under ``""``)
     and for every field, when the value in force occurred: a fact that is recorded late but was so
     earlier does not replace what was so later. ``acted`` holds who has acted in which role;
-    ``anonymous``: somebody has, and it is not known who.
+    ``anonymous``: somebody has, and it is not known who. ``lent`` holds on whose behalf it was: by
+    which delegations.
 
     ``entered`` is the version at which the state was entered, and ``arrived`` that at which a kind
     of evidence came last. ``deadlines`` are open. ``signatures`` count for the state
@@ -70,6 +73,7 @@ class Case:
     recused: tuple[str, ...] = ()
     children: tuple[tuple[str, str], ...] = ()
     deadlines: tuple[Due, ...] = ()
+    lent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def digest(self) -> str:
         """SHA-256 of the whole case in canonical JSON: equal cases, equal digests, on any store."""
@@ -113,6 +117,7 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
                 signatures=(),
                 deadlines=event.deadlines or (),
                 acted=_acted(case, event),
+                lent=_lent(case, event),
             )
         case EvidenceAttached():
             return replace(
@@ -121,10 +126,16 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
                 evidence=(*case.evidence, event.evidence),
                 arrived={**case.arrived, event.evidence.kind: version},
                 acted=_acted(case, event),
+                lent=_lent(case, event),
             )
         case CaseSigned():
-            signatures, acted = _signed(case, event), _acted(case, event)
-            return replace(case, version=version, signatures=signatures, acted=acted)
+            return replace(
+                case,
+                version=version,
+                signatures=_signed(case, event),
+                acted=_acted(case, event),
+                lent=_lent(case, event),
+            )
         case ConflictDeclared():
             return replace(case, version=version, recused=(*case.recused, event.actor.id))
         case CaseLinked():
@@ -158,6 +169,7 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
             anonymous=observed,
             arrived=arrived,
             deadlines=told or (),
+            lent=_lent(None, event),
         )
     state, data, since = case.state, case.data, case.since
     entered, signatures, deadlines = case.entered, case.signatures, case.deadlines
@@ -195,6 +207,7 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
         recused=case.recused,
         children=case.children,
         deadlines=deadlines,
+        lent=_lent(case, event),
     )
 
 
@@ -216,7 +229,8 @@ def _signed(case: Case, event: CaseSigned) -> tuple[Signature, ...]:
     others = [s for s in case.signatures if (s.person, s.of) != (event.actor.id, event.of)]
     if event.answer == "withdrawn":
         return tuple(others)
-    return (*others, Signature(event.actor.id, event.of, event.answer, event.role))
+    said = (event.of, event.answer, event.role, event.on_behalf_of)
+    return (*others, Signature(event.actor.id, *said))
 
 
 def _acted(case: Case | None, event: Event) -> Mapping[str, tuple[str, ...]]:
@@ -224,5 +238,18 @@ def _acted(case: Case | None, event: Event) -> Mapping[str, tuple[str, ...]]:
     role = event.role
     if role is None:
         return acted
-    known, person = acted.get(role, ()), event.actor.id
-    return acted if person in known else {**acted, role: (*known, person)}
+    return _with(acted, role, event.actor.id)
+
+
+def _lent(case: Case | None, event: Event) -> Mapping[str, tuple[str, ...]]:
+    lent = case.lent if case else {}
+    if event.role is None or event.on_behalf_of is None:
+        return lent
+    return _with(lent, event.role, event.on_behalf_of)
+
+
+def _with(
+    kept: Mapping[str, tuple[str, ...]], role: str, one: str
+) -> Mapping[str, tuple[str, ...]]:
+    known = kept.get(role, ())
+    return kept if one in known else {**kept, role: (*known, one)}

@@ -16,7 +16,7 @@ from engine.context import Context
 from engine.definition import Definition, OnlyOne, Step, Transition
 from engine.envelope import envelope
 from engine.events import AnyEvent, ClaimChanged, DefinitionRef, Verdict
-from engine.values import CASE_KEY, Value, show
+from engine.values import CASE_KEY, Value, is_withheld, show
 
 
 def claim_guards(step: Step, definition: Definition) -> Iterator[Guard]:
@@ -109,7 +109,8 @@ def holder_of(claim: Case | None) -> str | None:
 
 
 def _stream(workflow: str, number: int, one: OnlyOne, data: Mapping[str, Value]) -> str | None:
-    values = [show(data.get(name)) for name in one.per]
+    said = [data.get(name) for name in one.per]
+    values = ["" if is_withheld(value) else show(value) for value in said]
     if not all(values):
         return None
     name = ".".join(values)

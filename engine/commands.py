@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from engine.errors import BadInput
 from engine.events import ActorKind, Answer, Due, Evidence, Source
 from engine.grammar import DomainName
+from engine.values import spelt
 
 # PostgreSQL keeps no text that holds a NUL character, and to ask it for one fails the question.
 _NO_NUL = Field(
@@ -30,6 +38,13 @@ class Requester(BaseModel):
     kind: ActorKind = "human"
     roles: tuple[Text, ...] = ()
 
+    @field_validator("id")
+    @classmethod
+    def _is_spelt_as_by_all(cls, said: str) -> str:
+        if (one := spelt(said)) != said:
+            raise ValueError(f"{said!a} looks like another id, and is not the same: write {one}")
+        return said
+
     @classmethod
     def read(cls, text: str, where: str = "") -> Requester:
         """``pat:sponsor,reviewer`` as the actor ``pat`` in two roles. Raises ``BadInput``."""
@@ -39,9 +54,10 @@ class Requester(BaseModel):
                 id=name, roles=tuple(role.strip() for role in roles.split(",") if role.strip())
             )
         except ValidationError:
-            raise BadInput.one(
-                where, f"{text!r} is not an actor", "write NAME or NAME:ROLE or NAME:ROLE,ROLE"
-            ) from None
+            one = spelt(name)
+            mend = "write NAME or NAME:ROLE or NAME:ROLE,ROLE"
+            mend = f"write {one}" if one and one != name else mend
+            raise BadInput.one(where, f"{text!a} is not an actor", mend) from None
 
 
 class Command(BaseModel):

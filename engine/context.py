@@ -16,7 +16,8 @@ class Context:
 
     ``find`` gives the case of a stream as it is now, ``definition`` the one a case is pinned to.
     What was looked at, and at which version (0: there was none), becomes the ``reads`` of the
-    event, and the append is refused if any of it has changed meanwhile.
+    event, and the append is refused if any of it has changed meanwhile. ``at`` is when it is to
+    have been so, if that is not now.
     """
 
     now: str
@@ -24,6 +25,7 @@ class Context:
     find: Callable[[str], Case | None]
     definition: Callable[[DefinitionRef], Definition]
     seen: dict[str, Case | None] = field(default_factory=dict)
+    at: str = ""
 
     def look(self, stream: str) -> Case | None:
         seen = self.seen
@@ -31,6 +33,11 @@ class Context:
             return seen[stream]
         case = seen[stream] = self.find(stream)
         return case
+
+    @property
+    def day(self) -> str:
+        """The day on which it is to have been so."""
+        return (self.at or self.now)[:10]
 
     @property
     def today(self) -> str:

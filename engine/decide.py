@@ -72,7 +72,7 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
     """Begin a case under ``key``. Raises ``BadInput`` for data that is not of its field's type."""
     if command.evidence:
         _check(command.evidence, context.now)
-    at = occurred_at(command, context.now)
+    at = context.at = occurred_at(command, context.now)
     definition = workflow.definition
     given = values.read_all(definition.data, command.data)
     attempt = attempt_of(command, key, workflow, None, given, command.evidence, context)
@@ -112,6 +112,7 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     at = occurred_at(command, now, reached)
     if command.actor.kind == "timer" and command.entered is not None:
         at = max(at, reached)  # it was due before a fact that leaves the case where it was
+    context.at = at
     attempt = attempt_of(command, case.key, workflow, case, given, command.evidence, context)
     prior: tuple[Verdict, ...] = ()
     taken: Taken | None = None
@@ -207,8 +208,9 @@ def link(
     fields = definition.parent_fields
     if not fields:
         return found
-    for named in dict.fromkeys(said.get(name) for said in given for name in fields):
-        parent = context.look(named) if isinstance(named, str) and named != key else None
+    said = [brought.get(name) for brought in given for name in fields]
+    for named in dict.fromkeys(one for one in said if isinstance(one, str)):
+        parent = context.look(named) if named != key else None
         if parent and (definition.workflow, key) not in parent.children:
             event = CaseLinked(
                 **envelope(command, parent.key, parent.version + 1, parent.definition, context, at),

@@ -71,6 +71,7 @@ class Round:
         if self._context.seen:
             was = self._context
             self._context = Context(was.now, was.new_id, was.find, was.definition, {})
+        self._context.at = ""
         return self._context
 
 

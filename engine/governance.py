@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from engine import registers
 from engine.attempt import Attempt, Guard, Judge
+from engine.case import Case, Signature
 from engine.definition import (
     ByAuthority,
     Children,
@@ -17,7 +18,7 @@ from engine.definition import (
 )
 from engine.events import Basis, Verdict
 from engine.standing import authorities, authority_of, body_of, standing_of
-from engine.values import show
+from engine.values import folded, is_withheld, show
 from engine.votes import Tally, tally
 
 
@@ -79,8 +80,8 @@ def basis_of(step: Step) -> Callable[[Attempt], Basis | None] | None:
         votes = tuple([counted.vote for counted in tallies if counted])
         if not (kinds or roles or votes):
             return None
-        signatures = attempt.case.signatures if attempt.case and roles else ()
-        agreed = {s.of: s.person for s in signatures if s.of in roles and s.answer == "for"}
+        given = [s for role in sorted(roles) for s in _given(role, step, attempt)]
+        agreed = {s.of: s.person for s in given if s.answer == "for"}
         shown = tuple(dict.fromkeys([e.sha256 for e in attempt.evidence if e.kind in kinds]))
         return Basis(agreed=agreed, evidence=shown, votes=votes)
 
@@ -96,7 +97,7 @@ _AUTHORISED = Verdict(rule="authority", held=True)
 
 
 def _without_conflict(attempt: Attempt) -> Verdict:
-    if attempt.actor not in attempt.recused:
+    if attempt.actor.casefold() not in folded(attempt.recused):
         return _NO_CONFLICT
     reason = f"{attempt.actor} has declared a conflict of interest"
     return Verdict(rule="conflict", held=False, reason=reason)
@@ -108,12 +109,7 @@ def _agreed(role: str, step: Step) -> Judge:
     def guard(attempt: Attempt) -> Verdict:
         if attempt.observed:
             return Verdict(rule=rule, held=None, reason="who agreed is not known")
-        out = (*attempt.recused, *barred(step, attempt))
-        given = [
-            s
-            for s in (attempt.case.signatures if attempt.case else ())
-            if s.of == role and s.person not in out and _still(role, s.person, attempt)
-        ]
+        given = _given(role, step, attempt)
         against = [s.person for s in given if s.answer == "against"]
         if against:
             reason = f"{role} ({', '.join(against)}) is against it"
@@ -125,13 +121,30 @@ def _agreed(role: str, step: Step) -> Judge:
     return guard
 
 
-def _still(role: str, person: str, attempt: Attempt) -> bool:
-    """Whether who has signed in a role holds it now, too."""
+def _given(role: str, step: Step, attempt: Attempt) -> list[Signature]:
+    """The signatures in a role that count for a step."""
+    out = folded((*attempt.recused, *barred(step, attempt)))
+    return [
+        s
+        for s in (attempt.case.signatures if attempt.case else ())
+        if s.of == role and s.person.casefold() not in out and _still(role, s, out, attempt)
+    ]
+
+
+def _still(role: str, signed: Signature, out: Collection[str], attempt: Attempt) -> bool:
+    """Whether who has signed in a role holds it now, too, by themselves or by a delegation of
+    somebody who is not ``out`` themselves."""
+    if signed.on_behalf_of and attempt.giver(signed.on_behalf_of).casefold() in out:
+        return False
     declared = attempt.definition.roles.get(role)
     if declared is None or declared.appointed_in is None:
         return True
-    unit = attempt.named(declared.appointed_in)
-    return not registers.appointment(role, unit, person, attempt.context)
+    unit, person = attempt.named(declared.appointed_in), signed.person
+    if signed.on_behalf_of is None:
+        return not registers.appointment(role, unit, person, attempt.context)
+    lent = signed.on_behalf_of
+    giver, _ = registers.delegation(lent, role, unit, person, "", None, attempt.context)
+    return bool(giver)
 
 
 def _quorum(wanted: Quorum, step: Step) -> Judge:
@@ -209,11 +222,28 @@ def _count(ballot: _Ballot, attempt: Attempt) -> tuple[Tally | None, str]:
     body, why = body_of(name, attempt)
     if body is None:
         return None, why
-    signatures = attempt.case.signatures if attempt.case else ()
     out = attempt.recused + attempt.acted(ballot.bars)
-    if ballot.without:
-        out += tuple([str(attempt.data.get(name)) for name in ballot.without])
+    for field in ballot.without:
+        person = attempt.data.get(field)
+        if is_withheld(person):
+            return None, f"who has no vote is not known: {field} is withheld"
+        out += (person,) if isinstance(person, str) else ()
+    signatures = attempt.case.signatures if attempt.case else ()
+    if ballot.veto:  # it is that of the role, and goes with it
+        nobody = folded(out)
+        signatures = tuple(
+            s._replace(role=None)
+            if s.role in ballot.veto and not _still(s.role or "", s, nobody, attempt)
+            else s
+            for s in signatures
+        )
     return tally(body, signatures, out, majority, ballot.veto, ballot.casting), ""
+
+
+def _is_child(case: Case, attempt: Attempt) -> bool:
+    """Whether a case that has named this one as its parent names it still."""
+    fields = attempt.context.definition(case.definition).parent_fields
+    return any(case.data.get(name) == attempt.key for name in fields)
 
 
 def _children(wanted: Children) -> Judge:
@@ -232,7 +262,8 @@ def _children(wanted: Children) -> Judge:
         found = [
             case
             for case in found
-            if all(show(case.data.get(name)) == value for name, value in wanted.where.items())
+            if _is_child(case, attempt)
+            and all(show(case.data.get(name)) == value for name, value in wanted.where.items())
         ]
         others = [case for case in found if wanted.inside and case.state not in wanted.inside]
         if wanted.least is not None:

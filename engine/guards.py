@@ -24,8 +24,8 @@ from engine.definition import (
 )
 from engine.events import Verdict
 from engine.governance import governance_of
-from engine.standing import in_role, lenders, standing_of
-from engine.values import CASE_KEY, Value, is_withheld
+from engine.standing import in_role, standing_of
+from engine.values import CASE_KEY, Value, folded, is_empty, is_withheld
 
 
 def guards_of(step: Step, definition: Definition) -> tuple[Guard, ...]:
@@ -75,7 +75,7 @@ def _override(said: Override) -> Judge:
         wrong = []
         if not any(in_role(role, attempt).role for role in said.by):
             wrong.append(f"only {' or '.join(said.by)} may override; {attempt.actor} is not")
-        if not attempt.command.reason:
+        if not (attempt.command.reason or "").strip():
             wrong.append("who overrides says why: give a reason")
         reason = "; ".join(wrong)
         return Verdict(rule="override", held=False, reason=reason) if wrong else _HELD["override"]
@@ -162,24 +162,29 @@ def _not_by(said: Guards) -> Judge:
     def guard(attempt: Attempt) -> Verdict:
         if attempt.observed:
             return Verdict(rule="not_by", held=None, reason="who did it is not known")
-        acted = attempt.case.acted if attempt.case else {}
-        acting = [attempt.actor, *lenders(attempt)]
-        for person in acting:
-            clashes = [
-                role
-                for role in said.not_by
-                if person in acted.get(role, ()) or attempt.data.get(role) == person
-            ]
-            if clashes:
+        lent = attempt.command.on_behalf_of
+        out = folded(attempt.acted(said.not_by))
+        # What the giver of a delegation may not do, nobody does for them.
+        for person in (attempt.actor, attempt.giver(lent)) if lent else (attempt.actor,):
+            if person.casefold() in out:
+                roles = [
+                    role
+                    for role in said.not_by
+                    if person.casefold() in folded(attempt.acted([role]))
+                ]
                 return Verdict(
                     rule="not_by",
                     held=False,
-                    reason=f"{person} has already acted as {', '.join(clashes)}; "
+                    reason=f"{person} has already acted as {', '.join(roles)}; "
                     "somebody else must do this",
                 )
+        kept_back = [name for name in said.not_by if is_withheld(attempt.data.get(name))]
+        if kept_back:
+            reason = f"who must not do this is not known: {', '.join(kept_back)} is withheld"
+            return Verdict(rule="not_by", held=None, reason=reason)
         if attempt.case is None or not attempt.case.anonymous:
             return _HELD["not_by"]
-        persons = attempt.definition.data
+        acted, persons = attempt.case.acted, attempt.definition.data
         unknown = [role for role in said.not_by if role not in acted and role not in persons]
         if unknown:
             reason = f"who acted as {', '.join(unknown)} is not known: it was observed"
@@ -204,10 +209,10 @@ def _anew(said: Guards, definition: Definition) -> Judge:
     names, wants_why = renewed(said, definition), wants_reason(said, definition)
 
     def guard(attempt: Attempt) -> Verdict:
-        said = {name: value for name, value in attempt.given.items() if not _is_blank(value)}
+        said = {name: value for name, value in attempt.given.items() if not is_empty(value)}
         lacking = _lacking(names, said)
         held = None if attempt.observed and not lacking else False
-        if wants_why and _is_blank(attempt.command.reason or ""):
+        if wants_why and is_empty(attempt.command.reason or ""):
             lacking.append("a reason is missing")
         if not lacking:
             return _HELD["anew"]
@@ -215,10 +220,6 @@ def _anew(said: Guards, definition: Definition) -> Judge:
         return Verdict(rule="anew", held=held, reason=told)
 
     return guard
-
-
-def _is_blank(value: Value) -> bool:
-    return isinstance(value, str) and not value.strip()
 
 
 def _lacking(names: Iterable[str], data: Mapping[str, Value]) -> list[str]:
@@ -229,6 +230,8 @@ def _lacking(names: Iterable[str], data: Mapping[str, Value]) -> list[str]:
             lacking.append(f"{name} is missing")
         elif is_withheld(value):
             lacking.append(f"{name} is withheld ({value['withheld']})")
+        elif is_empty(value):
+            lacking.append(f"{name} is empty")
     return lacking
 
 

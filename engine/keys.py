@@ -26,7 +26,7 @@ class Keys:
 
     def propose(self, definition: Definition, data: Mapping[str, Any]) -> str:
         """Raises ``BadInput`` when the data that makes the key cannot."""
-        given = {name: data.get(name) for name in definition.key_parts}
+        given = {name: _as_kept(definition, name, data) for name in definition.key_parts}
         filled = {name: "" if value is None else value for name, value in given.items()}
         # Split before it is filled in: a value that reads "{number}" is not the counter.
         series = tuple(part.format(**filled) for part in definition.key_pattern.split(NUMBER))
@@ -70,6 +70,12 @@ class Keys:
             low, high = (middle, high) if taken(middle) else (low, middle)
         self._found[series] = low
         return low
+
+
+def _as_kept(definition: Definition, name: str, data: Mapping[str, Any]) -> Any:
+    """A number is one however it is written: as `1.0`, `1,000` and `01` there would be others."""
+    field, value = definition.data[name], data.get(name)
+    return values.read(field, value, f"/data/{name}") if field.type == "number" else value
 
 
 def _numbered(series: Series, number: int) -> str:

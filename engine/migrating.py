@@ -40,6 +40,7 @@ def migrate(
     old, new = before.definition, after.definition
     state = case.state if case.state in new.states else command.state
     verdicts = [*_ended(case, old), *_unfit(case, after, state, command.state)]
+    verdicts += _forgotten(case, old, new)
     dues: tuple[Due, ...] = ()
     if state in new.states:
         verdicts += claim_verdicts(new, state, case.data, case.key, context)
@@ -97,6 +98,17 @@ def _unfit(case: Case, after: Workflow, state: str | None, asked: str | None) ->
     except BadInput as error:
         for problem in error.problems:
             yield _not("data", f"{problem.where.strip('/')} does not fit {version}: {problem.what}")
+
+
+def _forgotten(case: Case, old: Definition, new: Definition) -> Iterator[Verdict]:
+    """Who has acted in a role that keeps people apart must be kept apart by the version, too."""
+    kept = {role for step in old.transitions for role in step.not_by}
+    if not any(step.not_by for step in new.transitions):
+        return
+    for role in sorted(kept.intersection(case.acted) - {*new.roles, *new.data}):
+        who = ", ".join(case.acted[role])
+        told = f"{who} acted as {role}, and the version would not know it: it has no such role"
+        yield _not("roles", told)
 
 
 def _dues(

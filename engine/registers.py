@@ -76,6 +76,10 @@ FIELDS: dict[str, dict[str, str]] = {
 }
 """The fields that guards read, and their types; a register may have others beside them."""
 
+_LOOKED_AT = FIELDS | {"calendar": {}}
+"""What of an entry must be known. A calendar that keeps a day back is told where it is counted by,
+so that nobody goes on by the usual week."""
+
 ANY_UNIT = "any"
 _MOST_LEVELS = 20
 
@@ -121,9 +125,14 @@ def _not_in_force(kind: str, case: Case, context: Context) -> str:
     if case.state not in definition.in_force:
         return f"{case.key} is {case.state}"
     said = case.data
-    if isinstance(begins := said.get("from"), str) and context.today < begins:
+    if dict in map(type, said.values()):
+        for name in _LOOKED_AT[kind]:
+            if values.is_withheld(said.get(name)):
+                return f"{name} of {case.key} is withheld, so nobody can go by it"
+    begins, ends = said.get("from"), said.get("until")
+    if begins and context.day < begins:
         return f"{case.key} is in force only from {begins}"
-    if isinstance(ends := said.get("until"), str) and ends < context.today:
+    if ends and ends < context.today:
         return f"{case.key} was in force until {ends}"
     return ""
 
@@ -132,8 +141,10 @@ def appointment(role: str, unit: str, person: str, context: Context) -> str:
     """Empty where the person holds the role in the unit today, else why not."""
     key = key_of("appointment", role=role, unit=unit, person=person)
     found, why = entry("appointment", key, context)
-    if found or key is None:
-        return "" if found else f"{person} is not appointed {role} in {unit}"
+    if found and _is_of(found, role=role, unit=unit, person=person):
+        return ""
+    if key is None or found:
+        return f"{person} is not appointed {role} in {unit}"
     return f"{person} is not appointed {role} in {unit} ({why})"
 
 
@@ -185,7 +196,10 @@ def authority(
             if limit is None or _covers(limit, value):
                 return _rule(step, level, unit), ""
             highest = limit
-        reach = f"reaches up to {values.show(highest)}" if highest else "is in force today"
+        when = "is in force today"
+        if context.day < context.today:
+            when = f"was in force on {context.day} and is today"
+        reach = f"reaches up to {values.show(highest)}" if highest else when
         above = f" from level {least:g} on" if least else ""
         most = f"nobody's authority for {category} in {where}{above} {reach}"
         return None, f"{most}; this is {values.show(value)}" if highest else most
@@ -197,10 +211,16 @@ def _ladder(category: str, unit: str, context: Context) -> list[Case]:
     levels = []
     for key in _keys_of_levels(category, unit):
         case = context.look(key)
-        if case is None:
+        if case is None or not _is_of(case, category=category, unit=unit):
             break
         levels.append(case)
     return levels
+
+
+def _is_of(case: Case, **parts: str) -> bool:
+    """Whether an entry found by its key is of what made the key up: `a.b` in `c` and `a` in `b.c`
+    have one."""
+    return all(case.data.get(name) == part for name, part in parts.items())
 
 
 @lru_cache(maxsize=10_000)

@@ -17,15 +17,16 @@ from engine.events import CaseSigned, ConflictDeclared, Verdict
 from engine.governance import barred, signable
 from engine.machine import Workflow
 from engine.standing import in_role
+from engine.values import folded
 
 
 def sign(command: Sign, case: Case, workflow: Workflow, context: Context) -> Decision:
     """Answer for a body or in a role; refused where no step from here counts the answer."""
-    at = occurred_at(command, context.now, case.since[""])
+    at = context.at = occurred_at(command, context.now, case.since[""])
     attempt = _attempt(command, case, workflow, context)
     steps = workflow.definition.transitions_from(case.state)
     role, why = _may_sign(command, steps, attempt)
-    why = why or _barred(command.of, steps, attempt)
+    why = why or _barred(command.of, steps, attempt) or _too_early(at, case)
     if why:
         what = f"{case.key}: the signature is refused"
         return Decision((), case, Refused(what, (Verdict(rule="sign", held=False, reason=why),)))
@@ -59,7 +60,7 @@ def _may_sign(command: Sign, steps: Sequence[Step], attempt: Attempt) -> tuple[s
     if command.of not in counted:
         offer = f"what counts: {', '.join(counted)}" if counted else "nothing is up for it"
         return None, f"no step from here counts an answer of {command.of!r}; {offer}"
-    if attempt.actor in attempt.recused:
+    if attempt.actor.casefold() in folded(attempt.recused):
         return None, f"{attempt.actor} has declared a conflict of interest"
     if not counted[command.of]:
         found = in_role(command.of, attempt)
@@ -79,11 +80,20 @@ def _may_sign(command: Sign, steps: Sequence[Step], attempt: Attempt) -> tuple[s
 def _barred(of: str, steps: Sequence[Step], attempt: Attempt) -> str:
     """Why the answer would count for none of the steps that count one of this body or role."""
     counting = [step for step in steps if of in dict(signable(step, attempt))]
-    if not all(attempt.actor in barred(step, attempt) for step in counting):
-        return ""
-    barring = dict.fromkeys(role for step in counting for role in step.not_by)
-    roles = ", ".join(role for role in barring if attempt.actor in attempt.acted([role]))
-    return f"{attempt.actor} has already acted as {roles}; somebody else must answer"
+    lent = attempt.command.on_behalf_of
+    for person in (attempt.actor, attempt.giver(lent)) if lent else (attempt.actor,):
+        who = person.casefold()
+        if all(who in folded(barred(step, attempt)) for step in counting):
+            barring = dict.fromkeys(role for step in counting for role in step.not_by)
+            roles = ", ".join(role for role in barring if who in folded(attempt.acted([role])))
+            return f"{person} has already acted as {roles}; somebody else must answer"
+    return ""
+
+
+def _too_early(at: str, case: Case) -> str:
+    """Nobody has answered before they were asked."""
+    reached = case.since[""]
+    return f"{at} is before {case.key} came to {case.state} ({reached})" if at < reached else ""
 
 
 def _attempt(command: Sign, case: Case, workflow: Workflow, context: Context) -> Attempt:

@@ -11,7 +11,7 @@ from engine.definition import ByAuthority, ByPerson, Definition, Step
 from engine.events import Authority
 from engine.fixed import fixed
 from engine.registers import Rule
-from engine.values import CASE_KEY, is_withheld
+from engine.values import is_withheld
 
 BUILT_IN = ("timer", "service")
 """Roles that no definition declares: a timer's, and another program's."""
@@ -174,6 +174,9 @@ def _authority_of(who: ByAuthority, attempt: Attempt, above: float = 0) -> tuple
         lack = "is missing" if value is None else "is withheld"
         return None, f"{matter.value.removeprefix('data.')} {lack}"
     least = max(above, _least(who, attempt))
+    name = (who.authority.least or "").removeprefix("data.")
+    if is_withheld(attempt.data.get(name)):
+        return None, f"{name} is withheld"
     return registers.authority(category, unit, value, attempt.context, least)
 
 
@@ -190,12 +193,3 @@ def _least(who: ByAuthority, attempt: Attempt) -> float:
 def _value(who: ByAuthority, attempt: Attempt) -> object:
     field = who.authority.value
     return attempt.data.get(field.removeprefix("data.")) if field else None
-
-
-def lenders(attempt: Attempt) -> tuple[str, ...]:
-    """Whoever has given the delegation that the actor names: what they may not do, it does not
-    let another do for them."""
-    key = attempt.command.on_behalf_of
-    case = attempt.context.look(key) if key and CASE_KEY.fullmatch(key) else None
-    giver = case.data.get("giver") if case else None
-    return (giver,) if isinstance(giver, str) else ()

@@ -22,7 +22,8 @@ is absent or ``null``), *zero*, and *withheld*, known to somebody and kept back 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -60,6 +61,16 @@ def withheld(ground: str) -> dict[str, str]:
 
 def is_withheld(value: Value) -> bool:
     return type(value) is dict and "withheld" in value
+
+
+def is_empty(value: Value) -> bool:
+    """Whether something stands there and says nothing: a text of blanks, a list of nothing."""
+    return not value.strip() if isinstance(value, str) else value == []
+
+
+def folded(persons: Iterable[str]) -> frozenset[str]:
+    """Ids as persons are kept apart by them: whoever is `Ann` is not somebody else as `ann`."""
+    return frozenset([person.casefold() for person in persons])
 
 
 def read(field: Field, raw: Any, where: str) -> Value:
@@ -223,9 +234,23 @@ def _ref(_: Field, raw: Any, where: str) -> str:
     raise BadInput.one(where, f"{_quote(raw)} is not the key of a case", "write it as OBJ-0007")
 
 
+def spelt(person: str) -> str:
+    """An id as everybody writes it, so that nobody is two persons who look like one: in letters of
+    one form (Unicode's NFKC), with single blanks between words, and nothing that does not show."""
+    if person.isascii() and person.isprintable():
+        shown = person
+    else:
+        composed = unicodedata.normalize("NFKC", person)
+        shown = "".join([c for c in composed if c.isprintable() or c.isspace()])
+    return " ".join(shown.split())
+
+
 def _person(_: Field, raw: Any, where: str) -> str:
     if isinstance(raw, str) and ACTOR_ID.fullmatch(raw):
-        return raw
+        if (one := spelt(raw)) == raw:
+            return raw
+        what = f"{raw!a} looks like another id, and is not the same"
+        raise BadInput.one(where, what, f"write {one}")
     raise BadInput.one(where, f"{_quote(raw)} is not a person's id", "no '/', ',' or ':' in it")
 
 
@@ -237,8 +262,9 @@ def _list(field: Field, raw: Any, where: str) -> list[Value]:
         raise BadInput.one(where, f"{len(items):,} items, at most {LONGEST_LIST:,} fit")
     read = _READERS[field.item_type]
     values = [read(field, item, f"{where}/{i}") for i, item in enumerate(items)]
+    told = [value.casefold() if field.item_type == "person" else value for value in values]
     for i, value in enumerate(values if field.unique else ()):
-        if value in values[:i]:
+        if told[i] in told[:i]:
             raise BadInput.one(f"{where}/{i}", f"{show(value)} is named twice", "leave one out")
     return values
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from engine.case import Case, Signature
 from engine.events import Vote
+from engine.values import folded
 
 _DEFAULT_QUORUM = 50
 TIED = ("simple", "weighted")
@@ -48,12 +51,15 @@ def tally(
     said = body.data
     name = str(said.get("name", body.key))
     members = entitled = tuple(map(str, said.get("members", ())))
-    if out := tuple([member for member in members if member in recused]):
+    out: tuple[str, ...] = ()
+    if recused:
+        kept_out = folded(recused)
+        out = tuple([member for member in members if member.casefold() in kept_out])
         entitled = tuple([member for member in members if member not in out])
     cast = {s.person: s for s in signatures if s.of == name}
     votes: dict[str, str] = {person: cast[person].answer for person in entitled if person in cast}
-    share = said.get("quorum") or _DEFAULT_QUORUM
-    needed = max(math.ceil(len(entitled) * share / 100), int(said.get("least") or 0), 1)
+    share = _share(said.get("quorum", _DEFAULT_QUORUM), len(entitled))
+    needed = max(share, math.ceil(said.get("least", 0)), 1)
     vote = Vote(body=name, entitled=entitled, needed=needed, recused=out, rule=rule, votes=votes)
     if needed > len(entitled):
         why = f"{needed} must vote, and only {len(entitled)} of {len(members)} may"
@@ -70,6 +76,17 @@ def tally(
     return _count(body, votes, members, rule, casting, vote)
 
 
+@lru_cache(maxsize=1_000)
+def _share(percent: int | float, count: int) -> int:
+    return math.ceil(count * _exact(percent) / 100)
+
+
+@lru_cache(maxsize=1_000)
+def _exact(number: int | float) -> Fraction:
+    """The number as it is written: 0.1 and 0.2 weigh as much as 0.3."""
+    return Fraction(str(number))
+
+
 def _count(
     body: Case,
     votes: Mapping[str, str],
@@ -78,10 +95,14 @@ def _count(
     casting: bool,
     vote: Vote,
 ) -> Tally:
-    in_favour: float
-    against: float
+    in_favour: Fraction | int
+    against: Fraction | int
     if rule == "weighted":
-        weight = dict(zip(members, body.data.get("weights", ()), strict=False))
+        weights = map(_exact, body.data.get("weights", ()))
+        weight = dict(zip(members, weights, strict=False))
+        if min(weight.values(), default=0) < 0:
+            why = f"{vote.body} cannot be counted: one of its votes weighs less than nothing"
+            return Tally(False, why, vote, valid=False)
         in_favour = sum(weight.get(person, 1) for person, v in votes.items() if v == "for")
         against = sum(weight.get(person, 1) for person, v in votes.items() if v == "against")
     else:
@@ -97,5 +118,5 @@ def _count(
     tied = in_favour == against and rule in TIED
     if carried or (casting and tied and votes.get(str(body.data.get("chair"))) == "for"):
         return Tally(True, "", vote)
-    counted = f"{in_favour:g} for, {against:g} against"
+    counted = f"{float(in_favour):g} for, {float(against):g} against"
     return Tally(False, f"{vote.body} is not for it ({rule}): {counted}", vote)

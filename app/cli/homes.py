@@ -62,6 +62,10 @@ def init_command(
         echo("next: pmo start decision title=... --as NAME:requester")
 
 
+_CLOCKS_APART = 60
+"""Seconds by which clocks that are right may differ."""
+
+
 @click.command("status")
 @options.home_option
 @options.json_option
@@ -88,6 +92,13 @@ def status_command(home: Address, as_json: bool) -> None:
             "checks": "pmo verify checks the log's chain and every view",
         }
     )
+    if state.ahead > _CLOCKS_APART:
+        then = show_moment(state.last_recorded_at or "")
+        echo(
+            f"warning: the log is {state.ahead:,} seconds ahead of this clock. All that is asked"
+            f" for is judged and recorded as of {then} until this clock is there, too.\n"
+            "One of the clocks was wrong. Where it was the log's, go back to a backup of before."
+        )
     for position, projection, stream, reason in state.parked:
         echo(f"    position {position}, {stream}, in {projection}: {clean(reason)}")
     tell_waiting(state.refused)

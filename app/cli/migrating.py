@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--id",
     "command_id",
+    type=options.CommandId(),
     help="Command id: sent twice, it has one effect. Of several cases each has its own: ID/CASE.",
 )
 @click.option(

@@ -46,6 +46,19 @@ class Moment(click.ParamType[str]):
             self.fail(str(error), param, ctx)
 
 
+class CommandId(click.ParamType[str]):
+    """An id that somebody gives a command, and none of the engine's own."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from engine.commands import RESERVED
+
+        if str(value).startswith(RESERVED):
+            self.fail(f"{value!r} is the engine's own; use a UUID", param, ctx)
+        return str(value)
+
+
 def home_option(command: F) -> F:
     return click.option(
         "--home",
@@ -88,7 +101,12 @@ def moment_options(command: F) -> F:
 def command_options(command: F) -> F:
     """What every command to the engine may say besides."""
     for option in (
-        click.option("--id", "command_id", help="Command id: sent twice, it has one effect."),
+        click.option(
+            "--id",
+            "command_id",
+            type=CommandId(),
+            help="Command id: sent twice, it has one effect.",
+        ),
         click.option("--occurred-at", type=Moment(), help="When it was so, if not now."),
         click.option(
             "--on-behalf-of",

@@ -25,6 +25,7 @@ from app.http.settings import ServeSettings
 from app.http.views import ServedViews
 from consumers import cloud_events
 from engine.asking import AsyncService
+from engine.commands import Observe
 from engine.errors import PmoError, Problem
 from engine.validation import suggest
 
@@ -194,6 +195,8 @@ def _add_commands(app: FastAPI, served: Served) -> None:
         # The framework's own reading of parameters takes longer than judging the command does.
         caller = served.keys.admit(request, "write")
         command = await commands.read_command(request, caller)
+        if isinstance(command, Observe):
+            caller.require("observe")
         try:
             receipt = await served.service.handle(command)
         except PmoError as error:

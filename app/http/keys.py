@@ -21,6 +21,11 @@ class Caller:
     actor: Requester | None
     rights: tuple[Right, ...]
 
+    def require(self, right: Right) -> None:
+        """Raises ``Refusal`` (403)."""
+        if right not in self.rights:
+            raise Refusal(403, "forbidden", f"this API key has no right to {right}")
+
 
 class Keys:
     def __init__(self, keys: Sequence[Key]) -> None:
@@ -31,10 +36,9 @@ class Keys:
         """Who it is. Raises ``Refusal`` (401, 403) for those who may not."""
         if not self._known:
             _check_host(request)
-            return Caller(None, ("read", "write"))
+            return Caller(None, ("read", "write", "observe"))
         caller = self._recognise(request)
-        if right not in caller.rights:
-            raise Refusal(403, "forbidden", f"this API key has no right to {right}")
+        caller.require(right)
         return caller
 
     def _recognise(self, request: Request) -> Caller:

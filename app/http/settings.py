@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.commands import Requester
 from engine.errors import BadInput, Problem
 
-Right = Literal["read", "write"]
+Right = Literal["read", "write", "observe"]
+"""Who may *write* asks for what the rules allow. Facts are recorded whatever the rules say, also
+those that registers rest on: who may *observe* could appoint themselves, and is trusted so far."""
 
 SHORTEST_KEY = 20
 """Characters: what is shorter can be guessed by somebody with time."""

@@ -3,7 +3,7 @@
 The rules about states, transitions and people are here; those about data fields and conditions are
 in ``engine.lint.data``, about deadlines in ``engine.lint.deadlines``, about reactions in
 ``engine.lint.reactions``, about registers in ``engine.lint.registers``, about who decides in
-``engine.lint.governance``.
+``engine.lint.governance``, about steps that nobody could ever take in ``engine.lint.dead_ends``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache
 from engine.definition import ByAuthority, ByPerson, Definition, Step, Transition
 from engine.errors import Problem
 from engine.guards import accepted
-from engine.lint import data, deadlines, governance, reactions, registers
+from engine.lint import data, dead_ends, deadlines, governance, reactions, registers
 from engine.standing import BUILT_IN
 from engine.validation import suggest
 
@@ -222,6 +222,7 @@ RULES: tuple[Rule, ...] = (
     *reactions.RULES,
     *registers.RULES,
     *governance.RULES,
+    *dead_ends.RULES,
 )
 
 _FOLLOWS: dict[Rule, tuple[Rule, ...]] = {

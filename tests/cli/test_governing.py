@@ -105,7 +105,7 @@ version: 1
 title: Work
 key: WORK
 data: {cause: {type: text}}
-states: {going: {initial: true}, paused: }
+states: {going: {initial: true}, paused: {deadline: {within: 10 days, then: resume}}}
 transitions:
   - {trigger: pause, from: going, to: paused, anew: cause}
   - {trigger: resume, from: paused, to: going, anew: reason, evidence: {kind: report, anew: true}}
@@ -247,6 +247,14 @@ def test_what_only_should_be_so_and_what_was_overridden_is_told_again_when_sent_
     receipt = board.done(*words, "--json", actor="s:sponsor").json()
     assert receipt["warnings"] == [overriding, "should: needs more: note is missing"]
     assert f"    warning, {overriding}\n" in board.done("history", "MAT-0001").out
+
+
+@pytest.mark.parametrize(
+    "own", ["deadline:MAT-0001:1:0:100%:2026-01-01", "reaction:1:e:0:MAT-0001"]
+)
+def test_nobody_uses_up_the_ids_of_the_engines_own_commands(board: Pmo, own: str) -> None:
+    refused = board("do", "MAT-0001", "finish", "--id", own, actor="s:sponsor")
+    assert (refused.code, "is the engine's own; use a UUID" in refused.err) == (2, True)
 
 
 def test_a_should_warns_and_lets_pass(board: Pmo, paper: Path) -> None:

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from app.home import Home
+from engine.clock import HandClock
+from engine.commands import Requester, StartCase
+
 
 def test_init_makes_a_home_with_the_shipped_workflows(nowhere):
     answer = nowhere.done("init")
@@ -102,6 +106,22 @@ def test_status_tells_what_the_log_and_the_views_hold(decision):
     told = decision.done("status").out
     assert "6 events" in told
     assert "up to date" in told
+
+
+def test_status_tells_of_a_log_that_is_ahead_of_the_clock(nowhere):
+    nowhere.done("init")
+    assert "ahead of this clock" not in nowhere.done("status").out
+    years_on = HandClock("2999-01-01T00:00:00.000000Z")
+    with Home.open(nowhere.home, years_on) as home:
+        actor = Requester(id="pat", roles=("requester",))
+        command = StartCase(
+            command_id="c", actor=actor, workflow="decision", data={"title": "A bridge"}
+        )
+        home.service.handle(command)
+    assert "judged and recorded as of 2999-01-01 00:00" in nowhere.done("status").out
+    assert nowhere.done("status", "--json").json()["ahead"] > 10**9
+    nowhere.done("start", "decision", "title=Today")
+    assert nowhere.done("log", "--json").out.count('"recorded_at":"2999') == 2
 
 
 def test_status_tells_how_far_the_views_were_behind(decision):

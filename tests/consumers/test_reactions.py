@@ -180,6 +180,30 @@ def test_an_unknown_target_is_an_incident_and_retried_it_has_its_one_effect(hous
     assert house.runner.retry(closed.number).done == 0
 
 
+def test_a_reaction_whose_refusal_was_recorded_can_be_retried_with_one_effect(house):
+    house.publish(
+        PLAN.replace("version: 1", "version: 2\nrecord_refusals: true").replace(
+            "  - {trigger: close, from: [draft",
+            "  - {trigger: redraft, from: baselined, to: draft}\n  - {trigger: close, from: [draft",
+        )
+    )
+    plan = house.start("plan").stream
+    house.do(plan, "issue-baseline")
+    house.approved(plan)
+    house.runner.catch_up()
+    assert house.names(plan)[-1] == "CommandRefused"
+    (incident,) = house.store.incidents()
+    assert house.runner.retry(incident.number).left == 1
+    assert house.names(plan)[-2:] == ["CommandRefused", "CommandRefused"]
+    house.do(plan, "redraft")
+    assert house.runner.retry(incident.number).done == 1
+    assert (house.state(plan), house.store.incidents()) == ("baselined", [])
+    head = house.log.head()
+    assert house.another(house.store).retry(by="op").done == 0
+    house.runner.catch_up()
+    assert house.log.head() == head
+
+
 class CrashingStore(Store):
     """Dies after the effects of a batch, before its checkpoint."""
 

@@ -101,7 +101,7 @@ def test_what_is_only_observed_counts_among_the_children_of_the_parent_it_names(
     plan = planning.start("plan", LEAD, unit="transport")
     other = planning.start("plan", LEAD, unit="health")
     planning.do(planning.start("factor", plan=plan, kind="internal"), "assess")
-    said = [{"plan": plan}, {"plan": plan, "kind": "external"}, {"plan": other}]
+    said = [{"plan": other}, {"plan": plan}, {"plan": plan, "kind": "external"}]
     facts = [Fact(name="Observed", data=data) for data in said]
     planning.observe_all("factor", "FACT-0900", *facts)
     assert planning.service.case(other).children == (("factor", "FACT-0900"),)
@@ -253,3 +253,34 @@ def test_an_override_reaches_no_further_than_it_says(office: Office) -> None:
     assert "nothing about approve may be overridden here" in refused(
         office, other, "approve", "dora", override=True, reason="urgent"
     )
+
+
+def test_a_child_that_has_moved_to_another_parent_is_none_of_the_first(planning: Office) -> None:
+    first, second = (planning.start("plan", LEAD, unit=unit) for unit in ("transport", "health"))
+    for plan in (first, second):
+        planning.do(planning.start("factor", plan=plan, kind="internal"), "assess")
+    moved = planning.start("factor", plan=first, kind="internal")
+    assert f"{moved} is noted" in refused(planning, first, "run", LEAD)
+    planning.observe_all("factor", moved, Fact(name="Moved", data={"plan": second}))
+    assert f"{moved} is noted" in refused(planning, second, "run", LEAD)
+    planning.do(first, "run", LEAD)
+
+
+def test_no_ground_on_which_something_is_withheld_makes_it_another(planning: Office) -> None:
+    plan = runnable(planning, "transport")
+    kept_back = {"unit": {"withheld": "Not for everybody."}}
+    planning.do(plan, "move", LEAD, data={"unit": "health"})
+    told = refused(planning, plan, "move", LEAD, data=kept_back)
+    assert "unit is withheld" in told
+    planning.observe("plan", plan, "drafted", **kept_back)
+    assert "needs unit" in refused(planning, plan, "run", LEAD)
+
+
+def test_a_parent_that_is_withheld_hears_of_nothing_and_stands_in_nobodys_way(
+    planning: Office,
+) -> None:
+    kept_back = {"withheld": "Not for everybody."}
+    child = planning.start("factor", plan=kept_back, kind="internal")
+    planning.observe("factor", child, "noted", plan=kept_back)
+    planning.do(child, "assess", data={"plan": kept_back})
+    assert planning.service.case(child).state == "assessed"

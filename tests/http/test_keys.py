@@ -14,6 +14,7 @@ from tests.cli.conftest import Pmo, process_environment
 from tests.http.conftest import Running, make_home
 
 PORTAL, AUDIT = "portal-key-0123456789", "audit-key-0123456789x"
+REPORTS = "reports-key-0123456789"
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +23,16 @@ def guarded(tmp_path_factory):
     keys = (
         Key(key_env="PORTAL_KEY", actor=portal),
         Key(key_env="AUDIT_KEY", actor=Requester(id="audit"), rights=("read",)),
+        Key(
+            key_env="REPORTS_KEY",
+            actor=Requester(id="reports"),
+            rights=("read", "write", "observe"),
+        ),
     )
     with pytest.MonkeyPatch.context() as patch, make_home(tmp_path_factory.mktemp("g")) as home:
         patch.setenv("PORTAL_KEY", PORTAL)
         patch.setenv("AUDIT_KEY", AUDIT)
+        patch.setenv("REPORTS_KEY", REPORTS)
         running = Running(home, ServeSettings(port=0, host="0.0.0.0", keys=keys))
         yield running
         running.stop()
@@ -70,6 +77,22 @@ def test_a_key_that_may_only_read_does_not_write(guarded):
     assert guarded.client.get("/v1/events", headers=bearer(AUDIT)).status_code == 200
     assert start(guarded, bearer(AUDIT)).json()["code"] == "forbidden"
     assert guarded.home.log.head() == head
+
+
+def test_only_a_key_that_may_observe_records_facts_past_the_rules(guarded):
+    said = {"kind": "observe", "workflow": "note", "case": "NOTE-X", "origin": {"name": "report"}}
+    said |= {"facts": [{"name": "Noted", "data": {"text": "x"}}]}
+    head = guarded.home.log.head()
+
+    def send(key: str):
+        headers = bearer(key) | {"Idempotency-Key": "o"}
+        return guarded.client.post("/v1/commands", json=said, headers=headers)
+
+    answer = send(PORTAL)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert "no right to observe" in answer.json()["detail"]
+    assert guarded.home.log.head() == head
+    assert send(REPORTS).json()["stream"] == "NOTE-X"
 
 
 def test_whether_it_is_up_is_told_to_all(guarded):

@@ -62,7 +62,7 @@ def test_a_page_is_filtered_sorted_and_cut_and_knows_the_total(history, runner, 
     runner.catch_up()
     assert keys(page(look(), "plan", sort="cost")) == ["A-0", "A-2", "A-1", "A-9"]
     assert keys(page(look(), "plan", sort="cost", descending=True)) == ["A-1", "A-2", "A-0", "A-9"]
-    cut = page(look(), "plan", sort="cost", limit=1, offset=1)
+    cut = page(look(), "plan", sort="cost", limit=1, after="A-0")
     assert (keys(cut), cut.total) == (["A-2"], 4)
     assert keys(page(look(), "plan", where=[Where("cost", ">=", 99)])) == ["A-1", "A-2"]
     assert keys(page(look(), "plan", where=[Where("state", "=", "closed")])) == ["A-9"]
@@ -274,7 +274,7 @@ def test_ten_thousand_cases_of_one_workflow_are_paged_by_an_index(history, runne
     )
     runner.catch_up()
     tables = look()
-    found = page(tables, "plan", limit=50, offset=9_900)
+    found = page(tables, "plan", limit=50, after="A-09899")
     assert (keys(found)[0], found.total) == ("A-09900", 10_000)
     assert one(tables, "A-00007").data == {"order": 7}
     explain = "EXPLAIN" if store == "postgres" else "EXPLAIN QUERY PLAN"
