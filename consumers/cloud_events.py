@@ -8,6 +8,7 @@ from __future__ import annotations
 import orjson
 
 from engine import canonical
+from engine.events import has_simple_values
 from engine.upcasts import Body
 
 SOURCE = "/pmo"
@@ -62,8 +63,6 @@ def data(body: Body, stored: bytes | None = None) -> bytes:
     """
     if stored is not None:
         return stored
-    # Only these parts hold what their authors like: the rest is text and small numbers, as in
-    # ``engine.events.to_bytes``.
-    if canonical.is_simple(body.get("body", body.get("data"))):
+    if has_simple_values(body):
         return canonical.encode_simple(body)
     return canonical.encode(body)

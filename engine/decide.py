@@ -143,6 +143,9 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     said["evidence"] = command.evidence
     said["source"] = case.state
     said["trigger"] = command.trigger
+    if tells := taken.plan.tells:
+        held = case.data
+        said["before"] = {name: held[name] for name in tells if name in held}
     if stays:
         said["stays"] = True
     if dues or (stays and dues is not None):

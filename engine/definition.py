@@ -235,11 +235,13 @@ class Transition(Step):
     """From one of some states to one state; without ``to`` the case stays where it is, and so do
     the votes it has and the deadlines it is under. It accepts what it ``needs`` and wants ``anew``
     unless told more.
+    Its event says what the fields that it ``tells`` held before.
     """
 
     trigger: Word
     sources: Annotated[Listed[Word], Constrained(alias="from", min_length=1)]
     to: Word | None = None
+    tells: Listed[Name] = []
 
     def target(self, source: str) -> str:
         return self.to or source

@@ -18,6 +18,7 @@ from engine.cel.conditions import compile_condition
 from engine.definition import Definition, Step
 from engine.events import DefinitionRef, Verdict
 from engine.fixed import fixed
+from engine.guards import accepted
 from engine.plan import Plan, plan_of
 
 
@@ -65,6 +66,24 @@ class Taken:
     verdicts: tuple[Verdict, ...]
 
 
+def _locked(definition: Definition, state: str) -> dict[str, str]:
+    """The fields that only steps away from the state may change, each with the first such trigger.
+
+    A field that no step from here takes is nobody's to change; whoever reports another value of it
+    tells of something that the rules leave open.
+    """
+    found: dict[str, str] = {}
+    kept: set[str] = set()
+    for rule in definition.transitions_from(state):
+        takes = accepted(rule, definition)
+        if rule.target(state) == state:
+            kept.update(takes)
+        else:
+            for name in takes:
+                found.setdefault(name, rule.trigger)
+    return {name: trigger for name, trigger in found.items() if name not in kept}
+
+
 class Workflow:
     """A definition made ready to decide with; built once, shared by all its cases and threads."""
 
@@ -89,6 +108,7 @@ class Workflow:
             initial=definition.initial,
             auto_transitions=False,
         )
+        self.locked = {state: _locked(definition, state) for state in definition.states}
         self.timed = frozenset(name for name, state in definition.states.items() if state.deadline)
         self._start = plan_of(definition.start, definition)
         self._plans = {id(definition.start): self._start}

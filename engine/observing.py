@@ -1,8 +1,9 @@
 """Observing: pure, like ``engine.decide``. Facts are recorded without asking for permission, each
 with what the rules say of it.
 
-Facts come by the hundred thousand, so what those of one observation share is made once, and rules
-are asked only about a fact that changes the state: by all others none can be broken.
+Facts come by the hundred thousand, so what those of one observation share is made once, and guards
+are asked only about a fact that changes the state. Of the others those break a rule that change a
+value which only a step away from the state may change: a target that is locked, say.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def _conformance(
     context: Context,
 ) -> Conformance:
     if case is not None and (state is None or state == case.state):
-        return _CONFORMS
+        return _of_values(case, workflow, given, occurred_at)
     definition = workflow.definition
     if case is None:
         if state != definition.initial:
@@ -107,6 +108,25 @@ def _conformance(
         return _violates(f"from: nothing leads from {case.state} to {state}")
     attempt = _attempt(command, case, workflow, given, context)
     return min((_judged(workflow, rule, attempt) for rule in rules), key=_severity)
+
+
+def _of_values(
+    case: Case, workflow: Workflow, given: Mapping[str, Value], occurred_at: str
+) -> Conformance:
+    """What the rules say of a fact that leaves the case in its state. What was missing may come to
+    be known, and what was so before the value that stands changes nothing."""
+    locked = workflow.locked[case.state]
+    if given.keys().isdisjoint(locked):
+        return _CONFORMS
+    moved = [
+        f"takes: {name} changes by {locked[name]} alone, and not while it stays in {case.state}"
+        for name, value in given.items()
+        if name in locked
+        and name in case.data
+        and case.data[name] != value
+        and case.since.get(name, "") <= occurred_at
+    ]
+    return _violates(*moved) if moved else _CONFORMS
 
 
 def _attempt(

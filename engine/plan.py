@@ -16,13 +16,14 @@ from engine.standing import Standing, standing_of
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``name``: what the step records is called. ``standing`` tells as what an actor takes it,
-    ``basis`` on what it rests."""
+    ``basis`` on what it rests; ``tells`` are the fields of which it says what they held before."""
 
     step: Step
     name: str
     standing: Callable[[Attempt], Standing]
     basis: Callable[[Attempt], Basis | None] | None
     stays: bool
+    tells: tuple[str, ...]
     guards: tuple[Guard, ...]
     judges: tuple[Judge, ...]
 
@@ -55,6 +56,7 @@ def plan_of(step: Step, definition: Definition) -> Plan:
         standing=standing_of(step, definition),
         basis=basis_of(step),
         stays=isinstance(step, Transition) and step.to is None,
+        tells=tuple(step.tells) if isinstance(step, Transition) else (),
         guards=guards,
         judges=tuple(guard.judge for guard in guards),
     )

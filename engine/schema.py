@@ -119,6 +119,7 @@ ABOUT = {
     "Transition.trigger": "What people ask for, like submit.",
     "Transition.from": "The states it leads from.",
     "Transition.to": "The state it leads to. Left out: the case stays where it is.",
+    "Transition.tells": "Fields of which the event also says what they held before the step.",
 }
 """What an editor shows about a key."""
 

@@ -46,7 +46,7 @@ def list_command(workflows: tuple[str, ...], newest: bool, home: Address, as_jso
         print_json([asdict(row) for row in rows])
         return
     print_rows(
-        ["workflow", "version", "event", "by", "carries"],
+        ["workflow", "version", "event", "by", "carries", "tells of before"],
         [
             [
                 row.workflow,
@@ -54,6 +54,7 @@ def list_command(workflows: tuple[str, ...], newest: bool, home: Address, as_jso
                 row.event,
                 ", ".join(row.by),
                 ", ".join(row.carries) or MISSING,
+                ", ".join(row.tells) or MISSING,
             ]
             for row in rows
         ],

@@ -128,6 +128,9 @@ def _of_event(
     lost = [field for field in kept if field not in becomes.carries]
     if lost:
         yield Change(name, f"no longer carries {', '.join(lost)}", True, f"{at}/accepts")
+    if unsaid := [field for field in was.tells if field in new.data and field not in becomes.tells]:
+        what = f"no longer tells what {', '.join(unsaid)} held before"
+        yield Change(name, what, True, f"{at}/tells")
     loose = [field for field in was.always if field in new.data and field not in becomes.always]
     loose = [field for field in loose if field not in lost]
     if loose:
@@ -147,6 +150,8 @@ def _of_event(
             yield Change(name, f"{what} {' or '.join(more)}", True, f"{where}/to")
     if more := [field for field in becomes.carries if field not in was.carries]:
         yield Change(name, f"can now carry {', '.join(more)}", False, at)
+    if more := [field for field in becomes.tells if field not in was.tells]:
+        yield Change(name, f"now tells what {', '.join(more)} held before", False, f"{at}/tells")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,7 @@ class _Merged:
 
     carries: dict[str, bool]
     always: list[str]
+    tells: list[str]
     states: list[str]
     types: list[str]
 
@@ -167,5 +173,6 @@ def _merged(ways: Sequence[Form], definition: Definition) -> _Merged:
         if any(name in one for one in carrying)
     }
     always = [name for name in definition.data if all(name in way.always for way in ways)]
+    tells = [name for name in definition.data if all(name in way.tells for way in ways)]
     states = dict.fromkeys(state for way in ways for state in way.states)
-    return _Merged(carries, always, [*states], [*dict.fromkeys(way.type for way in ways)])
+    return _Merged(carries, always, tells, [*states], [*dict.fromkeys(way.type for way in ways)])

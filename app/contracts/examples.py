@@ -80,7 +80,9 @@ def _own(definition: Definition, form: Form) -> Body:
         return {"state": form.states[0], "data": data, "evidence": [], "verdicts": []}
     if form.model is CaseTransitioned:
         step = {"trigger": form.trigger, "source": form.sources[0], "state": form.states[0]}
-        return {**step, "data": data, "evidence": [], "verdicts": []}
+        told = {name: _value(definition.data[name]) for name in form.tells}
+        before = {"before": told} if told else {}
+        return {**step, "data": data, **before, "evidence": [], "verdicts": []}
     if form.model is CaseObserved:
         conformance = {"rules": [], "verdict": "conforms"}
         origin = {"name": "portfolio report", "record": "line 12"}

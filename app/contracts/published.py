@@ -71,6 +71,8 @@ class Listed:
     by: tuple[str, ...]
     """What brings it about: start, a trigger, or the kind of event it is in every workflow."""
     carries: tuple[str, ...]
+    tells: tuple[str, ...]
+    """Of which fields it says what they held before."""
 
 
 def listed(contracts: Contracts, workflows: Iterable[str] = ()) -> Iterator[Listed]:
@@ -85,8 +87,11 @@ def listed(contracts: Contracts, workflows: Iterable[str] = ()) -> Iterator[List
         for name in contracts.names(definition):
             ways = of_steps.get(name) or [observed(definition)]
             carries = dict.fromkeys(field for way in ways for field in way.carries or ())
+            tells = dict.fromkeys(field for way in ways for field in way.tells)
             by = dict.fromkeys(map(_brought_by, ways))
-            yield Listed(definition.workflow, definition.version, name, (*by,), (*carries,))
+            yield Listed(
+                definition.workflow, definition.version, name, (*by,), (*carries,), (*tells,)
+            )
 
 
 def _brought_by(way: Form) -> str:

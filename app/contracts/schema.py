@@ -7,6 +7,7 @@ its events can carry.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -37,6 +38,7 @@ _SAID: dict[str, Schema] = {
         "description": "When it was so: an instant, or a date where only the day is known.",
         "pattern": f"^{_INSTANT}$|{DATE}",
     },
+    "before": {"description": "What the fields that the step tells of held until then."},
     "role": {"description": "The role in which the actor took the step."},
     "reads": {"description": "Other streams that were looked at, and at which version."},
     "command_id": {"description": "The command that brought it about; a command has one effect."},
@@ -93,11 +95,13 @@ def parts(definition: Definition, name: str, at: str = LOCAL) -> dict[str, Schem
     return found
 
 
-def data_schema(definition: Definition, at: str = LOCAL) -> Schema:
-    """What a case can hold: every field that it has, which is never null."""
+def data_schema(
+    definition: Definition, at: str = LOCAL, names: Iterable[str] | None = None
+) -> Schema:
+    """What a case can hold in these fields, or in all: where there is nothing, it is left out."""
     held = {
         name: {"anyOf": [{"$ref": f"{at}{_part_of(definition, name)}"}, {"$ref": f"{at}Withheld"}]}
-        for name in definition.data
+        for name in (definition.data if names is None else names)
     }
     return {"type": "object", "properties": held, "additionalProperties": False}
 
@@ -110,6 +114,8 @@ def _way(form: Form, definition: Definition, at: str) -> Schema:
     said: dict[str, Schema] = {}
     if form.carries is not None:
         said["data"] = _data(form, definition, at)
+    if form.tells:
+        said["before"] = data_schema(definition, at, form.tells)
     if form.trigger:
         said["trigger"] = {"const": form.trigger}
         said["source"] = {"enum": list(form.sources)}

@@ -162,6 +162,17 @@ def takes_fields_that_exist(definition: Definition) -> Iterator[Problem]:
                     yield Problem(pointer, what, "leave it out")
 
 
+def tells_fields_that_exist(definition: Definition) -> Iterator[Problem]:
+    for number, step in enumerate(definition.transitions):
+        for i, name in enumerate(step.tells):
+            pointer = f"/transitions/{number}/tells/{i}"
+            if name not in definition.data:
+                what = f"there is no field {name!r}"
+                yield Problem(pointer, what, suggest(name, definition.data))
+            elif name in step.tells[:i]:
+                yield Problem(pointer, f"{name} is told twice", "leave one of the two out")
+
+
 def takes_what_should_come_anew(definition: Definition) -> Iterator[Problem]:
     for at, step in steps(definition):
         if step.should is None:
@@ -225,6 +236,7 @@ RULES = (
     has_fields_that_make_sense,
     has_a_key_that_can_be_made,
     takes_fields_that_exist,
+    tells_fields_that_exist,
     takes_what_should_come_anew,
     can_start,
     asks_for_evidence_that_can_come,

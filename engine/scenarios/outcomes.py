@@ -58,6 +58,9 @@ def _done(service: Service, then: Outcome, receipt: Receipt) -> str:
     compared = [row for row in compared if row[1] is not None]
     for name, wanted in values.read_all(fields, then.data, "/then/data").items():
         compared.append((f"data.{name}", wanted, case.data.get(name)))
+    told = getattr(event, "before", None) or {}
+    for name, wanted in values.read_all(fields, then.before, "/then/before").items():
+        compared.append((f"before.{name}", wanted, told.get(name)))
     differences = [
         f"{what} is {found!r}, should be {wanted!r}"
         for what, wanted, found in compared

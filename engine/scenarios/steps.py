@@ -112,6 +112,7 @@ class Outcome(Part):
     """What must come of it. ``refused`` lists rules or words that the reasons must contain.
 
     ``data`` is what the case holds then, written as in a command; ``null``: it is missing.
+    ``before`` is what the event tells of before.
     ``warned`` and ``overridden`` have words from what was told by guards that stopped nobody, or
     that somebody went past; an empty list: none did. ``also`` is what reactions make of it;
     ``incident`` has words from each of those that come to nothing, which otherwise nobody expects.
@@ -120,6 +121,7 @@ class Outcome(Part):
     state: str | None = None
     emits: str | None = None
     data: dict[str, Any] = {}
+    before: dict[str, Any] = {}
     conformance: str | None = None
     refused: OneOrMore | None = None
     bad_input: str | None = None

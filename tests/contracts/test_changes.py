@@ -33,7 +33,7 @@ start: {emits: GrantAsked}
 record_refusals: true
 transitions:
   - {trigger: give, from: asked, to: given, needs: amount, accepts: [share, kind], emits: Granted}
-  - {trigger: pay, from: given, to: paid, emits: GrantPaid}
+  - {trigger: pay, from: given, to: paid, tells: amount, emits: GrantPaid}
   - {trigger: lapse, from: asked, to: lapsed, emits: GrantLapsed}
 """
 
@@ -63,7 +63,7 @@ BREAKING = {
     ),
     "a step is gone": (
         [
-            ("  - {trigger: pay, from: given, to: paid, emits: GrantPaid}\n", ""),
+            ("  - {trigger: pay, from: given, to: paid, tells: amount, emits: GrantPaid}\n", ""),
             ("  given: {}\n  paid: {final: true}", "  given: {final: true}"),
         ],
         ["GrantPaid: is no longer recorded"],
@@ -83,6 +83,10 @@ BREAKING = {
     "an event carries less": (
         [("accepts: [share, kind]", "accepts: [share]")],
         ["Granted: no longer carries kind"],
+    ),
+    "an event tells less of before": (
+        [("tells: amount", "tells: []")],
+        ["GrantPaid: no longer tells what amount held before"],
     ),
     "a field may be missing": (
         [("title: {type: text, required: true}", "title: {type: text}")],
@@ -159,8 +163,12 @@ HARMLESS = {
         ["GrantNoted: is a new event"],
     ),
     "an event carries more": (
-        [("to: paid, emits", "to: paid, accepts: share, emits")],
+        [("to: paid, tells", "to: paid, accepts: share, tells")],
         ["GrantPaid: can now carry share"],
+    ),
+    "an event tells more of before": (
+        [("tells: amount", "tells: [amount, kind]")],
+        ["GrantPaid: now tells what kind held before"],
     ),
     "a field is new": (
         [("  owners:", "  note: {type: text}\n  owners:")],
@@ -211,7 +219,7 @@ def problems(text: str) -> list[str]:
 def test_a_break_is_told_at_its_line_and_column_with_two_ways_out() -> None:
     (problem,) = problems(edited(("emits: GrantPaid", "emits: GrantSettled")))
     assert problem == (
-        "grant.yaml:21:50: GrantPaid: is no longer recorded; pay records GrantSettled (since "
+        "grant.yaml:21:65: GrantPaid: is no longer recorded; pay records GrantSettled (since "
         "version 1): this breaks subscribers (take it back, or say why under breaks: "
         "{GrantPaid: ...})"
     )

@@ -149,6 +149,47 @@ def test_withheld_is_not_missing_and_not_zero(service: Service) -> None:
     assert pull(service, zero, "submit", evidence=(BUSINESS_CASE,)).state == "in_review"
 
 
+TARGET = """
+workflow: target
+version: 1
+title: Target
+key: TGT
+data:
+  title: {type: text, required: true}
+  measure: {type: text}
+  value: {type: number}
+  note: {type: text}
+states:
+  open: {initial: true}
+  met: {final: true}
+transitions:
+  - trigger: move
+    from: open
+    needs: value
+    accepts: note
+    tells: [measure, value, note]
+    emits: TargetMoved
+  - {trigger: meet, from: open, to: met, emits: TargetMet}
+"""
+
+
+def test_an_event_tells_what_fields_held_before_and_leaves_out_what_was_missing(
+    service: Service,
+) -> None:
+    publish(service, TARGET)
+    case = start(service, "target", measure={"withheld": "a contract"}, value=82.5)
+    pull(service, case, "move", data={"value": 90})
+    event = service.log.stream(case)[-1].event
+    assert isinstance(event, CaseTransitioned)
+    assert event.before == {"measure": {"withheld": "a contract"}, "value": 82.5}
+    assert event.data == {"value": 90}
+    assert service.case(case).data["value"] == 90
+    pull(service, case, "meet")
+    told_nothing = service.log.stream(case)[-1].event
+    assert isinstance(told_nothing, CaseTransitioned)
+    assert told_nothing.before is None
+
+
 def test_what_happened_before_the_state_was_reached_cannot_be_commanded(service: Service) -> None:
     case = in_review(service)
     with pytest.raises(Refused) as refusal:
@@ -327,6 +368,70 @@ def test_an_observation_is_kept_and_judged(service: Service) -> None:
     earlier = observe(None, "2025-01-10", title="an even earlier name")
     assert earlier.version == case.version + 1
     assert service.case("OBJ-X").data["title"] == "as it was first called"
+
+
+LOCKED = """
+workflow: goal
+version: 1
+title: Goal
+key: GOAL
+data:
+  title: {type: text, required: true}
+  target: {type: number}
+  actual: {type: number}
+states:
+  open: {initial: true}
+  agreed:
+  met: {final: true}
+transitions:
+  - {trigger: agree, from: open, to: agreed, needs: target}
+  - {trigger: report, from: agreed, needs: actual}
+  - {trigger: renew, from: agreed, to: open, needs: target}
+  - {trigger: meet, from: agreed, to: met, accepts: actual}
+"""
+
+
+@pytest.mark.parametrize(
+    ("data", "on", "broken"),
+    [
+        ({"target": 90}, "2026-01-20", ()),
+        ({"target": 95}, "2026-01-20",
+         ("takes: target changes by renew alone, and not while it stays in agreed",)),
+        ({"target": {"withheld": "a contract"}}, "2026-01-20",
+         ("takes: target changes by renew alone, and not while it stays in agreed",)),
+        ({"actual": 84}, "2026-01-20", ()),
+        ({"title": "More clients"}, "2026-01-20", ()),
+        ({"target": 95}, "2026-01-02", ()),
+    ],
+    ids=["the same", "moved", "hidden", "in its step", "left open", "before what stands"],
+)  # fmt: skip
+def test_a_fact_that_moves_what_is_locked_is_kept_and_said_to_break_the_rule(
+    service: Service, data: dict[str, Any], on: str, broken: tuple[str, ...]
+) -> None:
+    publish(service, LOCKED)
+
+    def fact(at: str, state: str | None, **data: Any) -> CaseObserved:
+        facts = (Fact(name="GoalReported", state=state, data=data),)
+        service.handle(
+            Observe(
+                command_id=f"l{next(_numbers)}",
+                actor=Requester(id="importer", kind="import"),
+                workflow="goal",
+                case="GOAL-1",
+                occurred_at=at,
+                facts=facts,
+                origin=Source(name="report"),
+            )
+        )
+        event = service.log.stream("GOAL-1")[-1].event
+        assert isinstance(event, CaseObserved)
+        return event
+
+    fact("2026-01-01", "open", title="Clients")
+    fact("2026-01-10", "agreed", target=90)
+    conformance = fact(on, None, **data).conformance
+    assert conformance.rules == broken
+    assert conformance.verdict == ("violates" if broken else "conforms")
 
 
 def test_facts_can_be_bound_to_the_case_the_sender_saw(service: Service) -> None:

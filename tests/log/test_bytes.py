@@ -73,7 +73,15 @@ ENVELOPE = {
 CASE = {**ENVELOPE, "data": DATA, "evidence": some.lists(EVIDENCE, max_size=2).map(tuple)}
 EVENTS = some.one_of(
     some.builds(CaseStarted, **CASE, state=TEXT, verdicts=VERDICTS),
-    some.builds(CaseTransitioned, **CASE, trigger=TEXT, source=TEXT, state=TEXT, verdicts=VERDICTS),
+    some.builds(
+        CaseTransitioned,
+        **CASE,
+        before=some.none() | DATA,
+        trigger=TEXT,
+        source=TEXT,
+        state=TEXT,
+        verdicts=VERDICTS,
+    ),
     some.builds(
         CaseObserved,
         **ENVELOPE,

@@ -70,6 +70,9 @@ class Told:
     def linked(self, parent, child, workflow, on):
         self._history.write(self._history.linked(parent, child, workflow, at=on))
 
+    def paper(self, key):
+        self._history.write(self._history.attached(key))
+
     @property
     def views(self):
         self._runner.catch_up()
@@ -280,8 +283,8 @@ def test_v3_a_delegation_ends_with_its_last_day(told):
         ("maintain at or above", 80, 80, 79, None, "not met"),
         ("maintain at or below", 5, 6, 6, None, "met"),
         ("maintain at or below", 5, 6, 7, None, "not met"),
-        ("milestone", 0, 1, 1, None, "met"),
-        ("milestone", 0, 1, 0, None, "not met"),
+        ("milestone", 0, 1, 1, 1, "met"),
+        ("milestone", 0, 1, 0, 0, "not met"),
         ("increase", 82, 90, None, None, "not measured"),
         ("increase", None, 90, 84, None, "no baseline"),
         ("increase", 82, None, 84, None, "no target"),
@@ -334,6 +337,29 @@ def test_v5_a_version_says_what_it_changed(told):
         ("plan_version", "1", "2"),
         ("title", "Grow", "Mend"),
     ]
+
+
+def test_v5_each_change_stands_under_the_version_it_belongs_to(told):
+    for on, state, name, data in (
+        (JAN, "opened", "PlanningCycleOpened", {"cycle": "2026"}),
+        ("2026-02-10", "in_execution", "PlanVersionApproved", {"plan_version": 1}),
+        ("2026-02-11", None, "PlanMoved", {"unit": "pmo"}),
+        (MARCH, "under_review", "PlanRevised", {"cycle": "2027"}),
+        (APRIL, "in_execution", "PlanVersionApproved", {"plan_version": 2}),
+        (JUNE, None, "PlanMoved", {"unit": "hall"}),
+    ):
+        told.fact("PLAN-1", "strategic-plan", on, state, name=name, **data)
+    found = opened(told.views, "plan-changes")
+    assert [(row["of_version"], row["field"], row["after"]) for row in found] == [
+        (1, "cycle", "2026"),
+        (1, "plan_version", "1"),
+        (1, "unit", "pmo"),
+        (2, "cycle", "2027"),
+        (2, "plan_version", "2"),
+        (2, "unit", "hall"),
+    ]
+    second = opened(told.views, "plan-changes", {"of_version": 2})
+    assert column(second, "field") == ["cycle", "plan_version", "unit"]
 
 
 def test_v5_a_premise_that_was_not_checked_is_overdue(told):
@@ -572,10 +598,15 @@ def test_support_tasks_and_milestones_show_what_is_open(told):
     told.fact("TASK-1", "task", JAN, "done", title="First")
     told.fact("TASK-2", "task", JAN, "todo", title="Then", depends_on="TASK-1", due=MARCH)
     told.fact("MS-1", "milestone", JAN, "open", title="Roof", baseline=MARCH, forecast=APRIL)
+    told.fact("SUP-3", "support-request", JAN, "declined", title="No")
+    told.fact("TASK-3", "task", JAN, "dropped", title="Never", due=MARCH, project="PRJ-1")
+    told.fact("MS-2", "milestone", JAN, "dropped", title="Spire", baseline=JAN, forecast=JUNE)
     assert column(opened(told.views, "support"), "key") == ["SUP-1"]
+    assert measured(told.views, "tasks-overdue") == [Figure(("none",), 1)]
+    assert measured(told.views, "milestone-slip") == [Figure((), 30)]
     (task,) = opened(told.views, "tasks")
     assert (task["key"], task["late"], task["depends_on_state"]) == ("TASK-2", "overdue", "done")
-    assert column(opened(told.views, "milestones"), "slip") == [30]
+    assert column(opened(told.views, "milestones"), "key") == ["MS-1", "MS-2"]
 
 
 # --- metrics ------------------------------------------------------------------------------------
@@ -593,9 +624,36 @@ def test_shares_of_decisions(told):
     told.fact("DEC-4", "decision", JUNE, "ready", name="DecisionEscalated")
     told.fact("DEC-4", "decision", JUNE, "approved", name="DecisionTaken")
     assert measured(told.views, "decisions-on-time") == [Figure((), 0.5)]
+    told.fact("DEC-6", "decision", JUNE, "closed", name="DecisionLapsed")
+    told.fact("DEC-7", "decision", JUNE, "rejected", name="DecisionRejected")
+    assert measured(told.views, "decisions-on-time") == [Figure((), 0.5)]
     assert measured(told.views, "decisions-by-authority") == [Figure((), 0)]
     assert measured(told.views, "retrospective-approvals") == [Figure((), 1)]
     assert measured(told.views, "decisions-ageing") == [Figure(("3: 30 days and more",), 2)]
+
+
+def test_a_decision_is_traceable_by_a_document_and_up_to_a_plan(told):
+    told.fact("OBJ-1", "objective", JAN, "active", plan="PLAN-1")
+    told.fact("OBJ-2", "objective", JAN, "active", parent="OBJ-1")
+    told.fact("OBJ-3", "objective", JAN, "active")
+    for number, serves in enumerate(
+        [{"objective": "OBJ-2"}, {"plan": "PLAN-1"}, {"objective": "OBJ-3"}, {"objective": "OBJ-1"}]
+    ):
+        key = f"DEC-{number}"
+        told.fact(key, "decision", JAN, "approved", name="DecisionTaken", **serves)
+        if number < 3:
+            told.paper(key)
+    assert measured(told.views, "decisions-traceable") == [Figure((), 0.5)]
+
+
+def test_of_a_plan_the_newest_version_that_was_told_counts(told):
+    for number, on in ((1, JAN), (2, MARCH)):
+        told.fact(f"COM-{number}", "communication", on, "sent", plan="PLAN-1")
+        for person, state in (("ada", "given"), ("bo", "given" if number == 1 else "asked")):
+            told.fact(f"ACK-{number}-{person}", "acknowledgement", on, state, person=person,
+                      communication=f"COM-{number}")  # fmt: skip
+    told.fact("COM-3", "communication", APRIL, "drafted", plan="PLAN-1")
+    assert measured(told.views, "acknowledged-current") == [Figure(("PLAN-1",), 0.5)]
 
 
 def test_shares_of_objectives(told):
