@@ -235,15 +235,19 @@ class PostgresTables:
         self, sql: str, parameters: Mapping[str, Any], most: int
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         # A cursor of the server's: what is not shown need not be sent. A savepoint, because whoever
-        # is told what is wrong with a view is told more, from the same transaction.
+        # is told what is wrong with a view is told more, from the same transaction. Behind filters
+        # that it cannot estimate the server expects few rows, and then goes through the whole other
+        # side for each: of 10,000 cases that wait a minute long, instead of a second.
         opening = f"DECLARE answer NO SCROLL CURSOR FOR {translate_view(sql)}"
         with self._within(), self.attempt(), self._session.cursor() as cursor:
             try:
+                cursor.execute("SET LOCAL enable_nestloop = off")
                 cursor.execute(opening, parameters)
                 cursor.execute(f"FETCH {most:d} FROM answer")
                 names = [column.name for column in cursor.description or ()]
                 rows = cursor.fetchall()
                 cursor.execute("CLOSE answer")
+                cursor.execute("SET LOCAL enable_nestloop TO DEFAULT")
             except psycopg.Error as error:
                 raise _as_asked(error, self._session.name) from error
             return names, rows

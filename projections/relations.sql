@@ -41,7 +41,7 @@ WHERE _known_from <= :known AND (_known_to IS NULL OR :known < _known_to) AND _v
 (SELECT min(entered.occurred_at) FROM main.$audit AS entered
  WHERE entered.stream = _key AND entered.state_after = _state
  AND entered.position <= :known AND entered.occurred_at <= :as_of
- AND entered.occurred_at >= coalesce(
+ AND coalesce(entered.occurred_at, '') >= coalesce(
     (SELECT max(other.occurred_at) FROM main.$audit AS other
      WHERE other.stream = _key AND other.state_after <> _state
      AND other.position <= :known AND other.occurred_at <= :as_of), ''))
