@@ -90,9 +90,13 @@ class Inquiry:
             steps = [step for step in steps if step.trigger in triggers]
         return [self._of(step, workflow, case, asker, delegations) for step in steps]
 
-    def ballots(self, case: Case, asker: Requester) -> list[Ballot]:
-        """What is up for an answer, as far as it is up for theirs."""
-        return ballots(case, self._catalog.pinned(case.definition), asker, self._context)
+    def ballots(
+        self, case: Case, asker: Requester, delegations: Sequence[str] = ()
+    ) -> list[Ballot]:
+        """What is up for an answer, as far as it is up for theirs, or for that of whoever lent them
+        a role."""
+        workflow = self._catalog.pinned(case.definition)
+        return ballots(case, workflow, asker, self._context, delegations)
 
     def _of(
         self,

@@ -94,7 +94,7 @@ def for_one(home: Home, asker: Requester) -> Iterator[Waiting]:
             )
             for offer, hurdles in zip((o for o in told if o.trigger in wanted), stands, strict=True)
         ]
-        ballots = inquiry.ballots(case, asker) if SIGN in wanted else []
+        ballots = inquiry.ballots(case, asker, lent) if SIGN in wanted else []
         yield replace(
             waiting,
             offered=tuple(sorted(judged, key=lambda offer: not offer.may)),

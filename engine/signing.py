@@ -23,28 +23,58 @@ from engine.values import folded
 @fixed
 class Ballot:
     """A body or role whose answer counts: what the actor has said so far, and why they may say
-    nothing; empty, where they may."""
+    nothing; empty, where they may. ``on_behalf_of`` is the delegation by which they may."""
 
     of: str
     answer: str
     why: str
+    on_behalf_of: str = ""
 
 
-def ballots(case: Case, workflow: Workflow, actor: Requester, context: Context) -> list[Ballot]:
+def ballots(
+    case: Case,
+    workflow: Workflow,
+    actor: Requester,
+    context: Context,
+    delegations: Sequence[str] = (),
+) -> list[Ballot]:
     """Of what is up for an answer, what is up for this actor's: of the bodies on which they sit,
-    and of the roles that they hold."""
+    and of the roles that they hold, by themselves or by one of their ``delegations``."""
     steps = workflow.definition.transitions_from(case.state)
     who = actor.id.casefold()
     said = {s.of: s.answer for s in case.signatures if s.person.casefold() == who}
+    own, *lent = (
+        _attempt(
+            Sign(
+                command_id="-",
+                actor=actor,
+                case=case.key,
+                of="-",
+                answer="for",
+                on_behalf_of=key,
+            ),
+            case,
+            workflow,
+            context,
+        )
+        for key in (None, *delegations)
+    )
     found = []
-    attempt = _attempt(Sign(command_id="-", actor=actor, case=case.key, of="-", answer="for"),
-                       case, workflow, context)  # fmt: skip
-    for of, is_body in dict(signed for step in steps for signed in signable(step, attempt)).items():
-        if _is_part(of, is_body, attempt):
-            why = f"{actor.id} has declared a conflict of interest"
-            why = why if who in folded(attempt.recused) else _barred(of, steps, attempt)
-            found.append(Ballot(of, said.get(of, ""), why))
+    for of, is_body in dict(signed for step in steps for signed in signable(step, own)).items():
+        tried = [
+            Ballot(of, said.get(of, ""), _silenced(of, steps, one), one.command.on_behalf_of or "")
+            for one in ([own] if is_body else [own, *lent])
+            if _is_part(of, is_body, one)
+        ]
+        if tried:
+            found.append(next((ballot for ballot in tried if not ballot.why), tried[0]))
     return found
+
+
+def _silenced(of: str, steps: Sequence[Step], attempt: Attempt) -> str:
+    if attempt.actor.casefold() in folded(attempt.recused):
+        return f"{attempt.actor} has declared a conflict of interest"
+    return _barred(of, steps, attempt)
 
 
 def _is_part(of: str, is_body: bool, attempt: Attempt) -> bool:

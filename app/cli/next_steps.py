@@ -38,10 +38,10 @@ def for_somebody(
 
     found = home.service.case(case) if isinstance(case, str) else case
     inquiry = Inquiry(home)
-    stands = inquiry.hurdles(found, asker, delegations_to(home, asker.id))
-    told = judged([replace(offer, may=True) for offer in offered], stands)
+    lent = delegations_to(home, asker.id)
+    told = judged(offered, inquiry.hurdles(found, asker, lent))
     told = [replace(offer, may=not offer.missing) for offer in told]
-    return sorted(told, key=lambda offer: not offer.may), inquiry.ballots(found, asker)
+    return sorted(told, key=lambda offer: not offer.may), inquiry.ballots(found, asker, lent)
 
 
 def judged(offered: Sequence[Offer], stands: Sequence[Hurdles]) -> list[Offer]:
@@ -72,17 +72,20 @@ def print_for(offered: Sequence[Offer], ballots: Sequence[Ballot], indent: str =
     for ballot in ballots:
         if not ballot.why:
             said = f"  (you are {ballot.answer}, so far)" if ballot.answer else ""
-            echo(f"{indent}can sign --of {clean(ballot.of)}{said}")
+            echo(f"{indent}can sign --of {clean(ballot.of)}{_lent(ballot.on_behalf_of)}{said}")
     for offer in offered:
         if offer.may:
-            lent = f"  --on-behalf-of {clean(offer.on_behalf_of)}" if offer.on_behalf_of else ""
-            echo(f"{indent}can {offer}{lent}")
+            echo(f"{indent}can {offer}{_lent(offer.on_behalf_of, '  ')}")
             _print_beside(offer, indent)
     for ballot in ballots:
         if ballot.why:
             echo(dim(f"{indent}cannot sign --of {clean(ballot.of)}: {clean(ballot.why)}"))
     for trigger, why in refusals(offered).items():
         echo(dim(f"{indent}cannot {trigger}: {clean('; '.join(why))}"))
+
+
+def _lent(delegation: str, before: str = " ") -> str:
+    return f"{before}--on-behalf-of {clean(delegation)}" if delegation else ""
 
 
 def refusals(offered: Sequence[Offer]) -> dict[str, tuple[str, ...]]:

@@ -282,3 +282,22 @@ def test_what_must_come_with_the_step_is_not_warned_of_before_it_comes(tmp_path:
     anew, old = pmo.done("do", "NOTE-0001", "--as", "ann", "--json").json()
     assert anew["warned"] == []
     assert len(old["warned"]) == 1
+
+
+def test_a_delegate_is_told_that_they_can_sign_and_by_which_delegation(own: Pmo) -> None:
+    deal = own.home.parent / "deal.yaml"
+    deal.write_text(
+        "{workflow: deal, version: 1, title: Deal, key: DEAL, data: {note: {type: text}},"
+        " roles: {buyer: , head: {appointed_in: it}},"
+        " states: {open: {initial: true}, done: {final: true}}, transitions: ["
+        "{trigger: buy, from: open, to: done, by: buyer, agreed_by: head}]}",
+        encoding="utf-8",
+    )
+    own.done("publish", str(deal), actor="operator")
+    own.done("start", "deal", actor="eve")
+    can = "  can sign --of head --on-behalf-of DEL-0001\n"
+    for look in (("waiting",), ("do", "DEAL-0001"), ("show", "DEAL-0001")):
+        assert can in own.done(*look, "--as", "dee").out
+    assert told(own, "dee")["DEAL-0001"] == ([], ["head"], [])
+    own.done("sign", "DEAL-0001", "for", "--of", "head", "--on-behalf-of", "DEL-0001", actor="dee")
+    assert "DEAL-0001" not in told(own, "dee")
