@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any, Literal
 
 from engine.errors import BadInput
@@ -213,6 +212,8 @@ def _column(columns: list[Field], name: str) -> str:
     for candidate in (name, f"_{name}"):
         if candidate in own or candidate in SYSTEM:
             return candidate
+    from difflib import get_close_matches  # half of what a look-up imports, for a slip
+
     known = [*own, "key", "state", "version", "definition"]
     near = get_close_matches(name, known, n=1)
     mend = f"did you mean {near[0]!r}?" if near else f"the columns are: {', '.join(known)}"

@@ -22,7 +22,10 @@ def told_to_end() -> Iterator[threading.Event]:
         told.set()
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, tell) for number in _HOW}
+    before = {number: signal.getsignal(number) for number in _HOW}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # so it is for who was started in the background
+            signal.signal(number, tell)
     try:
         yield told
     except KeyboardInterrupt:

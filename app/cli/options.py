@@ -182,7 +182,7 @@ def read_actor(text: str | None) -> Requester:
     if text is not None:
         return Requester.read(text, "--as")
     try:
-        return Requester(id=getpass.getuser())
+        return Requester.read(getpass.getuser(), "--as")
     except (OSError, KeyError, ImportError):
         raise BadInput.one(
             "--as", "it is not known who you are", "write --as NAME:ROLE, or set PMO_AS"

@@ -14,12 +14,13 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import main
+from engine import commands
 from tests.cli.conftest import ROOT, WORKFLOWS, Pmo, process_environment
 
 EVIL = "a\x1b[31mb\rc\x07d\u202ee\x9b2Jf"
 SHOWN = r"a\x1b[31mb\rc\x07d\u202ee\x9b2Jf"
 ACTOR = "eve\u202e\x9b2J"
-"""An actor's id holds no C0 controls, but any other."""
+"""Refused today, but it stands in logs of the time when an actor's id could hold such signs."""
 
 STEERS = re.compile("[^\\S \n]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -43,13 +44,15 @@ def evil(made_home, tmp_path_factory) -> Pmo:
     paper = folder / f"paper{EVIL}"
     paper.write_text("why", encoding="utf-8")
     by = ["--as", f"{ACTOR}:sponsor,requester", "--reason", EVIL]
-    pmo.done("start", "objective", f"title={EVIL}", "due=2099-12-31", *by)
-    pmo.done("do", "OBJ-0001", "activate", *by)
-    pmo.done("start", "decision", f"title={EVIL}", "objective=OBJ-0001", "amount=1", *by)
-    pmo.done("attach", "DEC-0001", str(paper), "--kind", "minutes", *by)
     observed = ["observe", "PRJ-0001", "Told", "--workflow", "project", "--on-behalf-of", EVIL]
-    pmo.done(*observed, f"name={EVIL}", "--source", EVIL, "--record", EVIL, *by)
-    pmo.done(*observed, "--withhold", f"cost={EVIL}", "--source", EVIL, *by)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commands, "spelt", lambda said: said)
+        pmo.done("start", "objective", f"title={EVIL}", "due=2099-12-31", *by)
+        pmo.done("do", "OBJ-0001", "activate", *by)
+        pmo.done("start", "decision", f"title={EVIL}", "objective=OBJ-0001", "amount=1", *by)
+        pmo.done("attach", "DEC-0001", str(paper), "--kind", "minutes", *by)
+        pmo.done(*observed, f"name={EVIL}", "--source", EVIL, "--record", EVIL, *by)
+        pmo.done(*observed, "--withhold", f"cost={EVIL}", "--source", EVIL, *by)
     return pmo
 
 
