@@ -186,7 +186,8 @@ def _lasts(verdict: Verdict, step: Transition, case: Case, asked: bool) -> bool:
     """Whether it would be the same whatever they bring along (and whoever asks)."""
     kind, _, which = verdict.rule.partition(" ")
     if kind == "evidence":
-        comes = any(need.anew for need in step.evidence if need.kind == which)
+        said = step.should if verdict.weight == "should" else step
+        comes = said and any(need.anew for need in said.evidence if need.kind == which)
         return not comes and any(item.kind == which for item in case.evidence)
     return kind in _LASTING or (asked and kind in _OF_WHO_ASKS)
 

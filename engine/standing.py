@@ -11,7 +11,7 @@ from engine.definition import ByAuthority, ByPerson, Definition, Step
 from engine.events import Authority
 from engine.fixed import fixed
 from engine.registers import Rule
-from engine.values import is_withheld
+from engine.values import folded, is_withheld
 
 BUILT_IN = ("timer", "service")
 """Roles that no definition declares: a timer's, and another program's."""
@@ -116,7 +116,7 @@ def holding(
         giver, why = registers.delegation(
             delegation, role, unit, actor, matter, value, attempt.context
         )
-        if giver in attempt.recused:
+        if giver.casefold() in folded(attempt.recused):
             return Standing(None, f"{giver}, who gave {delegation}, has declared a conflict")
         return Standing(role if giver else None, why, giver=giver or None)
     why = registers.appointment(role, unit, actor, attempt.context)

@@ -86,7 +86,7 @@ def _ways(step: Body, roles: Mapping[str, Any]) -> Iterator[Way]:
 
 def _decider(way: Way, said: Mapping[str, Any], step: Body) -> Way:
     least = said.get("least") or ""
-    given = [*(step.get("accepts") or ()), *step.get("needs", ())]
+    given = [*(step.get("accepts") or ()), *step.get("needs", ()), *step.get("anew", ())]
     return way._replace(
         role=AUTHORITY,
         unit=said["unit"],

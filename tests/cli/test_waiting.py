@@ -262,3 +262,23 @@ def test_asking_records_nothing(home: Pmo) -> None:
         home.done("waiting", "--as", who)
         home.done("do", "MAT-0001", "--as", who)
     assert home.done("log", "--limit", "1000").out == before
+
+
+def test_what_must_come_with_the_step_is_not_warned_of_before_it_comes(tmp_path: Path) -> None:
+    note = tmp_path / "note.yaml"
+    note.write_text(
+        "{workflow: note, version: 1, title: Note, key: NOTE, states: {open: {initial: true}},"
+        " transitions: ["
+        "{trigger: keep, from: open, should: {evidence: {kind: minutes, anew: true}}},"
+        "{trigger: file, from: open, should: {evidence: {kind: minutes, newer_than: 1 day}}}]}",
+        encoding="utf-8",
+    )
+    pmo, paper = Pmo(tmp_path / "home"), tmp_path / "paper.txt"
+    paper.write_text("agreed", encoding="utf-8")
+    pmo.done("init", "--bare", actor="operator")
+    pmo.done("publish", str(note), actor="operator")
+    pmo.done("start", "note")
+    pmo.done("attach", "NOTE-0001", str(paper), "--kind", "minutes", "--as-of-date", "2026-01-31")
+    anew, old = pmo.done("do", "NOTE-0001", "--as", "ann", "--json").json()
+    assert anew["warned"] == []
+    assert len(old["warned"]) == 1

@@ -106,6 +106,18 @@ def test_another_case_of_letters_is_nobody_else(petitions: Office) -> None:
     assert "Rosa has already acted as asker" in refused(petitions, case, "grant", "Rosa")
 
 
+def test_nobody_decides_for_whoever_has_declared_a_conflict_however_they_write_themselves(
+    petitions: Office,
+) -> None:
+    petitions.appoint("judge", "Jo")
+    case = ask(petitions, "rosa")
+    petitions.declare(case, "jo")
+    told = refused(
+        petitions, case, "grant", "dan", on_behalf_of=lend(petitions, "Jo", "dan", "judge")
+    )
+    assert "Jo, who gave DEL-0001, has declared a conflict" in told
+
+
 def test_a_person_who_is_withheld_is_not_known_to_be_somebody_else(petitions: Office) -> None:
     case = ask(petitions, "rosa", subject=WITHHELD)
     told = refused(petitions, case, "settle", "jo")

@@ -233,6 +233,26 @@ def test_a_view_can_ask_who_looks_and_in_which_roles(told):
     assert rows(tables, "SELECT :me AS me, :my_roles AS roles") == [{"me": None, "roles": "[]"}]
 
 
+def test_a_superior_may_take_a_matter_to_their_level_where_the_level_comes_with_the_step(told):
+    who = {"authority": AUTHORITY["authority"] | {"least": "data.level"}}
+    steps = [
+        {"trigger": f"{key}-it", "from": ["ready"], "to": "ready", "by": [who], key: ["level"]}
+        for key in ("accepts", "needs", "anew")
+    ]
+    steps.append({"trigger": "none", "from": ["ready"], "to": "ready", "by": [who]})
+    data = PLAN["data"] | {"level": {"type": "number"}}
+    case = PLAN | {"workflow": "case", "data": data, "transitions": steps}
+    told.history.write(told.history.definition(**case))
+    known = {"unit": "pmo", "cost": gbp(1)}
+    tables = told(told.history.observed("C-1", known, state="ready", workflow="case"))
+    assert {row["can"] for row in waiting(tables, "bea", options="yes")} >= {
+        "accepts-it",
+        "anew-it",
+        "needs-it",
+    }
+    assert "none" not in {row["can"] for row in waiting(tables, "bea", options="yes")}
+
+
 def test_who_has_authority_where_a_unit_has_its_own_is_not_who_has_it_anywhere(told):
     own = {"category": "funding", "unit": "it", "level": 1, "holder": "finance", "held_by": "role"}
     tables = told(
