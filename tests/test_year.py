@@ -258,6 +258,26 @@ def test_a_decision_says_by_which_votes_and_authority_it_was_taken(played: Playe
     assert "director.works" not in vote.votes
 
 
+@pytest.mark.parametrize(
+    ("name", "event", "category", "unit", "body"),
+    [
+        ("late-tickets", "ExceptionDecided", "exception", "transport-example", "transport-board"),
+        ("gate-stations", "GateDecided", "gate", "transport-example", "transport-board"),
+        ("gate-tickets", "GateDecided", "gate", "transport-example", "transport-board"),
+        ("ranking", "PortfolioPrioritised", "prioritisation", "any", "portfolio-board"),
+    ],
+)
+def test_which_board_decides_is_in_the_authority_register_and_not_chosen_by_who_asks(
+    played: Played, name: str, event: str, category: str, unit: str, body: str
+) -> None:
+    decided = taken(played.of(name), event)
+    assert decided.authority is not None
+    assert decided.authority.rule == f"AUTH-{category}.{unit}.1"
+    assert decided.role == body
+    assert decided.basis is not None
+    assert {vote.body for vote in decided.basis.votes} == {body}
+
+
 def test_a_delegation_stands_with_the_decision_that_used_it(played: Played) -> None:
     decision = taken(played.of("shelters"), "DecisionTaken")
     assert decision.actor.id == "deputy.transport"

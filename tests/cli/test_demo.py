@@ -70,7 +70,7 @@ def test_what_it_says_to_try_works(demo, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = answer.out.split("Try next\n")[1].splitlines()
     commands = [shlex.split(line) for line in lines if line.startswith("  pmo ")]
-    assert len(commands) == 11
+    assert len(commands) == 12
     for _, *words in commands:
         if words[0] == "demo":
             words += ["--home", str(pmo.home)]
