@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import click
@@ -68,7 +68,11 @@ def list_command(
         if workflow not in workflows(opened.views):
             raise no_workflow(opened, workflow)
         fields = register_pages.fields(opened.views, workflow)
+        known = [*(field.name for field in fields), *_SYSTEM]
         conditions = [*map(_reader(opened, workflow), where)]
+        _require_columns("--where", [one.column for one in conditions], known)
+        by = sort.removeprefix("-")
+        _require_columns("--sort", [by], known)
         if state:
             _require_state(opened, workflow, state)
             conditions.append(Where("_state", "=", state))
@@ -78,7 +82,7 @@ def list_command(
             as_of=as_of,
             known_at=known_at,
             where=conditions,
-            sort="_" + sort.lstrip("-") if sort.lstrip("-") in _SYSTEM else sort.lstrip("-"),
+            sort=f"_{by}" if by in _SYSTEM else by,
             descending=sort.startswith("-"),
             limit=limit,
             after=after,
@@ -147,13 +151,16 @@ def _columns(given: str | None, fields: list[str]) -> list[str]:
     if given == "all":
         return ["key", "state", "version", "definition", *fields]
     names = [name.strip() for name in given.split(",") if name.strip()]
-    known = [*fields, *_SYSTEM]
+    _require_columns("--columns", names, [*fields, *_SYSTEM])
+    return names
+
+
+def _require_columns(option: str, names: Sequence[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             from engine.validation import suggest
 
-            raise BadInput.one("--columns", f"no column {name!r}", suggest(name, known))
-    return names
+            raise BadInput.one(option, f"no column {name!r}", suggest(name, known))
 
 
 def _cell(row: register_pages.CaseRow, name: str) -> str:

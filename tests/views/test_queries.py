@@ -100,15 +100,8 @@ def test_hostile_names_and_values_stay_data(history, runner, look):
     assert keys(page(look(), "plan", where=[Where("title", "=", hostile)])) == ["A-1"]
     assert one(look(), hostile) is None
     listed = "the columns are: cost, order, tags, title, key"
-    near = "did you mean 'title'"
-    for name, told in (
-        (hostile, listed),
-        ("title --", near),
-        ('title"', near),
-        ("rowid", listed),
-        ("$cases", listed),
-    ):
-        with pytest.raises(BadInput, match=told):
+    for name in (hostile, "title --", 'title"', "rowid", "$cases"):
+        with pytest.raises(BadInput, match=listed):
             page(look(), "plan", where=[Where(name)])
         with pytest.raises(BadInput, match="no column"):
             page(look(), "plan", sort=name)
