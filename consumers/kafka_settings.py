@@ -95,7 +95,9 @@ class Door(_Part):
 
     actors: dict[str, tuple[str, ...]]
     kinds: tuple[ActorKind, ...] = ("service",)
-    commands: tuple[CommandKind, ...] = tuple(ASKABLE)
+    commands: tuple[CommandKind, ...] = tuple(kind for kind in ASKABLE if kind != "observe")
+    """Facts are recorded whatever the rules say, an appointment of one's own among them: so they
+    are taken only where that is written."""
 
 
 class Intake(_Part):

@@ -120,7 +120,11 @@ def _described(waiting: Waiting) -> dict[str, Any]:
     return _about(waiting) | {
         "may": waiting.may,
         "can": [asdict(offer) for offer in waiting.offered if offer.may],
-        "sign": [ballot.of for ballot in waiting.ballots if not ballot.why],
+        "sign": [
+            {"of": ballot.of, "on_behalf_of": ballot.on_behalf_of}
+            for ballot in waiting.ballots
+            if not ballot.why
+        ],
         "cannot": {
             **{trigger: list(why) for trigger, why in refusals(waiting.offered).items()},
             **{f"sign {ballot.of}": [ballot.why] for ballot in waiting.ballots if ballot.why},

@@ -106,7 +106,12 @@ def told(pmo: Pmo, who: str) -> dict[str, tuple[list[str], list[str], list[str]]
     """By case: what they can do, sign, and cannot."""
     cases = pmo.done("waiting", "--as", who, "--json").json()["cases"]
     return {
-        c["key"]: ([o["trigger"] for o in c["can"]], c["sign"], list(c["cannot"])) for c in cases
+        c["key"]: (
+            [o["trigger"] for o in c["can"]],
+            [ballot["of"] for ballot in c["sign"]],
+            list(c["cannot"]),
+        )
+        for c in cases
     }
 
 
@@ -299,5 +304,7 @@ def test_a_delegate_is_told_that_they_can_sign_and_by_which_delegation(own: Pmo)
     for look in (("waiting",), ("do", "DEAL-0001"), ("show", "DEAL-0001")):
         assert can in own.done(*look, "--as", "dee").out
     assert told(own, "dee")["DEAL-0001"] == ([], ["head"], [])
+    (deal,) = own.done("waiting", "--as", "dee", "--json").json()["cases"]
+    assert deal["sign"] == [{"of": "head", "on_behalf_of": "DEL-0001"}]
     own.done("sign", "DEAL-0001", "for", "--of", "head", "--on-behalf-of", "DEL-0001", actor="dee")
     assert "DEAL-0001" not in told(own, "dee")

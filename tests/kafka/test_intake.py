@@ -18,8 +18,9 @@ from consumers.kafka_connection import make_topics
 from consumers.kafka_dead_letters import read_letters, settle
 from consumers.kafka_delivery import Delivery
 from consumers.kafka_intake import KafkaIntake
-from consumers.kafka_settings import KafkaSettings
+from consumers.kafka_settings import Door, KafkaSettings
 from consumers.runner import MayPass
+from engine.commands import ASKABLE
 from engine.errors import StoreFailed
 from tests.consumers.conftest import House
 from tests.kafka.conftest import intake_of, read_all, send_all, settings_at
@@ -263,6 +264,12 @@ def test_a_topic_may_ask_only_what_the_settings_say(
     assert reply["outcome"] == "refused"
     assert reason in reply["verdicts"][0]["reason"]
     assert starts(house) == []
+
+
+def test_a_topic_takes_facts_only_where_that_is_written():
+    """They are recorded whatever the rules say: an appointment of one's own, for one."""
+    assert Door(actors={}).commands == tuple(kind for kind in ASKABLE if kind != "observe")
+    assert Door(actors={}, commands=("observe",)).commands == ("observe",)
 
 
 def test_everybody_else_is_who_is_not_named(house, kafka, prefix, taking):
