@@ -121,12 +121,12 @@ def has_no_shadowed_transition(definition: Definition) -> Iterator[Problem]:
 
 
 def knows_its_people(definition: Definition) -> Iterator[Problem]:
-    persons = {
+    persons = dict.fromkeys(  # in the order of the file, which is what a mend lists
         who.person
         for _, step in data.steps(definition)
         for who in step.by
         if isinstance(who, ByPerson)
-    }
+    )
     for role in definition.roles:
         if role in persons:
             yield Problem(
