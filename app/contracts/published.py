@@ -38,7 +38,7 @@ class Contracts:
         """The newest definition of a workflow, or the one of a version. Raises ``NotFound``."""
         of_name = [one for one in self.definitions if one.workflow == workflow]
         if not of_name:
-            mend = suggest(workflow, {one.workflow for one in self.definitions})
+            mend = suggest(workflow, dict.fromkeys(d.workflow for d in self.definitions))
             raise NotFound.one("workflow", f"no workflow {workflow!r} is published", mend)
         if version is None:
             return of_name[-1]
