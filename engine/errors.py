@@ -78,7 +78,8 @@ class Refused(PmoError):
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        return tuple(verdict.reason for verdict in self.verdicts if not verdict.held)
+        """Two guards can stand on one thing, a board's votes say: it is told once."""
+        return tuple(dict.fromkeys(v.reason for v in self.verdicts if not v.held))
 
 
 class Contended(PmoError):

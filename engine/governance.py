@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from engine import registers
@@ -16,7 +16,7 @@ from engine.definition import (
     Quorum,
     Step,
 )
-from engine.events import Basis, Verdict
+from engine.events import Basis, Verdict, Vote
 from engine.standing import authorities, authority_of, body_of, standing_of
 from engine.values import folded, is_withheld, show
 from engine.votes import Tally, tally
@@ -77,7 +77,7 @@ def basis_of(step: Step) -> Callable[[Attempt], Basis | None] | None:
 
     def basis(attempt: Attempt) -> Basis | None:
         tallies = [_tally(ballot, attempt)[0] for ballot in ballots]
-        votes = tuple([counted.vote for counted in tallies if counted])
+        votes = tuple(_once(counted.vote for counted in tallies if counted))
         if not (kinds or roles or votes):
             return None
         given = [s for role in sorted(roles) for s in _given(role, step, attempt)]
@@ -86,6 +86,15 @@ def basis_of(step: Step) -> Callable[[Attempt], Basis | None] | None:
         return Basis(agreed=agreed, evidence=shown, votes=votes)
 
     return basis
+
+
+def _once(votes: Iterable[Vote]) -> list[Vote]:
+    """A body that votes because of its authority and by a quorum of the step's own votes once."""
+    found: list[Vote] = []
+    for vote in votes:
+        if vote not in found:
+            found.append(vote)
+    return found
 
 
 def _bodies(step: Step) -> bool:

@@ -47,6 +47,30 @@ def motion(office: Office, **data: object) -> str:
     return office.start("motion", CLERK, board="board")
 
 
+def test_a_body_that_votes_by_its_authority_and_by_a_quorum_is_told_once(office: Office) -> None:
+    publish(
+        office.service,
+        "{workflow: plea, version: 1, title: Plea, key: PLEA, roles: {clerk: },"
+        " data: {unit: {type: text}, board: {type: text}},"
+        " states: {open: {initial: true}, granted: {final: true}}, start: {by: clerk},"
+        " transitions: [{trigger: grant, from: open, to: granted,"
+        " by: {authority: {category: funding, unit: data.unit}},"
+        " quorum: {body: data.board, rule: simple}}]}",
+    )
+    office.body("board", ["m1", "m2", "m3"], quorum=60)
+    office.authorise(1, "board", "body")
+    case = office.start("plea", CLERK, unit="transport", board="board")
+    told = refused(office, case, "grant", "m1")
+    assert told.count("board has no quorum: 0 of 3 have voted, 2 must") == 1
+    office.sign(case, "m1", "board")
+    office.sign(case, "m2", "board")
+    office.do(case, "grant", "m1")
+    event = office.service.log.stream(case)[-1].event
+    assert isinstance(event, CaseTransitioned)
+    assert event.basis
+    assert [vote.body for vote in event.basis.votes] == ["board"]
+
+
 def test_a_body_decides_by_quorum_and_majority_and_the_event_keeps_the_vote(
     voting: Office,
 ) -> None:
