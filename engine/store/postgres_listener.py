@@ -78,7 +78,8 @@ class Listener:
         poll.register(connection.fileno(), select.POLLIN)
         poll.register(self._bell[0], select.POLLIN)
         while not self._stopped.is_set():
-            poll.poll()
+            # First, because what came along with an answer wakes nobody who looks at the socket.
             for notification in connection.notifies(timeout=0):
                 if notification.payload.isdecimal():  # anybody who may connect can send others
                     self.tell(int(notification.payload))
+            poll.poll()

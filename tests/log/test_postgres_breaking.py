@@ -384,6 +384,26 @@ def test_promise_1_a_server_killed_under_load_loses_nothing_acknowledged(own_pos
         assert log.check() == log.head() == 2 * len(acknowledged)
 
 
+def test_what_is_told_while_the_listener_looks_is_heard_at_once(ledger, monkeypatch):
+    """It comes along with the answer, so that the socket has nothing more to say."""
+
+    def connect(address):
+        connection = postgres_pool.connect(address)
+        execute = connection.execute
+
+        def look(query):
+            answer = execute(query)
+            if query.startswith("SELECT"):
+                execute("SELECT pg_notify('pmo_log', '7')")
+            return answer
+
+        connection.execute = look
+        return connection
+
+    monkeypatch.setattr("engine.store.postgres_listener.connect", connect)
+    assert ledger._listener.wait(6, 30)
+
+
 @pytest.mark.parametrize(
     "kind", [errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow]
 )
