@@ -22,7 +22,7 @@ Document = dict[str, Any]
 
 USUAL = KafkaSettings(
     bootstrap=["127.0.0.1:9092"],
-    intake=Intake(topics={"pmo.commands": Door(actors={})}),
+    intake=Intake(topics={"pmo.commands": Door(actors={}, commands=tuple(ASKABLE))}),
 )
 """What the topics are called where nobody has said otherwise; of the address nothing is told."""
 

@@ -304,7 +304,8 @@ def test_a_delegate_is_told_that_they_can_sign_and_by_which_delegation(own: Pmo)
     for look in (("waiting",), ("do", "DEAL-0001"), ("show", "DEAL-0001")):
         assert can in own.done(*look, "--as", "dee").out
     assert told(own, "dee")["DEAL-0001"] == ([], ["head"], [])
-    (deal,) = own.done("waiting", "--as", "dee", "--json").json()["cases"]
+    cases = own.done("waiting", "--as", "dee", "--json").json()["cases"]
+    (deal,) = (case for case in cases if case["key"] == "DEAL-0001")
     assert deal["sign"] == [{"of": "head", "on_behalf_of": "DEL-0001"}]
     own.done("sign", "DEAL-0001", "for", "--of", "head", "--on-behalf-of", "DEL-0001", actor="dee")
     assert "DEAL-0001" not in told(own, "dee")
