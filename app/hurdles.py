@@ -8,7 +8,7 @@ the step does not take. With somebody, whether they may, too.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from engine.values import Value
 
 if TYPE_CHECKING:
     from app.home import Home
+    from app.offers import Offer
     from engine.attempt import Attempt
     from engine.events import Verdict
     from engine.machine import Workflow
@@ -89,6 +90,20 @@ class Inquiry:
         if triggers is not None:
             steps = [step for step in steps if step.trigger in triggers]
         return [self._of(step, workflow, case, asker, delegations) for step in steps]
+
+    def offers_to(
+        self,
+        asker: Requester,
+        case: Case,
+        offered: Sequence[Offer],
+        delegations: Sequence[str] = (),
+    ) -> list[Offer]:
+        """What is offered from the case's state (all, or all by some triggers) as it stands for
+        them; what they may take comes first."""
+        triggers = {offer.trigger for offer in offered}
+        told = with_hurdles(offered, self.hurdles(case, asker, delegations, triggers))
+        told = [replace(offer, may=not offer.missing) for offer in told]
+        return sorted(told, key=lambda offer: not offer.may)
 
     def ballots(
         self, case: Case, asker: Requester, delegations: Sequence[str] = ()
@@ -176,6 +191,19 @@ class Inquiry:
             on_behalf_of=delegation,
         )
         return attempt_of(command, case.key, workflow, case, given, (), self._context)
+
+
+def with_hurdles(offered: Sequence[Offer], stands: Sequence[Hurdles]) -> list[Offer]:
+    return [
+        replace(
+            offer,
+            decided_by=hurdles.decided_by,
+            missing=hurdles.missing,
+            warned=hurdles.warned,
+            on_behalf_of=hurdles.on_behalf_of,
+        )
+        for offer, hurdles in zip(offered, stands, strict=True)
+    ]
 
 
 def _settled(step: Transition, definition: Definition, asked: bool) -> frozenset[str]:

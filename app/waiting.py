@@ -81,23 +81,13 @@ def for_one(home: Home, asker: Requester) -> Iterator[Waiting]:
         if case is None or case.state != waiting.state:
             continue  # it has moved on since the views were read
         lent = sorted({row["on_behalf_of"] for row in waiting.rows if row["on_behalf_of"]})
-        told = offers(inquiry.body(case), case.state, case.data)
         wanted = {row["can"] for row in waiting.rows}
-        stands = inquiry.hurdles(case, asker, lent, wanted)
-        judged = [
-            replace(
-                offer,
-                missing=hurdles.missing,
-                warned=hurdles.warned,
-                may=not hurdles.missing,
-                on_behalf_of=hurdles.on_behalf_of,
-            )
-            for offer, hurdles in zip((o for o in told if o.trigger in wanted), stands, strict=True)
-        ]
+        told = offers(inquiry.body(case), case.state, case.data)
+        told = [offer for offer in told if offer.trigger in wanted]
         ballots = inquiry.ballots(case, asker, lent) if SIGN in wanted else []
         yield replace(
             waiting,
-            offered=tuple(sorted(judged, key=lambda offer: not offer.may)),
+            offered=tuple(inquiry.offers_to(asker, case, told, lent)),
             ballots=tuple(ballot for ballot in ballots if not ballot.answer),
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.cli.terminal import clean, dim, echo
@@ -11,7 +10,6 @@ from app.home import Home
 from app.offers import Offer
 
 if TYPE_CHECKING:
-    from app.hurdles import Hurdles
     from engine.case import Case
     from engine.commands import Requester
     from engine.signing import Ballot
@@ -23,10 +21,10 @@ def with_hurdles(home: Home, case: Case | str, offered: list[Offer]) -> list[Off
     ways = {offer.trigger for offer in offered}
     if len(ways) == len(offered) and not any(offer.governed for offer in offered):
         return offered
-    from app.hurdles import Inquiry
+    from app import hurdles
 
     found = home.service.case(case) if isinstance(case, str) else case
-    return judged(offered, Inquiry(home).hurdles(found))
+    return hurdles.with_hurdles(offered, hurdles.Inquiry(home).hurdles(found))
 
 
 def for_somebody(
@@ -39,22 +37,8 @@ def for_somebody(
     found = home.service.case(case) if isinstance(case, str) else case
     inquiry = Inquiry(home)
     lent = delegations_to(home, asker.id)
-    told = judged(offered, inquiry.hurdles(found, asker, lent))
-    told = [replace(offer, may=not offer.missing) for offer in told]
-    return sorted(told, key=lambda offer: not offer.may), inquiry.ballots(found, asker, lent)
-
-
-def judged(offered: Sequence[Offer], stands: Sequence[Hurdles]) -> list[Offer]:
-    return [
-        replace(
-            offer,
-            decided_by=hurdles.decided_by,
-            missing=hurdles.missing,
-            warned=hurdles.warned,
-            on_behalf_of=hurdles.on_behalf_of,
-        )
-        for offer, hurdles in zip(offered, stands, strict=True)
-    ]
+    told = inquiry.offers_to(asker, found, offered, lent)
+    return told, inquiry.ballots(found, asker, lent)
 
 
 def print_next(offered: Iterable[Offer]) -> None:
