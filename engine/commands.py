@@ -28,13 +28,16 @@ Text = Annotated[str, _NO_NUL]
 CommandId = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 ShortText = Annotated[Text, StringConstraints(min_length=1, max_length=2_000)]
 
+LONGEST_ID = 200
+"""Signs in the id of an actor."""
+
 
 class Requester(BaseModel):
     """Who asks, and the roles in which they are entitled to ask."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    id: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/,:]+$", max_length=200)]
+    id: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/,:]+$", max_length=LONGEST_ID)]
     kind: ActorKind = "human"
     roles: tuple[Text, ...] = ()
 
@@ -54,6 +57,9 @@ class Requester(BaseModel):
                 id=name, roles=tuple(role.strip() for role in roles.split(",") if role.strip())
             )
         except ValidationError:
+            if len(name) > LONGEST_ID:
+                what = f"{name[:20]!a}... has {len(name):,} signs, an actor at most {LONGEST_ID}"
+                raise BadInput.one(where, what, "write a shorter NAME") from None
             one = spelt(name)
             mend = "write NAME or NAME:ROLE or NAME:ROLE,ROLE"
             mend = f"write {one}" if one and one != name else mend

@@ -43,6 +43,8 @@ def waiting_command(
     """
     from app.waiting import for_everybody, for_one
 
+    if everybody and options.asked_about(actor):
+        raise click.UsageError("say --as or --everybody, not both")
     with Home.open(home) as opened:
         if everybody:
             _tell_all(for_everybody(opened), limit, as_json)

@@ -309,3 +309,9 @@ def test_a_delegate_is_told_that_they_can_sign_and_by_which_delegation(own: Pmo)
     assert deal["sign"] == [{"of": "head", "on_behalf_of": "DEL-0001"}]
     own.done("sign", "DEAL-0001", "for", "--of", "head", "--on-behalf-of", "DEL-0001", actor="dee")
     assert "DEAL-0001" not in told(own, "dee")
+
+
+def test_one_asks_for_somebody_or_for_everybody(home: Pmo) -> None:
+    answer = home.run("waiting", "--everybody", "--as", "bea")
+    assert answer.code == 2
+    assert "say --as or --everybody, not both" in answer.err

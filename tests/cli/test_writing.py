@@ -177,6 +177,7 @@ def test_who_asks_in_no_role_is_told_how_to_name_one(decision):
         (["attach", "DEC-0001", HERE, "--kind", "A B"], "error: kind of the evidence: 'A B' is"),
         (["attach", "DEC-0001", HERE, "--kind", "a", "--as-of-date", "1.1.26"], "-date: '1.1.26'"),
         (["start", "decision", "title=A", "--as", "a/b"], "--as: 'a/b' is not an actor"),
+        (["start", "decision", "title=A", "--as", "x" * 9_000], "has 9,000 signs, an actor"),
         (["attach", "DEC-0001", "/nowhere", "--kind", "minutes"], "/nowhere: cannot be read"),
         (["observe", "P-1", "x", "--workflow", "project", "--source", "R"], "'x' cannot stand"),
         (["observe", "PRJ-1", "X", "--source", "R"], "there is no case 'PRJ-1'"),
