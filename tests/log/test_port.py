@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from engine import events
+from engine import canonical, events
 from engine.store.log import Appended, Conflict, Late, Marked
+from engine.store.tail import tail
 from tests.log.conftest import JUST_BEFORE_TEN, NINE, TEN, append, event
 
 
@@ -201,6 +202,24 @@ def test_bodies_are_the_same_events_as_plain_json(log):
         assert body["stream"] == recorded.event.stream
         assert body["actor"] == {"id": "pat", "kind": "human"}
     assert [position for position, _ in log.bodies(1, 1)] == [2]
+
+
+def test_states_are_the_same_events_as_bytes(log):
+    log.append([append("A", count=3)])
+    stored = [(row.position, row.state) for row in log.rows(1, 2)]
+    assert log.states(1, 2) == stored
+    assert [canonical.decode(state) for _, state in stored] == [b for _, b in log.bodies(1, 2)]
+
+
+def test_small_batches_are_read_many_at_a_time(log, monkeypatch):
+    """A statement for each batch would cost as much as half of what it brings."""
+    log.append([append("A", count=7)])
+    asked = []
+    read = log.states
+    monkeypatch.setattr(log, "states", lambda *what: asked.append(what) or read(*what))
+    batches = [[position for position, _ in batch] for batch in tail(log, 0, batch=2, until=7)]
+    assert batches == [[1, 2], [3, 4], [5, 6], [7]]
+    assert asked == [(0, 7)]
 
 
 def test_values_come_back_as_they_were_stored(log):
