@@ -22,7 +22,7 @@ from engine.upcasts import Body
 def log_command(after: int, limit: int | None, follow: bool, home: Address, as_json: bool) -> None:
     """Print the log; with --json one event a line, in canonical JSON with its position.
 
-    The reader of --follow is the one that all consumers use: it skips nothing. Ctrl-C ends it, and a
+    The reader of --follow is the one that all consumers use: it skips nothing. Ctrl-C ends it. A
     database that is still starting is waited for.
     """
     from engine.store.tail import tail
