@@ -7,10 +7,10 @@ may. So the view finds the cases, and the engine is asked about these.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from app.offers import Offer, offers
+from app.offers import Prospect, offers
 from app.views import moments, open_view, read_catalogue, relations_of
 from projections.relations import NOBODY, Asker
 from projections.select_text import Select
@@ -18,7 +18,6 @@ from projections.select_text import Select
 if TYPE_CHECKING:
     from app.home import Home
     from engine.commands import Requester
-    from engine.signing import Ballot
 
 SIGN = "sign"
 """What the view calls an answer for a body, or in a role."""
@@ -37,8 +36,8 @@ Row = dict[str, Any]
 class Waiting:
     """A case that is not over, since when it is in its state, and the day it has to be left.
 
-    ``rows`` are those of the view: who is asked for what. ``offered`` are the steps among them as
-    the engine judges them of one person, ``ballots`` what is up for their answer.
+    ``rows`` are those of the view: who is asked for what. ``prospect`` is how these things stand
+    for one person, as the engine judges them.
     """
 
     key: str
@@ -49,18 +48,47 @@ class Waiting:
     until: str | None
     late: bool
     rows: tuple[Row, ...]
-    offered: tuple[Offer, ...] = ()
-    ballots: tuple[Ballot, ...] = ()
-
-    @property
-    def may(self) -> bool:
-        """Whether the person may do anything of it now."""
-        return any(offer.may for offer in self.offered) or any(not b.why for b in self.ballots)
+    prospect: Prospect | None = None
 
     @property
     def asked(self) -> list[str]:
         """Who is asked: persons by name, where they are known; else roles and bodies."""
         return list(dict.fromkeys(row["person"] or row["role"] or "anybody" for row in self.rows))
+
+
+def described(found: Sequence[Waiting], asker: Requester | None, limit: int) -> dict[str, Any]:
+    """As data: the first ``limit`` cases, and whether there are more."""
+    return {
+        "as": asker.id if asker else None,
+        "cases": [_described(waiting) for waiting in found[:limit]],
+        "more": len(found) > limit,
+    }
+
+
+def _described(waiting: Waiting) -> dict[str, Any]:
+    about = {
+        "key": waiting.key,
+        "title": waiting.title,
+        "workflow": waiting.workflow,
+        "state": waiting.state,
+        "since": waiting.since,
+        "until": waiting.until,
+        "late": waiting.late,
+    }
+    prospect = waiting.prospect
+    if prospect is None:
+        return about | {"asked": waiting.asked}
+    signed = {f"sign {ballot.of}": [ballot.why] for ballot in prospect.ballots if ballot.why}
+    return about | {
+        "may": prospect.may,
+        "can": [asdict(offer) for offer in prospect.offered if offer.may],
+        "sign": [
+            {"of": ballot.of, "on_behalf_of": ballot.on_behalf_of}
+            for ballot in prospect.ballots
+            if not ballot.why
+        ],
+        "cannot": {trigger: list(why) for trigger, why in prospect.cannot.items()} | signed,
+    }
 
 
 def for_everybody(home: Home) -> list[Waiting]:
@@ -84,12 +112,9 @@ def for_one(home: Home, asker: Requester) -> Iterator[Waiting]:
         wanted = {row["can"] for row in waiting.rows}
         told = offers(inquiry.body(case), case.state, case.data)
         told = [offer for offer in told if offer.trigger in wanted]
-        ballots = inquiry.ballots(case, asker, lent) if SIGN in wanted else []
-        yield replace(
-            waiting,
-            offered=tuple(inquiry.offers_to(asker, case, told, lent)),
-            ballots=tuple(ballot for ballot in ballots if not ballot.answer),
-        )
+        prospect = inquiry.prospect(asker, case, told, lent, signing=SIGN in wanted)
+        unanswered = tuple(ballot for ballot in prospect.ballots if not ballot.answer)
+        yield replace(waiting, prospect=replace(prospect, ballots=unanswered))
 
 
 def delegations_to(home: Home, person: str) -> Sequence[str]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
+from engine.actors import MACHINES
 from engine.definition import ByAuthority, ByPerson, Definition, Step, Transition
 from engine.errors import Problem
 from engine.guards import accepted
 from engine.lint import data, dead_ends, deadlines, governance, reactions, registers
-from engine.standing import BUILT_IN
 from engine.validation import suggest
 
 Rule = Callable[[Definition], Iterator[Problem]]
@@ -138,7 +138,7 @@ def knows_its_people(definition: Definition) -> Iterator[Problem]:
         for i, who in enumerate(step.by):
             if isinstance(who, ByPerson):
                 yield from _person(f"{at}/by/{i}/person", who.person, definition)
-            elif isinstance(who, str) and who not in (*definition.roles, *BUILT_IN):
+            elif isinstance(who, str) and who not in (*definition.roles, *MACHINES):
                 yield _no_role(f"{at}/by/{i}", who, definition.roles)
     known = [*definition.roles, *persons, *_persons(definition)]
     for at, said in data.asked(definition):
