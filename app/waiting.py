@@ -18,6 +18,7 @@ from projections.select_text import Select
 if TYPE_CHECKING:
     from app.home import Home
     from engine.commands import Requester
+    from projections.store import Tables
 
 SIGN = "sign"
 """What the view calls an answer for a body, or in a role."""
@@ -91,14 +92,18 @@ def _described(waiting: Waiting) -> dict[str, Any]:
     }
 
 
-def for_everybody(home: Home) -> list[Waiting]:
-    """All that waits for anybody, the nearest day first."""
-    return _found(home, NOBODY)
+def for_everybody(home: Home, tables: Tables | None = None) -> list[Waiting]:
+    """All that waits for anybody, the nearest day first. ``tables``: the views, as another thread
+    has opened them."""
+    return _found(home, NOBODY, tables)
 
 
-def for_one(home: Home, asker: Requester) -> Iterator[Waiting]:
-    """What waits for one person, the nearest day first; judged one by one, as it is asked for."""
-    found = _found(home, Asker(asker.id, asker.roles))
+def for_one(
+    home: Home, asker: Requester, tables: Tables | None = None, offset: int = 0
+) -> Iterator[Waiting]:
+    """What waits for one person, the nearest day first, after so many cases; judged one by one, as
+    it is asked for."""
+    found = _found(home, Asker(asker.id, asker.roles), tables)[offset:]
     if not found:
         return
     from app.hurdles import Inquiry
@@ -125,9 +130,9 @@ def delegations_to(home: Home, person: str) -> Sequence[str]:
     return [key for (key,) in rows]
 
 
-def _found(home: Home, asker: Asker) -> list[Waiting]:
+def _found(home: Home, asker: Asker, tables: Tables | None) -> list[Waiting]:
     view = read_catalogue(home, named="waiting").view("waiting")
-    answer = open_view(home, view, {}, moments(None, None), asker, _ALL)
+    answer = open_view(home, view, {}, moments(None, None), asker, _ALL, tables)
     names = [column.name for column in answer.columns]
     by_case: dict[str, list[Row]] = {}
     for values in answer.rows:
