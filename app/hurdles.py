@@ -93,7 +93,7 @@ class Inquiry:
         workflow = self._catalog.pinned(case.definition)
         steps = workflow.definition.transitions_from(case.state)
         if triggers is not None:
-            steps = [step for step in steps if step.trigger in triggers]
+            steps = tuple(step for step in steps if step.trigger in triggers)
         return [self._of(step, workflow, case, asker, delegations) for step in steps]
 
     def prospect(
