@@ -192,7 +192,7 @@ def _beside(
     """What the step brings about on other streams: parents hear of it, claims change hands."""
     context = attempt.context
     found = link(command, key, definition, [attempt.given], at, context)
-    before = claims_of(definition, case.state, case.data) if case else ()
+    before = claims_of(definition, case.state, case.data) if case else {}
     after = claims_of(definition, state, attempt.data)
     return [*found, *hand_over(command, key, ref, before, after, at, context)]
 
