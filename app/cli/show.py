@@ -90,7 +90,10 @@ def _print_case(case: dict[str, Any], fields: Sequence[register_pages.Field]) ->
         echo(", ".join(filter(None, moments)))
     echo()
     print_pairs(
-        {field.title or field.name: _shown(field, data.get(field.name)) for field in fields}
+        {
+            field.title or field.name: show_value(data.get(field.name), field.unit)
+            for field in fields
+        }
     )
     if case["evidence"]:
         echo("\nevidence")
@@ -110,11 +113,6 @@ def _print_case(case: dict[str, Any], fields: Sequence[register_pages.Field]) ->
         print_pairs(
             {c["key"]: f"{c['workflow']}  {c['state'] or MISSING}" for c in case["children"]}
         )
-
-
-def _shown(field: register_pages.Field, value: Any) -> str:
-    counts = isinstance(value, int | float) and field.unit
-    return f"{show_value(value)} {field.unit}" if counts else show_value(value)
 
 
 def _answers(signed: Sequence[dict[str, Any]]) -> dict[str, str]:
