@@ -6,7 +6,7 @@ may. So the view finds the cases, and the engine is asked about these.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +35,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A case that is not over, since when it is in its state, and the day it has to be left.
+    """A case that is not over, and since when it is in its state.
 
-    ``rows`` are those of the view: who is asked for what. ``prospect`` is how these things stand
-    for one person, as the engine judges them.
+    ``until``: when a timer will end that; ``chased``: when one will only ask after it, and the case
+    stays where it is; ``late``: a day of these has passed. ``rows`` are those of the view: who is
+    asked for what. ``prospect`` is how these things stand for one person, as the engine judges
+    them.
     """
 
     key: str
@@ -47,6 +49,7 @@ class Waiting:
     state: str
     since: str
     until: str | None
+    chased: str | None
     late: bool
     rows: tuple[Row, ...]
     prospect: Prospect | None = None
@@ -74,6 +77,7 @@ def _described(waiting: Waiting) -> dict[str, Any]:
         "state": waiting.state,
         "since": waiting.since,
         "until": waiting.until,
+        "chased": waiting.chased,
         "late": waiting.late,
     }
     prospect = waiting.prospect
@@ -149,7 +153,13 @@ def _waiting(rows: list[Row]) -> Waiting:
         workflow=first["workflow"],
         state=first["state"],
         since=first["since"],
-        until=first["until"],
-        late=first["late"] is not None,
+        until=_first(row["until"] for row in rows),
+        chased=_first(row["chased"] for row in rows),
+        late=any(row["late"] for row in rows),
         rows=tuple(rows),
     )
+
+
+def _first(days: Iterable[str | None]) -> str | None:
+    """Steps that leave a case where it is have no day; all others have the same."""
+    return next((day for day in days if day), None)

@@ -19,7 +19,7 @@ from projections.register import table_of
 from projections.register_pages import Field
 from projections.select_text import Select
 from projections.store import Tables, from_json, quote, read_sql, to_json
-from projections.ways import Way, ways_of
+from projections.ways import Way, chases, ways_of
 
 _SQL = read_sql("relations.sql")
 _HISTORY, _CHANGES = "_history", "_changes"
@@ -47,7 +47,7 @@ FIXED: dict[str, tuple[str, ...]] = {
                     "holder_unit", "from", "until"),
     "bodies": ("key", "name", "members", "chair"),
     "cases": (*_CASES, "since", "started"),
-    "deadlines": ("key", "workflow", "state", "version", "since", "at", "share", "pulls",
+    "deadlines": ("key", "workflow", "state", "version", "since", "at", "share", "pulls", "ends",
                   "settled_at", "outcome"),
     "delegated": ("key", "giver", "receiver", "role", "unit", "category", "limit", "from", "until"),
     "definitions": ("position", "workflow", "version", "title", "hash", "published_at",
@@ -188,6 +188,8 @@ class Relations:
                 return self._all_cases(select)
             case "subscribers":
                 return self._all_subscribers()
+            case "deadlines":
+                return self._deadlines()
             case "offers":
                 return _united(self._offers(), "offers")
             case register if register in _REGISTERS:
@@ -276,6 +278,16 @@ class Relations:
                 .replace("{ways}", ", ".join(map(_row, ways)))
                 .replace("{condition}", self._condition)
             )
+
+    def _deadlines(self) -> str:
+        """What falls due when; and whether it ends the state, or chases whoever is to end it."""
+        chasing = [
+            f"('{workflow.name}', {version}, '{state}', '{trigger}')"
+            for workflow in self.workflows.values()
+            for version, body in workflow.bodies.items()
+            for state, trigger in sorted(chases(body))
+        ]
+        return _SQL["deadlines"].replace("{chasing}", ", ".join(chasing) or "('', 0, '', '')")
 
     def _entries(self, relation: str) -> Iterator[str]:
         """The entries that count, of every workflow that is a register of this kind."""

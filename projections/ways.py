@@ -58,6 +58,18 @@ def ways_of(bodies: Mapping[int, Body]) -> Iterator[Way]:
                     yield way._replace(**said, waits=int(waits), rests=int(rests))
 
 
+def chases(body: Body) -> set[tuple[str, str]]:
+    """The states with the triggers that leave a case there, whichever way is taken: a deadline that
+    pulls one ends nothing."""
+    stays: set[tuple[str, str]] = set()
+    leaves: set[tuple[str, str]] = set()
+    for step in body.get("transitions", ()):
+        for state in step["from"]:
+            found = stays if step.get("to", state) == state else leaves
+            found.add((state, step["trigger"]))
+    return stays - leaves
+
+
 def _ways(step: Body, roles: Mapping[str, Any]) -> Iterator[Way]:
     """Without version and state."""
     stays = int(step.get("to") is None)

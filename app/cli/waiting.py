@@ -80,10 +80,11 @@ def _tell_all(found: Sequence[Waiting], limit: int, as_json: bool) -> None:
     echo(bold(f"{_counted(found)} for somebody" + (f", {late:,} overdue" if late else "")))
     echo()
     print_rows(
-        ["until", "", "case", "title", "state", "since", "for"],
+        ["until", "chased", "", "case", "title", "state", "since", "for"],
         [
             [
                 _day(waiting.until),
+                _day(waiting.chased),
                 "overdue" if waiting.late else "",
                 waiting.key,
                 _short(show_value(waiting.title)),
@@ -103,6 +104,8 @@ def _print(waiting: Waiting) -> None:
     days = f"since {_day(waiting.since)}"
     if waiting.until:
         days += f", until {_day(waiting.until)}"
+    if waiting.chased:
+        days += f", chased {_day(waiting.chased)}"
     overdue = f"  {bold('overdue')}" if waiting.late else ""
     echo(f"\n{bold(clean(waiting.key))}{title}{overdue}")
     echo(dim(f"  {clean(waiting.workflow)}, {clean(_spoken(waiting.state))} {days}"))

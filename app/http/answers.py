@@ -123,7 +123,8 @@ class BallotAnswer(BaseModel):
 
 
 class WaitingCase(BaseModel):
-    """A case: since when it is in its state, the day that ends that, and whether it has passed."""
+    """A case: since when it is in its state, the day that ends that, the day on which somebody is
+    chased for it, and whether one of these has passed."""
 
     key: str
     title: Any
@@ -131,6 +132,7 @@ class WaitingCase(BaseModel):
     state: str
     since: str
     until: str | None
+    chased: str | None
     late: bool
 
 

@@ -61,7 +61,7 @@ def test_the_manual_tells_every_key_of_what_programs_ask_for():
     by_hand = MANUAL.read_text(encoding="utf-8").partition(MARK)[0]
     told = set(re.findall(r"`([a-z_]+)`", by_hand.partition("## For programs")[2]))
     prospect = Prospect((), (), {})
-    case = Waiting("K", "", "", "", "", None, late=False, rows=())
+    case = Waiting("K", "", "", "", "", None, None, late=False, rows=())
     (anybody,) = described([case], None, 1)["cases"]
     (somebody,) = described([replace(case, prospect=prospect)], None, 1)["cases"]
     keys = {*described([], None, 1), *anybody, *somebody, "ahead", "tells"}

@@ -182,8 +182,8 @@ def test_what_is_done_does_not_wait(own: Pmo) -> None:
 def test_the_operator_sees_what_waits_for_anybody_and_for_whom(home: Pmo) -> None:
     lines = home.done("waiting", "--everybody").out.splitlines()
     assert lines[0] == "4 cases wait for somebody, 1 overdue"
-    assert lines[2].split() == ["until", "case", "title", "state", "since", "for"]
-    assert lines[3].split()[:5] == ["2026-01-10", "overdue", "MAT-0004", "Old", "ready"]
+    assert lines[2].split() == ["until", "chased", "case", "title", "state", "since", "for"]
+    assert lines[3].split()[:6] == ["2026-01-10", MISSING, "overdue", "MAT-0004", "Old", "ready"]
     assert lines[3].endswith("  board, dee, hal")
     assert [line.split()[0] for line in lines[3:]][-1] == MISSING, "no day asks for the draft"
     cases = home.done("waiting", "--everybody", "--json").json()["cases"]
