@@ -148,7 +148,7 @@ def relations_of(
     home: Home, moments: Moments, asker: Asker = NOBODY, tables: Tables | None = None
 ) -> Relations:
     tables = tables or home.views
-    return Relations(tables, moments, _subscribers(home, tables), asker)
+    return Relations(tables, moments, lambda: _subscribers(home, tables), asker)
 
 
 def _subscribers(home: Home, tables: Tables) -> list[Subscriber]:

@@ -7,7 +7,7 @@ are made only where the view names them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -105,13 +105,14 @@ NOBODY = Asker(None)
 
 
 class Relations:
-    """The relations there are, given what has been published."""
+    """The relations there are, given what has been published. Who subscribes is asked only where a
+    view wants to know."""
 
     def __init__(
         self,
         tables: Tables,
         moments: Moments,
-        subscribers: Sequence[Subscriber] = (),
+        subscribers: Callable[[], Sequence[Subscriber]] = tuple,
         asker: Asker = NOBODY,
     ) -> None:
         self._tables = tables
@@ -311,7 +312,7 @@ class Relations:
         rows = [
             f"\nSELECT '{_escaped(s.name)}' AS name, {s.reached} AS reached, {s.head} AS head,"
             f" {s.waiting} AS waiting"
-            for s in self._subscribers
+            for s in self._subscribers()
         ]
         return _united(rows, "subscribers")
 

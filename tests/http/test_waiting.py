@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -51,6 +52,15 @@ def test_nobody_named_is_anybody(waiting):
     assert said == pmo.done("waiting", "--everybody", "--json").json()
     assert said["as"] is None
     assert said["cases"]
+
+
+def test_many_ask_at_once(waiting):
+    _, running = waiting
+    people = ["bea", "hal", "dee", "pat"]
+    alone = [asked(running, **{"as": who}) for who in people]
+    with ThreadPoolExecutor(8) as pool:
+        together = [*pool.map(lambda who: asked(running, **{"as": who}), people * 4)]
+    assert together == alone * 4
 
 
 @pytest.mark.parametrize("who", [{}, {"as": "bea"}])

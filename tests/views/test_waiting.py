@@ -110,7 +110,7 @@ def waiting(tables, who=None, roles=(), **words):
     """The rows of the view for somebody: what, for whom, by which delegation."""
     file = SHIPPED / "waiting.yaml"
     view = load_view(file.read_bytes(), str(file), "waiting")
-    relations = Relations(tables, Moments(None, None, NOW), (), Asker(who, roles))
+    relations = Relations(tables, Moments(None, None, NOW), asker=Asker(who, roles))
     answer = ask(tables, relations, view, read_parameters(view, words), 1_000)
     names = [column.name for column in answer.columns]
     return [dict(zip(names, row, strict=True)) for row in answer.rows]
