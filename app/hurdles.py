@@ -53,7 +53,6 @@ class Hurdles:
 
     step: Transition
     verdicts: tuple[Verdict, ...]
-
     decided_by: tuple[str, ...]
     missing: tuple[str, ...]
     warned: tuple[str, ...]
