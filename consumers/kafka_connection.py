@@ -6,7 +6,6 @@ is missing or a right is not granted. The reason is told at every try, and someb
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaConfigurationError, KafkaError, TopicAlreadyExistsError
 from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
 from kafka.partitioner.default import murmur2
 
 from consumers.kafka_settings import KafkaSettings, read_secret
@@ -96,8 +96,7 @@ def options(settings: KafkaSettings, what: str) -> dict[str, Any]:
 
 def connect(kind: Callable[..., Any], *topics: str, **how: Any) -> Any:
     """A client of kafka-python. One that cannot reach the broker leaves its thread and its sockets
-    behind, at every try, and a day of that is more than a process may have. So we end it here; a
-    socket that could not connect it leaves to the garbage collector, which may come seldom."""
+    behind, at every try, and a day of that is more than a process may have. So we end it here."""
     opened: list[Any] = []
 
     def open_network(**config: Any) -> Any:
@@ -105,12 +104,29 @@ def connect(kind: Callable[..., Any], *topics: str, **how: Any) -> Any:
         return opened[-1]
 
     try:
-        return kind(*topics, kafka_client=open_network, **how)
+        return kind(*topics, kafka_client=open_network, proxy_url=_CLOSING, **how)
     except BaseException:
         for network in opened:
             network.close()
-        gc.collect()
         raise
+
+
+_CLOSING = "closing://"
+
+
+class _ClosingSocket(KafkaNetSocket):  # type: ignore[misc]
+    """kafka-python leaves a socket that could not connect to the garbage collector, at every try of
+    every client, also of one that has lost its broker; and ours comes seldom. What opens sockets it
+    chooses by the scheme of a proxy's address."""
+
+    SCHEMES = (_CLOSING.partition(":")[0],)
+
+    async def sock_connect(self, net: Any, sock: Any, *at: Any, **how: Any) -> Any:
+        try:
+            return await super().sock_connect(net, sock, *at, **how)
+        except BaseException:
+            sock.close()
+            raise
 
 
 @contextmanager

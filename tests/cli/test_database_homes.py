@@ -273,26 +273,30 @@ def test_two_versions_of_a_definition_are_lived_by_in_two_processes_at_once(deci
     assert "say what the log says" in decision.done("verify").out
 
 
-@pytest.fixture
-def starting(decision: Pmo) -> Iterator[tuple[Starting, Pmo]]:
+LANGUAGES = ["the database system is starting up", "das Datenbanksystem startet"]
+
+
+@pytest.fixture(params=LANGUAGES, ids=["en", "de"])
+def starting(request: pytest.FixtureRequest, decision: Pmo) -> Iterator[tuple[Starting, Pmo]]:
     """A server that is not ready yet, and the same home on it."""
     at = psycopg.conninfo.conninfo_to_dict(decision.home)
     host, port = str(at["host"]), int(at.get("port", 5432))
     if host.startswith("/"):
         pytest.skip("the server is reached by a socket in a folder")
-    server = Starting(port, host)
+    server = Starting(port, host, request.param)
     there = f"postgresql://{at['user']}@127.0.0.1:{server.port}/{at['dbname']}"
     yield server, Pmo(there)
     server.close()
 
 
-def test_work_waits_for_a_server_that_is_still_starting_and_goes_on(decision, starting):
+def test_work_waits_for_a_server_that_is_still_starting_and_goes_on(decision, starting, request):
     server, there = starting
+    words = request.node.callspec.params["starting"]
     with there.start("work") as process:
         assert process.stderr
         told = process.stderr.readline()
         assert told == (
-            f"warning: {there.home}: the database system is starting up"
+            f"warning: {there.home}: {words}"
             " (the server is starting or stopping; try again); waiting for it\n"
         )
         give_up = time.monotonic() + 60
@@ -345,7 +349,7 @@ def test_what_waits_for_a_server_ends_when_it_is_told_to(starting, words, code, 
 @pytest.mark.parametrize("words", [["work", "--once"], ["list"]])
 def test_what_is_to_be_done_at_once_fails_at_a_server_that_is_starting(starting, words):
     _, there = starting
-    answer = there(*words)
+    answer = there.run(*words)
     assert answer.code == 3
     assert "the server is starting or stopping; try again" in answer.err
 

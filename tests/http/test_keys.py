@@ -65,7 +65,9 @@ def test_somebody_with_a_key_cannot_act_as_another(guarded):
     [{}, bearer("wrong"), bearer("."), bearer(PORTAL + "x"), bearer(PORTAL[:-1]),
      {"Authorization": PORTAL}, {"Authorization": f"Basic {PORTAL}"}, {b"Authorization": b"\xff"}],
 )  # fmt: skip
-@pytest.mark.parametrize("address", ["/v1/events", "/v1/cases", "/metrics", "/v1/cases/X/events"])
+@pytest.mark.parametrize(
+    "address", ["/v1/events", "/v1/cases", "/v1/waiting", "/metrics", "/v1/cases/X/events"]
+)
 def test_without_a_key_nothing_is_told(guarded, headers, address):
     answer = guarded.client.get(address, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")

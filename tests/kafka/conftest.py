@@ -22,7 +22,8 @@ SOURCE = "/ledgers/test"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """kafka-python leaves every socket that could not connect to the garbage collector."""
+    """A client of kafka-python leaves every socket that could not connect to the garbage collector;
+    ours do not, those that tests make do."""
     for item in items:
         if "/tests/kafka/" in item.path.as_posix():
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
