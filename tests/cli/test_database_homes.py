@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from engine.store.opening import open_log
 from engine.store.postgres_connection import plain_address
 from tests.cli.conftest import WORKFLOWS, Pmo
 from tests.network import Starting
+from tests.patience import PATIENCE, wait_until
 from tests.postgres import server
 
 PAT = Requester(id="pat", roles=("requester",))
@@ -295,16 +295,11 @@ def test_work_waits_for_a_server_that_is_still_starting_and_goes_on(decision, st
             f"warning: {there.home}: the database system is starting up"
             " (the server is starting or stopping; try again); waiting for it\n"
         )
-        give_up = time.monotonic() + 60
-        while server.asked < 3:
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+        wait_until(lambda: server.asked >= 3)
         server.ready.set()
-        while not at_work(decision, process):
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+        wait_until(lambda: at_work(decision, process))
         process.terminate()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "", "")
 
 
@@ -314,7 +309,7 @@ def test_work_that_waits_for_a_server_ends_when_it_is_told_to(starting):
         assert process.stderr
         process.stderr.readline()
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("words", [["work", "--once"], ["list"]])
@@ -331,21 +326,15 @@ def at_work(pmo: Pmo, process: subprocess.Popen[str]) -> bool:
 
 
 def test_of_two_processes_at_work_one_stands_by_until_the_other_is_killed(decision):
-    def wait_until(process: subprocess.Popen[str]) -> None:
-        give_up = time.monotonic() + 60
-        while not at_work(decision, process):
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
-
     first = decision.start("work")
     second = None
     try:
-        wait_until(first)
+        wait_until(lambda: at_work(decision, first))
         second = decision.start("work")
         assert second.stderr
         assert "standing by: reactions is at work in" in second.stderr.readline()
         first.kill()
-        wait_until(second)
+        wait_until(lambda: at_work(decision, second))
     finally:
         for process in filter(None, (first, second)):
             process.kill()

@@ -14,6 +14,7 @@ from engine.commands import PublishDefinition, Requester
 from engine.events import to_bytes
 from engine.loading import load_definition
 from tests.http.conftest import Running, read_ids, read_stream
+from tests.patience import wait_until
 
 
 def read_all(service: Running, after: int = 0, **asked) -> list[dict]:
@@ -221,9 +222,7 @@ def test_a_reader_that_goes_away_is_noticed(service):
                        b"Accept: text/event-stream\r\n\r\n")  # fmt: skip
         assert reader.recv(100)
         assert _streams(service) == 1
-    give_up = time.monotonic() + 10
-    while _streams(service):
-        assert time.monotonic() < give_up
+    wait_until(lambda: not _streams(service))
 
 
 def test_a_service_that_stops_lets_its_readers_go_and_they_resume_at_another(serve):

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
-import time
 
 import pytest
 
 from app.http.bodies import LARGEST_BODY
 from tests.http.conftest import WRITER, Running
+from tests.patience import wait_until
 
 HEADERS = {"Idempotency-Key": "k", "Content-Type": "application/json"}
 POST = (b"POST /v1/commands HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: k\r\n"
@@ -175,13 +174,6 @@ def test_a_stream_of_which_nothing_is_taken_is_cut_off(service, monkeypatch):
             got += len(chunk)
             assert chunk, "whoever takes what comes is not let go"
     assert got > 119 * 100_000
-
-
-def wait_until(holds, seconds: float = 20) -> None:
-    give_up = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < give_up, "it took too long"
-        threading.Event().wait(0.02)
 
 
 def test_a_body_that_ends_too_early_changes_nothing(service):

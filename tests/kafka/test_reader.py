@@ -22,7 +22,8 @@ from consumers.kafka_reader import Event, Unreadable, read
 from engine.errors import BadInput
 from tests.cli.conftest import ROOT
 from tests.kafka.conftest import public, send_all
-from tests.kafka.test_relay import check_no_more, fill, threads_and_files, wait_until
+from tests.kafka.test_relay import check_no_more, fill, threads_and_files
+from tests.patience import PATIENCE, wait_until
 
 TABLE = "CREATE TABLE IF NOT EXISTS told (n INTEGER PRIMARY KEY, stream TEXT, position INTEGER)"
 
@@ -36,7 +37,7 @@ def note(connection: sqlite3.Connection, event: Event) -> None:
 @pytest.fixture
 def mine(tmp_path: Path) -> Any:
     """The reading service's own database."""
-    with closing(sqlite3.connect(tmp_path / "mine.db", timeout=30)) as connection:
+    with closing(sqlite3.connect(tmp_path / "mine.db", timeout=PATIENCE)) as connection:
         connection.execute(TABLE)
         connection.commit()
         yield connection
@@ -140,7 +141,7 @@ def test_two_readers_of_one_name_share_the_work_and_hand_nothing_over_twice(
     counts: list[int] = []
 
     def run() -> None:
-        with closing(sqlite3.connect(tmp_path / "mine.db", timeout=30)) as own:
+        with closing(sqlite3.connect(tmp_path / "mine.db", timeout=PATIENCE)) as own:
             topic = settings.topics.events
             counts.append(read(note, settings.bootstrap, topic, prefix, own, stop=stop, at_once=5))
 
@@ -150,7 +151,7 @@ def test_two_readers_of_one_name_share_the_work_and_hand_nothing_over_twice(
     wait_until(lambda: len(told(mine)) == len(public(house)))
     stop.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert sum(counts) == len(public(house))
     check(house, mine)
 
@@ -184,7 +185,7 @@ def test_a_reader_that_is_killed_in_mid_batch_again_and_again_hands_everything_o
         died = subprocess.run(
             [sys.executable, "-c", READING, *words, events],
             env=os.environ | {"PYTHONPATH": str(ROOT)},
-            timeout=90,
+            timeout=PATIENCE,
             check=False,
         )
         assert died.returncode == -signal.SIGKILL
@@ -255,7 +256,7 @@ def test_a_process_that_is_back_under_its_name_has_its_partitions_at_once(
     died = subprocess.run(
         [sys.executable, "-c", READING.replace("at_once=3", static), *words, "5"],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-        timeout=90,
+        timeout=PATIENCE,
         check=False,
     )
     assert died.returncode == -signal.SIGKILL

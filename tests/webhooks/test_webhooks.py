@@ -22,6 +22,7 @@ from consumers.store import Store
 from engine import canonical
 from engine.errors import BadInput
 from engine.events import to_bytes
+from tests.patience import PATIENCE, wait_until
 from tests.webhooks.conftest import ANOTHER, SECRET
 
 
@@ -283,12 +284,10 @@ def test_one_that_is_down_holds_up_no_other(house, receive, receiver):
     threads = [threading.Thread(target=runner.follow, args=[stop]) for runner in runners]
     for thread in threads:
         thread.start()
-    give_up = time.monotonic() + 20
-    while len(receiver.taken) < house.log.head() and time.monotonic() < give_up:
-        stop.wait(0.01)
+    wait_until(lambda: len(receiver.taken) >= house.log.head())
     stop.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert positions(receiver.taken) == [*range(1, house.log.head() + 1)]
     assert {one.position for one in down.got} == {1}
     assert down.taken == []
@@ -314,7 +313,7 @@ def test_killed_in_the_middle_and_started_again_nothing_is_lost_and_order_kept(h
     for _ in range(4):
         killed.clear()
         process.append(subprocess.Popen(words))
-        codes.append(process[-1].wait(60))
+        codes.append(process[-1].wait(PATIENCE))
     assert codes.count(-signal.SIGKILL) >= 2
     assert codes[-1] == 0
     house.__init__(house.folder)
