@@ -105,6 +105,18 @@ def make_home(folder: Path) -> Home:
     return home
 
 
+@pytest.fixture(autouse=True)
+def patient() -> Iterator[None]:
+    """Who waits for views that are behind gives up for a fault only.
+
+    What a test itself replaces has to be itself again before its service is to stop, so that
+    ``monkeypatch`` must not begin here.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.http.views.PATIENCE", PATIENCE)
+        yield
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     with make_home(tmp_path) as home:
