@@ -179,7 +179,9 @@ def test_an_intake_that_is_back_under_its_name_goes_on_at_once(
     made: list[Any] = []
 
     def patient(*topics: str, **options: Any) -> Any:
-        made.append(KafkaConsumer(*topics, **options | {"session_timeout_ms": 200_000}))
+        made.append(
+            KafkaConsumer(*topics, **options | {"session_timeout_ms": int(2 * PATIENCE * 1_000)})
+        )
         return made[-1]
 
     monkeypatch.setattr("consumers.kafka_intake.KafkaConsumer", patient)

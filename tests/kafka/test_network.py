@@ -54,7 +54,7 @@ def test_relay_and_reader_lose_nothing_and_keep_the_order_over_a_network_that_is
 
     def read_on() -> None:
         with closing(sqlite3.connect(tmp_path / "mine.db", timeout=PATIENCE)) as own:
-            waits = {"session_timeout_ms": 2_000, "heartbeat_interval_ms": 500}
+            waits = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 1_000}
             read(note, far.bootstrap, settings.topics.events, prefix, own, stop=stop, **waits)
 
     with closing(sqlite3.connect(tmp_path / "mine.db", timeout=PATIENCE)) as mine:
