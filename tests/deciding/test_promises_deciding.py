@@ -93,7 +93,7 @@ anything = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[*HealthCheck], max_examples=60)
 @given(
     data=st.dictionaries(
         st.sampled_from(["title", "amount", "objective", "rationale"]) | st.text(), anything
