@@ -64,7 +64,7 @@ def settings_at(bootstrap: str, prefix: str, **more: Any) -> KafkaSettings:
         "replication": 1,
     }
     return KafkaSettings.model_validate(
-        {"bootstrap": bootstrap, "answers_within": 60, "topics": topics} | more
+        {"bootstrap": bootstrap, "answers_within": 30, "topics": topics} | more
     )
 
 
