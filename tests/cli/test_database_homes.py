@@ -346,8 +346,9 @@ def test_what_is_to_be_done_at_once_fails_at_a_server_that_is_starting(starting,
 
 
 def at_work(pmo: Pmo, process: subprocess.Popen[str]) -> bool:
-    leaders = {c["leader"] for c in pmo.done("status", "--json").json()["consumers"]}
-    return any(leader and f" {process.pid} " in leader for leader in leaders)
+    """On all that there is to do: one consumer begins after the other."""
+    leaders = [c["leader"] for c in pmo.done("status", "--json").json()["consumers"]]
+    return bool(leaders) and all(who and f" {process.pid} " in who for who in leaders)
 
 
 def test_of_two_processes_at_work_one_stands_by_until_the_other_is_killed(decision):
