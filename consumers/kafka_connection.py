@@ -14,7 +14,12 @@ from time import monotonic
 from typing import Any
 
 from kafka.admin import ConfigResource, KafkaAdminClient
-from kafka.errors import KafkaConfigurationError, KafkaError, TopicAlreadyExistsError
+from kafka.errors import (
+    IllegalStateError,
+    KafkaConfigurationError,
+    KafkaError,
+    TopicAlreadyExistsError,
+)
 from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
 from kafka.partitioner.default import murmur2
@@ -42,21 +47,41 @@ class TopicState:
 
 
 class Silence:
-    """How long nothing has come, for who ends then. A group that is still giving out partitions is
-    no silence; but where there are more members than partitions, some never get any."""
+    """How long nothing has come, for who ends then. It is no silence while the group is giving out
+    partitions, nor while one is not read to the end that the broker tells with its answers. But
+    neither holds for ever: where there are more members than partitions some never get any, and a
+    broker that is gone tells no end."""
 
     _JOINING = 15.0
+    _READING = 60.0
 
     def __init__(self) -> None:
-        self._began = self._since = monotonic()
+        self._began = self._came = self._since = monotonic()
 
     def lasts(self, consumer: Any, came: object) -> float:
         """Seconds, after another look, at which something came or not."""
         now = monotonic()
-        joining = not consumer.assignment() and now < self._began + self._JOINING
-        if came or joining:
+        if came:
+            self._came = now
+        parts = consumer.assignment()
+        if parts:
+            awaited = now < self._came + self._READING and not _at_ends(consumer, parts)
+        else:
+            awaited = now < self._began + self._JOINING
+        if came or awaited:
             self._since = now
         return now - self._since
+
+
+def _at_ends(consumer: Any, parts: Iterable[Any]) -> bool:
+    """Whether everything was read that was there at the last answer about each."""
+    try:
+        return all(
+            (end := consumer.highwater(part)) is not None and consumer.position(part) >= end
+            for part in parts
+        )
+    except IllegalStateError:
+        return False  # the group gave it to another member just now
 
 
 def look_for(consumer: Any) -> int:

@@ -19,6 +19,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from tests.patience import PATIENCE
+
 MAKE_IT = (
     "no network can be made here, to be cut: it takes root, on a Linux that allows it, and `ip`"
     " (Debian: apt-get install iproute2)"
@@ -168,7 +170,7 @@ class Cable:
 
 
 def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=20)
+    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=PATIENCE)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from engine.store.opening import open_log
 from engine.store.postgres_connection import plain_address
 from tests.cli.conftest import WORKFLOWS, Pmo
 from tests.network import Starting
+from tests.patience import PATIENCE, wait_until
 from tests.postgres import server
 
 PAT = Requester(id="pat", roles=("requester",))
@@ -299,16 +299,11 @@ def test_work_waits_for_a_server_that_is_still_starting_and_goes_on(decision, st
             f"warning: {there.home}: {words}"
             " (the server is starting or stopping; try again); waiting for it\n"
         )
-        give_up = time.monotonic() + 60
-        while server.asked < 3:
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+        wait_until(lambda: server.asked >= 3)
         server.ready.set()
-        while not at_work(decision, process):
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+        wait_until(lambda: at_work(decision, process))
         process.terminate()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "", "")
 
 
@@ -342,7 +337,7 @@ def test_what_waits_for_a_server_ends_when_it_is_told_to(starting, words, code, 
         assert process.stderr
         assert process.stderr.readline().endswith("; waiting for it\n")
         process.terminate()
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (code, said, "")
 
 
@@ -355,26 +350,21 @@ def test_what_is_to_be_done_at_once_fails_at_a_server_that_is_starting(starting,
 
 
 def at_work(pmo: Pmo, process: subprocess.Popen[str]) -> bool:
-    leaders = {c["leader"] for c in pmo.done("status", "--json").json()["consumers"]}
-    return any(leader and f" {process.pid} " in leader for leader in leaders)
+    """On all that there is to do: one consumer begins after the other."""
+    leaders = [c["leader"] for c in pmo.done("status", "--json").json()["consumers"]]
+    return bool(leaders) and all(who and f" {process.pid} " in who for who in leaders)
 
 
 def test_of_two_processes_at_work_one_stands_by_until_the_other_is_killed(decision):
-    def wait_until(process: subprocess.Popen[str]) -> None:
-        give_up = time.monotonic() + 60
-        while not at_work(decision, process):
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
-
     first = decision.start("work")
     second = None
     try:
-        wait_until(first)
+        wait_until(lambda: at_work(decision, first))
         second = decision.start("work")
         assert second.stderr
         assert "standing by: reactions is at work in" in second.stderr.readline()
         first.kill()
-        wait_until(second)
+        wait_until(lambda: at_work(decision, second))
     finally:
         for process in filter(None, (first, second)):
             process.kill()

@@ -12,6 +12,7 @@ from app.http.settings import Key, ServeSettings, is_loopback
 from engine.commands import Requester
 from tests.cli.conftest import Pmo, process_environment
 from tests.http.conftest import Running, make_home
+from tests.patience import PATIENCE
 
 PORTAL, AUDIT = "portal-key-0123456789", "audit-key-0123456789x"
 REPORTS = "reports-key-0123456789"
@@ -190,6 +191,6 @@ def test_it_goes_when_it_is_told_to(tmp_path, signal):
         assert process.stdout
         assert "http://127.0.0.1:" in process.stdout.readline()
         process.send_signal(getattr(signals, signal))
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in err
     assert process.returncode in (0, -signals.SIGTERM)
