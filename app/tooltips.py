@@ -78,7 +78,7 @@ def _vote(quorum: Quorum) -> str:
 
 
 def _children(wanted: Children) -> str:
-    which = "".join(f" of {name} {value}" for name, value in wanted.where.items())
+    which = "".join(f" of {name} {_named(value)}" for name, value in wanted.where.items())
     many = f"at least {wanted.least}" if wanted.least else "every"
     inside = f" is {' or '.join(wanted.inside)}" if wanted.inside else ""
     return f"Children: {many} {wanted.workflow}{which}{inside}"

@@ -152,12 +152,20 @@ class Quorum(Grammar):
 
 class Children(Grammar):
     """Every case that names this one as its parent (of these values) is in one of the states; or,
-    with ``least``, so many are."""
+    with ``least``, so many are. A value is as it stands, or that of this case's ``data.FIELD``."""
 
     workflow: WorkflowName
     inside: Annotated[Listed[Word], Constrained(alias="in")] = []
     where: dict[Name, str] = {}
     least: Annotated[int, Constrained(ge=1, le=1_000)] | None = None
+
+    @property
+    def called(self) -> str:
+        """Which children are meant, in words: *every* ..., *at least 2* ..."""
+        fields = {name for name, value in self.where.items() if value.startswith("data.")}
+        kinds = [value for name, value in self.where.items() if name not in fields]
+        ours = "".join(f" of this {name}" for name in self.where if name in fields)
+        return " ".join([*kinds, self.workflow]) + ours
 
 
 class ByPerson(Grammar):

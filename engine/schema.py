@@ -75,7 +75,7 @@ ABOUT = {
     "Quorum.casting": "Whether the chair's vote breaks a tie.",
     "Children.workflow": "Of which workflow the children are.",
     "Children.in": "The states they must be in.",
-    "Children.where": "Which of them: the values of their fields.",
+    "Children.where": "Which of them: the values of their fields, or data.FIELD.",
     "Children.least": "How many there must be; left out: all there are.",
     "ByAuthority.authority": "The matter for which the authority in force names who decides.",
     "AuthorityOf.category": "What kind of matter, or the field that says so.",

@@ -65,10 +65,11 @@ def _children(definition: Definition, known: Mapping[str, Definition]) -> Iterat
                 what = f"there is no workflow {wanted.workflow!r}"
                 yield Problem(f"{here}/workflow", what, suggest(wanted.workflow, known))
             else:
-                yield from _child(here, wanted, child, definition.workflow)
+                yield from _child(here, wanted, child, definition)
 
 
-def _child(at: str, wanted: Children, child: Definition, parent: str) -> Iterator[Problem]:
+def _child(at: str, wanted: Children, child: Definition, of: Definition) -> Iterator[Problem]:
+    parent = of.workflow
     if not any(field.parent and field.to == parent for field in child.data.values()):
         yield Problem(
             f"{at}/workflow",
@@ -84,6 +85,11 @@ def _child(at: str, wanted: Children, child: Definition, parent: str) -> Iterato
         if field is None:
             what = f"{child.workflow} has no field {name!r}"
             yield Problem(f"{at}/where/{name}", what, suggest(name, child.data))
+        elif value.startswith("data."):
+            if (ours := value.removeprefix("data.")) not in of.data:
+                yield Problem(
+                    f"{at}/where/{name}", f"there is no field {ours!r}", suggest(ours, of.data)
+                )
         elif field.type == "choice" and value not in field.of:
             what = f"{name} of {child.workflow} is never {value!r}"
             yield Problem(f"{at}/where/{name}", what, suggest(value, field.of))

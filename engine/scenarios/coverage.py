@@ -198,8 +198,7 @@ def _rules_of(said: Guards, needs: list[str]) -> list[_Rule]:
     rules += [_Rule(f"agreed_by {role}") for role in said.agreed_by]
     rules += [_Rule("quorum")] if said.quorum else []
     for children in said.children:
-        which = " ".join([*children.where.values(), children.workflow])
-        least = children.least
+        least, which = children.least, children.called
         reason = f"every {which}" if least is None else f"at least {least} {which}"
         rules.append(_Rule(f"children {children.workflow}", reason))
     return rules + [_Rule(check.check) for check in said.when]
