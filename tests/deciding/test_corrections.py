@@ -140,8 +140,8 @@ def test_who_corrects_must_be_appointed_today_and_not_when_the_slip_was_made(
     office: Service, letter: str
 ) -> None:
     assert correct(office, letter, data={"title": "Fire doors"}).role == "clerk"
+    other = Requester(id="wim", roles=("clerk",))
     with pytest.raises(Refused, match="wim is not appointed clerk in office"):
-        other = Requester(id="wim", roles=("clerk",))
         take(office, letter, "correct-record", other, data={"title": "F"}, reason="a slip")
 
 
