@@ -144,18 +144,24 @@ def counts_what_nothing_else_sets(definition: Definition) -> Iterator[Problem]:
             elif (field.least or 1) > 1 or field.most is not None:
                 what = f"{name} counts from 1 without an end, and its bounds say otherwise"
                 yield Problem(pointer, what, "leave `least` and `most` of the field out")
-        same = [one for one in definition.transitions if one.trigger == rule.trigger]
-        if any(
-            {*one.counts} != {*rule.counts} and {*one.sources} & {*rule.sources} for one in same
-        ):
-            what = f"another {rule.trigger} from the same state counts something else"
-            yield Problem(f"/transitions/{number}/trigger", what, "let both count the same")
     for at, step in steps(definition):
         own = [*step.counts, *step.corrects] if isinstance(step, Transition) else []
         for name in accepted(step, definition):
             if name in counted and name not in own:
                 what = f"{name} is counted, and this step would set it"
                 yield Problem(at, what, f"leave {name} out of what the step takes")
+
+
+def counts_the_same_by_each_way(definition: Definition) -> Iterator[Problem]:
+    """Which number comes next must be known before one of several ways by a trigger is taken."""
+    counting = {rule.trigger for rule in definition.transitions if rule.counts}
+    first: dict[tuple[str, str], set[str]] = {}
+    for number, rule in enumerate(definition.transitions):
+        for source in rule.sources if rule.trigger in counting else ():
+            if first.setdefault((source, rule.trigger), {*rule.counts}) != {*rule.counts}:
+                what = f"another {rule.trigger} from {source} counts something else"
+                yield Problem(f"/transitions/{number}/trigger", what, "let both count the same")
+                break
 
 
 def _corrections(definition: Definition) -> Iterator[tuple[str, Transition]]:
@@ -168,4 +174,5 @@ RULES = (
     corrects_and_does_nothing_else,
     corrects_what_nothing_rests_on,
     counts_what_nothing_else_sets,
+    counts_the_same_by_each_way,
 )
