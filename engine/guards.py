@@ -114,7 +114,9 @@ def accepted(step: Step, definition: Definition) -> tuple[str, ...]:
     takes = (*(step.accepts or ()), *step.needs, *renewed(step, definition))
     set_once: tuple[str, ...] = ()
     if isinstance(step, Transition):
-        takes, set_once = (*takes, *step.counts, *step.corrects), definition.key_parts
+        set_once = definition.key_parts
+        if step.counts or step.corrects:
+            takes = (*takes, *step.counts, *step.corrects)
     return tuple(name for name in dict.fromkeys(takes) if name not in set_once)
 
 

@@ -40,9 +40,10 @@ def corrects_and_does_nothing_else(definition: Definition) -> Iterator[Problem]:
 
 
 def corrects_what_nothing_rests_on(definition: Definition) -> Iterator[Problem]:
-    rests = dict(_rests_on(definition))
+    corrections = [*_corrections(definition)]
+    rests = dict(_rests_on(definition)) if corrections else {}
     taken = taken_by_steps(definition)
-    for at, rule in _corrections(definition):
+    for at, rule in corrections:
         for i, name in enumerate(rule.corrects):
             field, pointer = definition.data.get(name), f"{at}/corrects/{i}"
             if field is None:
