@@ -103,8 +103,17 @@ def _offer(rule: Mapping[str, Any], state: str, data: Mapping[str, Any]) -> Offe
         by=tuple(_called(who) for who in _of(rule, "by")),
         not_by=tuple(_of(rule, "not_by")),
         needs=tuple(name for name in needs if _lacks(data, name)),
-        anew=tuple(_of(rule, "anew")),
-        takes=tuple(dict.fromkeys([*_of(rule, "accepts"), *(n for n in needs if n in data)])),
+        anew=(*_of(rule, "anew"), *(("reason",) if rule.get("corrects") else ())),
+        takes=tuple(
+            dict.fromkeys(
+                [
+                    *_of(rule, "accepts"),
+                    *(n for n in needs if n in data),
+                    *(name for name in _of(rule, "corrects") if not _lacks(data, name)),
+                    *_of(rule, "counts"),
+                ]
+            )
+        ),
         evidence=tuple(map(_paper, _of(rule, "evidence"))),
         conditions=tuple(c.get("otherwise") or c["check"] for c in _of(rule, "when")),
         agreed_by=tuple(_of(rule, "agreed_by")),

@@ -18,6 +18,11 @@ from engine.definition import (
 
 def tooltip(step: Step, definition: Definition) -> str:
     lines = [step.about, *map(_authority, step.by), *_asked(step)]
+    if isinstance(step, Transition):
+        lines.append(f"Counts: {', '.join(step.counts)}" if step.counts else "")
+        lines.append(
+            f"Corrects, with a reason: {', '.join(step.corrects)}" if step.corrects else ""
+        )
     claims = claimed(step, definition)
     lines += [f"Only one at a time {' and '.join(claims)}"] if claims else []
     if step.should:
@@ -78,7 +83,7 @@ def _vote(quorum: Quorum) -> str:
 
 
 def _children(wanted: Children) -> str:
-    which = "".join(f" of {name} {value}" for name, value in wanted.where.items())
+    which = "".join(f" of {name} {_named(value)}" for name, value in wanted.where.items())
     many = f"at least {wanted.least}" if wanted.least else "every"
     inside = f" is {' or '.join(wanted.inside)}" if wanted.inside else ""
     return f"Children: {many} {wanted.workflow}{which}{inside}"

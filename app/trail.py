@@ -122,7 +122,9 @@ class _Memory:
 
 def _entry(position: int, body: Body, memory: _Memory) -> Entry:
     at, state, source = body["occurred_at"], body.get("state"), body.get("origin", {})
-    moved = memory.change(_STATE, at, state) if state is not None else None
+    moved = None
+    if state is not None and not body.get("stays"):
+        moved = memory.change(_STATE, at, state)
     return Entry(
         position=position,
         version=body["version"],
@@ -136,7 +138,8 @@ def _entry(position: int, body: Body, memory: _Memory) -> Entry:
         on_behalf_of=body.get("on_behalf_of"),
         reason=body.get("reason"),
         trigger=body.get("trigger"),
-        state_before=moved.before if moved else None,
+        # What stays says nothing of the state: a correction is dated as what it corrects.
+        state_before=moved.before if moved else state,
         state=state,
         changes=tuple(
             memory.change(name, at, value) for name, value in body.get("data", {}).items()

@@ -41,6 +41,7 @@ from engine.events import (
     Verdict,
 )
 from engine.fixed import fixed
+from engine.guards import following
 from engine.machine import Taken, Workflow
 from engine.values import Value
 from engine.ways import nearest
@@ -104,15 +105,19 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     if command.evidence:
         _check(command.evidence, now)
     given = values.read_all(definition.data, data) if data else {}
+    way = (case.state, command.trigger)
+    if counted := workflow.counted.get(way):
+        given = following(counted, case) | given
     # What a step is judged on must be what the case keeps: nothing it replaces may be of later.
-    since = case.since
-    reached = since[""]
+    since, corrects = case.since, way in workflow.corrections
+    reached = "" if corrects and given else since[""]
     for name in given:
         reached = max(reached, since.get(name, ""))
-    at = occurred_at(command, now, reached)
+    # What was typed wrong was never so: what is right holds from when that did.
+    at = reached if corrects and not command.occurred_at else occurred_at(command, now, reached)
     if command.actor.kind == "timer" and command.entered is not None:
         at = max(at, reached)  # it was due before a fact that leaves the case where it was
-    context.at = at
+    context.at = now if corrects else at  # who corrects must be somebody who may, and is so now
     attempt = attempt_of(command, case.key, workflow, case, given, command.evidence, context)
     prior: tuple[Verdict, ...] = ()
     taken: Taken | None = None
@@ -147,7 +152,8 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     said["trigger"] = command.trigger
     if tells := taken.plan.tells:
         held = case.data
-        said["before"] = {name: held[name] for name in tells if name in held}
+        names = given if corrects else tells
+        said["before"] = {name: held[name] for name in names if name in held}
     if stays:
         said["stays"] = True
     if dues or (stays and dues is not None):

@@ -152,12 +152,20 @@ class Quorum(Grammar):
 
 class Children(Grammar):
     """Every case that names this one as its parent (of these values) is in one of the states; or,
-    with ``least``, so many are."""
+    with ``least``, so many are. A value is as it stands, or that of this case's ``data.FIELD``."""
 
     workflow: WorkflowName
     inside: Annotated[Listed[Word], Constrained(alias="in")] = []
     where: dict[Name, str] = {}
     least: Annotated[int, Constrained(ge=1, le=1_000)] | None = None
+
+    @property
+    def called(self) -> str:
+        """Which children are meant, in words: *every* ..., *at least 2* ..."""
+        fields = {name for name, value in self.where.items() if value.startswith("data.")}
+        kinds = [value for name, value in self.where.items() if name not in fields]
+        ours = "".join(f" of this {name}" for name in self.where if name in fields)
+        return " ".join([*kinds, self.workflow]) + ours
 
 
 class ByPerson(Grammar):
@@ -235,13 +243,22 @@ class Transition(Step):
     """From one of some states to one state; without ``to`` the case stays where it is, and so do
     the votes it has and the deadlines it is under. It accepts what it ``needs`` and wants ``anew``
     unless told more.
-    Its event says what the fields that it ``tells`` held before.
+    Its event says what the fields that it ``tells`` held before. Of a number that it ``counts`` it
+    takes the next one, by itself. One that ``corrects`` mends what was typed wrong in these fields,
+    and nothing else: from a final state, too, with a reason, and as if it had never been so.
     """
 
     trigger: Word
     sources: Annotated[Listed[Word], Constrained(alias="from", min_length=1)]
     to: Word | None = None
     tells: Listed[Name] = []
+    counts: Listed[Name] = []
+    corrects: Listed[Name] = []
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The fields of which its event may say what they held before."""
+        return (*self.tells, *self.corrects)
 
     def target(self, source: str) -> str:
         return self.to or source
@@ -257,12 +274,13 @@ class OnlyOne(Grammar):
 
 
 class Act(Grammar):
-    """What a reaction asks for: a trigger of this case, of another, of every child; or a case, or
-    one ``for`` every item of a list."""
+    """What a reaction asks for: a trigger of this case, of another, of every child (or of those
+    ``where`` fields have these values); or a case, or one ``for`` every item of a list."""
 
     trigger: Word | None = None
     of: Literal["case"] | DataPath | None = None
     each: WorkflowName | None = None
+    where: dict[Name, Expression] = {}
     start: WorkflowName | None = None
     over: Annotated[DataPath | None, Constrained(alias="for")] = None
     values: Annotated[dict[Name, Expression], Constrained(alias="with")] = {}

@@ -255,10 +255,17 @@ def _is_child(case: Case, attempt: Attempt) -> bool:
     return any(case.data.get(name) == attempt.key for name in fields)
 
 
+def _meant(value: str, attempt: Attempt) -> str | None:
+    """The value that a child's field must show: as it stands, or what a field of this case does."""
+    if not value.startswith("data."):
+        return value
+    ours = attempt.data.get(value.removeprefix("data."))
+    return None if ours is None or is_withheld(ours) else show(ours)
+
+
 def _children(wanted: Children) -> Judge:
     rule = f"children {wanted.workflow}"
-    kind = " ".join(f"{value}" for value in wanted.where.values())
-    what = f"{kind} {wanted.workflow}".strip()
+    what = wanted.called
     where = f" in {' or '.join(wanted.inside)}" if wanted.inside else ""
 
     def guard(attempt: Attempt) -> Verdict:
@@ -272,7 +279,10 @@ def _children(wanted: Children) -> Judge:
             case
             for case in found
             if _is_child(case, attempt)
-            and all(show(case.data.get(name)) == value for name, value in wanted.where.items())
+            and all(
+                name in case.data and show(case.data[name]) == _meant(value, attempt)
+                for name, value in wanted.where.items()
+            )
         ]
         others = [case for case in found if wanted.inside and case.state not in wanted.inside]
         if wanted.least is not None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from engine import clock
 from engine.attempt import Attempt, Guard, Judge
+from engine.case import Case
 from engine.cel.conditions import compile_condition
 from engine.claims import claim_guards
 from engine.definition import (
@@ -35,6 +36,10 @@ def guards_of(step: Step, definition: Definition) -> tuple[Guard, ...]:
         guards.append(Guard(None, _by(step, definition)))
     if step.override:
         guards.append(Guard(None, _override(step.override)))
+    if isinstance(step, Transition) and step.counts:
+        guards.append(Guard(None, _counts(tuple(step.counts))))
+    if isinstance(step, Transition) and step.corrects:
+        guards.append(Guard(None, _corrects(tuple(step.corrects))))
     shall = step.model_copy(update={"needs": list(needed(step, definition))})
     guards += _guards(shall, step, definition)
     if step.should:
@@ -107,13 +112,20 @@ def accepted(step: Step, definition: Definition) -> tuple[str, ...]:
     if isinstance(step, Start) and step.accepts is None:
         return tuple(definition.data)
     takes = (*(step.accepts or ()), *step.needs, *renewed(step, definition))
-    set_once = definition.key_parts if isinstance(step, Transition) else ()
+    set_once: tuple[str, ...] = ()
+    if isinstance(step, Transition):
+        set_once = definition.key_parts
+        if step.counts or step.corrects:
+            takes = (*takes, *step.counts, *step.corrects)
     return tuple(name for name in dict.fromkeys(takes) if name not in set_once)
 
 
 _HELD = {
     rule: Verdict(rule=rule, held=True)
-    for rule in ("takes", "by", "override", "not_by", "needs", "anew", "refs")
+    for rule in (
+        *("takes", "by", "override", "counts", "corrects"),
+        *("not_by", "needs", "anew", "refs"),
+    )
 }
 
 
@@ -129,6 +141,57 @@ def _takes(step: Step, definition: Definition) -> Judge:
         return Verdict(
             rule="takes", held=False, reason=f"does not take {', '.join(extra)}; {offer}"
         )
+
+    return guard
+
+
+def following(names: Iterable[str], case: Case) -> dict[str, Value]:
+    """The number that comes next in each field; none where the one before is withheld."""
+    held = {name: case.data.get(name, 0) for name in names}
+    return {name: one + 1 for name, one in held.items() if not is_withheld(one)}
+
+
+def _counts(names: tuple[str, ...]) -> Judge:
+    """Whoever says which number it is must mean the one that comes next; nobody else counts."""
+
+    def guard(attempt: Attempt) -> Verdict:
+        if attempt.case is None:
+            return _HELD["counts"]
+        wrong, ahead = [], following(names, attempt.case)
+        for name in names:
+            if name not in ahead:
+                wrong.append(f"{name} is withheld, so nobody can tell which comes next")
+            elif attempt.given.get(name, ahead[name]) != ahead[name]:
+                wrong.append(f"{name} is {ahead[name]} next, not {attempt.given[name]}")
+        reason = "; ".join(wrong)
+        return Verdict(rule="counts", held=False, reason=reason) if wrong else _HELD["counts"]
+
+    return guard
+
+
+def _corrects(names: tuple[str, ...]) -> Judge:
+    """What is there was typed wrong, and somebody says what it is and why. What is not known, or
+    kept back, or to be no more, is another matter, and not for whoever mends a slip."""
+
+    def guard(attempt: Attempt) -> Verdict:
+        held = attempt.case.data if attempt.case else {}
+        wrong = [f"say what it is: {' or '.join(names)}"] if not attempt.given else []
+        for name, value in attempt.given.items():
+            was = held.get(name)
+            if was is None or is_withheld(was):
+                wrong.append(f"{name} is {'missing' if was is None else 'withheld'}, not wrong")
+            elif value is None or is_withheld(value) or is_empty(value):
+                wrong.append(f"{name} can be corrected, and not taken away")
+            elif value == was:
+                wrong.append(f"{name} is that already")
+        # One event is so since one moment, and each of these was since another.
+        if attempt.case and len({attempt.case.since.get(name) for name in attempt.given}) > 1:
+            together = " and ".join(attempt.given)
+            wrong.append(f"{together} were not said at one time: correct one after the other")
+        if is_empty(attempt.command.reason or ""):
+            wrong.append("a reason is missing")
+        reason = "; ".join(wrong)
+        return Verdict(rule="corrects", held=False, reason=reason) if wrong else _HELD["corrects"]
 
     return guard
 

@@ -75,7 +75,7 @@ def _locked(definition: Definition, state: str) -> dict[str, str]:
     found: dict[str, str] = {}
     kept: set[str] = set()
     for rule in definition.transitions_from(state):
-        takes = accepted(rule, definition)
+        takes = () if rule.corrects else accepted(rule, definition)
         if rule.target(state) == state:
             kept.update(takes)
         else:
@@ -102,6 +102,13 @@ class Workflow:
             state: tuple(dict.fromkeys(rule.trigger for rule in definition.transitions_from(state)))
             for state in definition.states
         }
+        ways = [
+            ((state, rule.trigger), rule)
+            for rule in definition.transitions
+            for state in rule.sources
+        ]
+        self.counted = {way: tuple(rule.counts) for way, rule in ways if rule.counts}
+        self.corrections = frozenset(way for way, rule in ways if rule.corrects)
         self._machine = _Machine(
             model=None,
             states=list(definition.states),

@@ -56,7 +56,7 @@ def plan_of(step: Step, definition: Definition) -> Plan:
         standing=standing_of(step, definition),
         basis=basis_of(step),
         stays=isinstance(step, Transition) and step.to is None,
-        tells=tuple(step.tells) if isinstance(step, Transition) else (),
+        tells=step.told if isinstance(step, Transition) else (),
         guards=guards,
         judges=tuple(guard.judge for guard in guards),
     )

@@ -67,7 +67,8 @@ class Rules:
                 held, _ = condition.evaluate(self._environment(event, case, condition, read))
                 if not held:
                     continue
-            yield from _asks(number, reaction.do, event, position, case)
+            telling = _Telling(self.definition, event, position, case, read)
+            yield from _asks(number, reaction.do, telling)
 
     def _environment(
         self, event: Event, case: Case, condition: Condition, read: Callable[[str], Case | None]
@@ -96,14 +97,54 @@ def is_reacted_to(event: Mapping[str, Any]) -> bool:
     return bool(event["actor"].get("kind") != "import")
 
 
-def _asks(number: int, act: Act, event: Event, position: int, case: Case) -> Iterator[Ask]:
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """What a reaction can speak of: the event, the case as it left it, and cases that it names."""
+
+    definition: Definition
+    event: Event
+    position: int
+    case: Case
+    read: Callable[[str], Case | None]
+
+    def value(self, said: str, item: Any = None) -> Any:
+        """What the words of ``with`` and ``where`` stand for; else the text itself."""
+        match said:
+            case "key":
+                return self.case.key
+            case "state":
+                return self.case.state
+            case "event.name":
+                return self.event.name
+            case "event.position":
+                return self.position
+            case "item":
+                return item
+        if said.startswith("data."):
+            return self.case.data.get(said.removeprefix("data."))
+        if said.startswith("before."):
+            before = getattr(self.event, "before", None) or {}
+            return before.get(said.removeprefix("before."))
+        if named := other_field(said, self.definition):
+            key = self.case.data.get(named[0])
+            other = self.read(key) if isinstance(key, str) else None
+            return other.data.get(named[1]) if other else None
+        return said
+
+
+def other_field(said: str, definition: Definition) -> tuple[str, str] | None:
+    """The ref field and the field of its case that ``objective.data.plan`` stands for."""
+    ref, _, name = said.partition(".data.")
+    is_ref = ref in definition.data and definition.data[ref].type == "ref"
+    return (ref, name) if is_ref and name else None
+
+
+def _asks(number: int, act: Act, telling: _Telling) -> Iterator[Ask]:
+    event, case = telling.event, telling.case
     depth = depth_of(event.command_id) + 1
-    known: dict[str, Any] = {"key": case.key, "state": case.state}
-    known |= {"event.name": event.name, "event.position": position}
 
     def ask(target: str, problem: str = "", item: Any = None) -> Ask:
-        of_item = known | {"item": item}
-        data = {name: _value(said, of_item, case) for name, said in act.values.items()}
+        data = {name: telling.value(said, item) for name, said in act.values.items()}
         said: dict[str, Any] = {
             "command_id": f"reaction:{depth}:{event.event_id}:{number}:{target}",
             "actor": ACTOR,
@@ -131,7 +172,7 @@ def _asks(number: int, act: Act, event: Event, position: int, case: Case) -> Ite
         yield ask(act.start)
     elif act.each is not None:
         for workflow, child in dict.fromkeys(case.children):
-            if workflow == act.each:
+            if workflow == act.each and _is_meant(child, act, telling):
                 yield ask(child)
     elif act.of in (None, "case"):
         yield ask(case.key)
@@ -145,8 +186,13 @@ def _asks(number: int, act: Act, event: Event, position: int, case: Case) -> Ite
             yield ask(key)
 
 
-def _value(said: str, known: Mapping[str, Any], case: Case) -> Any:
-    """What ``with`` gives a field: a word of ``known``, ``data.FIELD``, or the text itself."""
-    if said in known:
-        return known[said]
-    return case.data.get(said.removeprefix("data.")) if said.startswith("data.") else said
+def _is_meant(child: str, act: Act, telling: _Telling) -> bool:
+    """Whether the fields of a child have the values that it is asked for by. What is missing, here
+    or there, is no value."""
+    if not act.where:
+        return True
+    held = telling.read(child)
+    return held is not None and all(
+        (value := telling.value(said)) is not None and held.data.get(name) == value
+        for name, said in act.where.items()
+    )

@@ -75,7 +75,7 @@ ABOUT = {
     "Quorum.casting": "Whether the chair's vote breaks a tie.",
     "Children.workflow": "Of which workflow the children are.",
     "Children.in": "The states they must be in.",
-    "Children.where": "Which of them: the values of their fields.",
+    "Children.where": "Which of them: the values of their fields, or data.FIELD.",
     "Children.least": "How many there must be; left out: all there are.",
     "ByAuthority.authority": "The matter for which the authority in force names who decides.",
     "AuthorityOf.category": "What kind of matter, or the field that says so.",
@@ -98,9 +98,11 @@ ABOUT = {
     "Act.trigger": "The trigger to pull.",
     "Act.of": "Whose trigger: this `case`, or the one in a field, like data.plan.",
     "Act.each": "Of every child of this workflow.",
+    "Act.where": "Only of those children whose fields have these values, said as in `with`.",
     "Act.start": "The workflow of which a case is begun.",
     "Act.for": "A list field: one case is begun for every item of it, which is `item` in `with`.",
-    "Act.with": "The data that goes along: data.FIELD, key, state, event.name, or plain text.",
+    "Act.with": "The data that goes along: data.FIELD, before.FIELD, REF.data.FIELD, key, state, "
+    "event.name, or plain text.",
     "EvidenceNeed.kind": "What kind of document, like business-case.",
     "EvidenceNeed.newer_than": "How old its date may be, like 90 days.",
     "Check.check": 'A condition in CEL, like data.amount <= 100000 or state == "draft".',
@@ -120,6 +122,8 @@ ABOUT = {
     "Transition.from": "The states it leads from.",
     "Transition.to": "The state it leads to. Left out: the case stays where it is.",
     "Transition.tells": "Fields of which the event also says what they held before the step.",
+    "Transition.counts": "Number fields that are one more after it than before: 1, 2, 3.",
+    "Transition.corrects": "Fields in which it mends what was typed wrong; it does nothing else.",
 }
 """What an editor shows about a key."""
 

@@ -203,3 +203,60 @@ def test_the_problems_of_all_files_are_told_at_once():
         "a.yaml",
         "b.yaml",
     }
+
+
+LETTER = """
+workflow: letter
+version: 1
+title: Letter
+key: L
+roles: {clerk: }
+data:
+  file: {type: ref, to: file, parent: true}
+  kind: {type: text}
+  place: {type: text}
+  colour: {type: text}
+  title: {type: text}
+states: {open: {initial: true}, shut: {final: true}}
+transitions:
+  - {trigger: shut, from: open, to: shut}
+  - trigger: correct-record
+    from: [open, shut]
+    by: clerk
+    corrects: [title, kind, place, colour]
+"""
+FILE = """
+workflow: file
+version: 1
+title: File
+key: F
+data:
+  letter: {type: ref, to: letter}
+  kind: {type: text}
+states: {open: {initial: true}, shut: {final: true}}
+transitions:
+  - trigger: shut
+    from: open
+    to: shut
+    children: {workflow: letter, where: {kind: data.kind}, in: [shut]}
+    when: has(letter.data.place)
+reactions:
+  - {on: FileShut, do: {trigger: shut, each: letter, where: {colour: data.kind}}}
+"""
+
+
+def test_what_another_workflow_goes_by_is_not_corrected():
+    with pytest.raises(BadInput) as refused:
+        load_definitions({"letter.yaml": LETTER, "file.yaml": FILE})
+    told = [str(problem) for problem in refused.value.problems]
+    assert told == [
+        f"letter.yaml:19:{at}: {name} is no clerical matter: file goes by it"
+        " (leave it out; it is changed by a step of its own)"
+        for name, at in (("kind", 23), ("place", 29), ("colour", 36))
+    ]
+
+
+def test_of_children_those_can_be_meant_that_share_a_value_with_the_case():
+    wrong = FILE.replace("{kind: data.kind}", "{kind: data.kinds}")
+    with pytest.raises(BadInput, match="there is no field 'kinds'"):
+        load_definitions({"letter.yaml": LETTER.split("  - trigger: corr")[0], "file.yaml": wrong})

@@ -96,6 +96,35 @@ def test_what_the_asked_workflow_cannot_do_is_told(act, told):
     assert problem.startswith("premise.yaml:17:")
 
 
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        ("{start: plan, with: {name: plan.data.nme}}", "plan has no field 'nme'"),
+        ("{start: plan, with: {name: before.title}}", "PremiseBroken does not tell what 'title'"),
+        (
+            "{trigger: review, each: plan, where: {knd: annual}}",
+            "plan has no field 'knd' (did you mean 'kind'?)",
+        ),
+        (
+            "{trigger: review, each: plan, where: {kind: data.titl}}",
+            "there is no field 'titl' (did you mean 'title'?)",
+        ),
+        ("{trigger: review, of: data.plan, where: {kind: annual}}", "it goes with `each`"),
+    ],
+)
+def test_where_values_come_from_and_which_children_are_meant_must_be_there(act, told):
+    (problem,) = problems(f"  - {{on: PremiseBroken, do: {act}}}\n")
+    assert told in problem
+    assert problem.startswith("premise.yaml:17:")
+
+
+def test_what_is_told_of_before_and_of_another_case_can_be_brought_along():
+    told = PREMISE.replace("emits: PremiseBroken}", "emits: PremiseBroken, tells: title}")
+    act = "{trigger: review, each: plan, where: {name: before.title}, with: {due: plan.data.due}}"
+    reaction = f"  - {{on: PremiseBroken, do: {act}}}\n"
+    load_definitions({"premise.yaml": told + reaction, "plan.yaml": PLAN + "  []\n"})
+
+
 def test_what_the_asked_step_wants_anew_the_reaction_brings_along():
     asked = PLAN.replace("emits: PlanReviewed", "anew: [kind, reason], emits: PlanReviewed")
     assert asked != PLAN

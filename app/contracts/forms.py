@@ -89,7 +89,7 @@ def _of_steps(definition: Definition) -> Iterator[tuple[str, Form]]:
             Form(
                 CaseTransitioned,
                 _carried(step, definition),
-                tells=tuple(step.tells),
+                tells=step.told,
                 always=_said(step, definition),
                 trigger=step.trigger,
                 sources=tuple(step.sources),
@@ -110,6 +110,8 @@ def _carried(step: Step, definition: Definition) -> Carried:
 def _said(step: Step, definition: Definition) -> tuple[str, ...]:
     """The fields that come with every such step."""
     anew = () if _may_pass("anew", step) else renewed(step, definition)
+    if isinstance(step, Transition):
+        anew = (*anew, *step.counts)
     return tuple(name for name in definition.data if name in anew)
 
 

@@ -6,6 +6,7 @@ withheld    the names of the fields that are withheld
 state       the state the case is in
 key         the case's key
 now         the time of the command
+today       its day in UTC, to be compared with dates: ``data.due >= today`` until that day is over
 actor       who asks: ``id``, ``roles``
 evidence    the kinds of evidence attached
 *ref*       for every ``ref`` field, the case it names: ``key``, ``state``, ``data``
@@ -76,6 +77,7 @@ CONTEXT: dict[str, Callable[[View], Any]] = {
     "state": lambda env: env.state,
     "key": lambda env: env.key,
     "now": lambda env: clock.to_datetime(env.now),
+    "today": lambda env: clock.to_datetime(env.now[:10]),
     "actor": lambda env: {"id": env.actor_id, "roles": list(env.actor_roles)},
     "evidence": lambda env: list(env.evidence_kinds),
 }
@@ -156,6 +158,7 @@ def variable_types(definition: Definition) -> dict[str, Type]:
         "state": Type(types.TEXT.name, only=frozenset(definition.states)),
         "key": types.TEXT,
         "now": types.TIME,
+        "today": types.TIME,
         "actor": _fields({"id": types.TEXT, "roles": texts}),
         "evidence": texts,
     }

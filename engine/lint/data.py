@@ -21,7 +21,7 @@ _SPOKEN_FOR = frozenset({"actor", "data", "evidence", "key", "now", "state", "ve
 _NO_VARIABLE = frozenset(
     {"as", "bool", "break", "bytes", "const", "continue", "double", "duration", "dyn", "else"}
     | {"for", "function", "if", "import", "int", "let", "list", "loop", "map", "namespace"}
-    | {"package", "return", "string", "timestamp", "type", "uint", "var", "void", "while"}
+    | {"package", "return", "string", "timestamp", "today", "type", "uint", "var", "void", "while"}
 )
 
 _ATTRIBUTES: dict[str, tuple[str, ...]] = {

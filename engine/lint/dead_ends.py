@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine import calendars
-from engine.definition import ByAuthority, ByPerson, Definition
+from engine.definition import ByAuthority, ByPerson, Definition, Transition
 from engine.errors import BadInput, Problem
 from engine.guards import accepted
 from engine.lint.data import steps
@@ -15,18 +15,27 @@ _TIMER = "timer"
 _ANY_DAY = "2000-01-01"
 
 
+def taken_by_steps(definition: Definition) -> set[str]:
+    """The fields that a step brings along. A correction finds there what it corrects."""
+    return {
+        name
+        for _, step in steps(definition)
+        if not (isinstance(step, Transition) and step.corrects)
+        for name in accepted(step, definition)
+    }
+
+
 def goes_by_what_can_be_known(definition: Definition) -> Iterator[Problem]:
     """Who decides, who votes and what there is one of are known only once a step has said it."""
-    taken = {name for _, step in steps(definition) for name in accepted(step, definition)}
-    unknown = {name for name in definition.data if name not in taken}
+    unknown = set(definition.data) - taken_by_steps(definition)
     for at, step in steps(definition):
-        ways = [unknown.intersection(_named(who, definition)) for who in step.by]
+        ways = [unknown.intersection(named_by(who, definition)) for who in step.by]
         if ways and all(ways):
             yield _not_taken(f"{at}/by", min(ways[0]), "so nobody may ever do this")
         if step.quorum and (name := step.quorum.body.removeprefix("data.")) in unknown:
             yield _not_taken(f"{at}/quorum/body", name, "so no body could ever vote")
         for i, role in enumerate(step.agreed_by):
-            for name in sorted(unknown.intersection(_named(role, definition))):
+            for name in sorted(unknown.intersection(named_by(role, definition))):
                 yield _not_taken(f"{at}/agreed_by/{i}", name, f"so nobody is {role} there")
     for number, one in enumerate(definition.only_one):
         for i, name in enumerate(one.per):
@@ -35,7 +44,7 @@ def goes_by_what_can_be_known(definition: Definition) -> Iterator[Problem]:
                 yield _not_taken(f"/only_one/{number}/per/{i}", name, what)
 
 
-def _named(who: str | ByPerson | ByAuthority, definition: Definition) -> list[str]:
+def named_by(who: str | ByPerson | ByAuthority, definition: Definition) -> list[str]:
     """The fields that say who somebody in ``by`` is."""
     match who:
         case ByPerson(person=person):

@@ -10,7 +10,7 @@ from engine.cel.conditions import compile_condition
 from engine.definition import Act, Definition, Field, Reaction, Step
 from engine.errors import BadInput, Problem
 from engine.guards import accepted, needed, renewed
-from engine.reactions import BUILT_IN
+from engine.reactions import BUILT_IN, other_field
 from engine.validation import suggest
 
 _SERVICE = "service"
@@ -76,11 +76,31 @@ def knows_whom_it_asks(definition: Definition) -> Iterator[Problem]:
         if act.trigger and itself and act.trigger not in triggers:
             what = f"{definition.workflow} has no trigger {act.trigger!r}"
             yield Problem(f"{at}/do/trigger", what, suggest(act.trigger, triggers))
-        for name, said in act.values.items():
+        if act.where and not act.each:
+            what = "`where` says which children are asked"
+            yield Problem(f"{at}/do/where", what, "it goes with `each`")
+        for pointer, said in _values(at, act):
             source = said.removeprefix("data.")
             if said.startswith("data.") and source not in definition.data:
                 what = f"there is no field {source!r}"
-                yield Problem(f"{at}/do/with/{name}", what, suggest(source, definition.data))
+                yield Problem(pointer, what, suggest(source, definition.data))
+            before = said.removeprefix("before.")
+            told = _told(reaction.on, definition)
+            if said.startswith("before.") and before not in told:
+                what = f"{reaction.on} does not tell what {before!r} was"
+                yield Problem(pointer, what, f"add {before} to `tells` of its step")
+
+
+def _values(at: str, act: Act) -> Iterator[tuple[str, str]]:
+    for key, values_ in (("with", act.values), ("where", act.where)):
+        for name, said in values_.items():
+            yield f"{at}/do/{key}/{name}", said
+
+
+def _told(event: str, definition: Definition) -> set[str]:
+    """The fields of which an event may say what they held before."""
+    steps = [step for step in definition.transitions if definition.emits(step) == event]
+    return {name for step in steps for name in step.told}
 
 
 RULES: tuple[Callable[[Definition], Iterator[Problem]], ...] = (
@@ -101,9 +121,24 @@ def lint_targets(definition: Definition, known: Mapping[str, Definition]) -> Ite
                 field = f"{{type: ref, to: {definition.workflow}, parent: true}}"
                 yield Problem(f"{at}/do/each", what, f"give {other.workflow} a field {field}")
             yield from _steps_asked_for(at, act, definition, other)
+            for name in act.where:
+                if name not in other.data:
+                    what = f"{other.workflow} has no field {name!r}"
+                    yield Problem(f"{at}/do/where/{name}", what, suggest(name, other.data))
         elif key and name:
             what = f"there is no workflow {name!r}"
             yield Problem(f"{at}/do/{key}", what, suggest(name, known))
+
+
+def lint_sources(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
+    """What reactions bring along from other cases, now that the fields of those are known."""
+    for at, reaction in _reactions(definition):
+        for pointer, said in _values(at, reaction.do):
+            named = other_field(said, definition)
+            other = known.get(definition.data[named[0]].to or "") if named else None
+            if named and other and named[1] not in other.data:
+                what = f"{other.workflow} has no field {named[1]!r}"
+                yield Problem(pointer, what, suggest(named[1], other.data))
 
 
 def lint_loops(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
@@ -207,8 +242,10 @@ def _misfit(said: str, definition: Definition, target: Field) -> str:
     if said in ("key", "state", "event.name"):
         unfit = target.type in ("number", "money", "date", "document")
         return f"{said} is text" if unfit else ""
-    if said.startswith("data."):
-        source = definition.data.get(said.removeprefix("data."))
+    if other_field(said, definition):
+        return ""
+    if said.startswith(("data.", "before.")):
+        source = definition.data.get(said.partition(".")[2])
         if source is None or source.type == target.type:
             return ""
         if source.type == "number":

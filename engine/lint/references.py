@@ -11,7 +11,7 @@ from engine.cel.values import variable_types
 from engine.definition import Children, Definition
 from engine.errors import Problem
 from engine.lint.data import asked
-from engine.lint.reactions import lint_loops, lint_targets
+from engine.lint.reactions import lint_loops, lint_sources, lint_targets
 from engine.validation import suggest
 
 
@@ -27,7 +27,10 @@ def lint_together(
             yield file, Problem("/workflow", what, "keep one of the two, or rename it")
     known = {definition.workflow: definition for definition in (*published, *definitions.values())}
     for file, definition in definitions.items():
-        for rule in (_references, _conditions, _children, lint_targets, lint_loops):
+        for rule in (
+            *(_references, _conditions, _children, _corrections),
+            *(lint_targets, lint_sources, lint_loops),
+        ):
             for problem in rule(definition, known):
                 yield file, problem
 
@@ -62,10 +65,11 @@ def _children(definition: Definition, known: Mapping[str, Definition]) -> Iterat
                 what = f"there is no workflow {wanted.workflow!r}"
                 yield Problem(f"{here}/workflow", what, suggest(wanted.workflow, known))
             else:
-                yield from _child(here, wanted, child, definition.workflow)
+                yield from _child(here, wanted, child, definition)
 
 
-def _child(at: str, wanted: Children, child: Definition, parent: str) -> Iterator[Problem]:
+def _child(at: str, wanted: Children, child: Definition, of: Definition) -> Iterator[Problem]:
+    parent = of.workflow
     if not any(field.parent and field.to == parent for field in child.data.values()):
         yield Problem(
             f"{at}/workflow",
@@ -81,9 +85,47 @@ def _child(at: str, wanted: Children, child: Definition, parent: str) -> Iterato
         if field is None:
             what = f"{child.workflow} has no field {name!r}"
             yield Problem(f"{at}/where/{name}", what, suggest(name, child.data))
+        elif value.startswith("data."):
+            if (ours := value.removeprefix("data.")) not in of.data:
+                yield Problem(
+                    f"{at}/where/{name}", f"there is no field {ours!r}", suggest(ours, of.data)
+                )
         elif field.type == "choice" and value not in field.of:
             what = f"{name} of {child.workflow} is never {value!r}"
             yield Problem(f"{at}/where/{name}", what, suggest(value, field.of))
+
+
+def _corrections(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
+    """No other workflow may go by what is corrected here: a slip must change no answer there."""
+    corrected = {name for rule in definition.transitions for name in rule.corrects}
+    rests = {
+        name: other.workflow
+        for other in known.values()
+        if corrected
+        for name in _goes_by(other, definition.workflow)
+    }
+    for number, rule in enumerate(definition.transitions):
+        for i, name in enumerate(rule.corrects):
+            if name in rests:
+                what = f"{name} is no clerical matter: {rests[name]} goes by it"
+                mend = "leave it out; it is changed by a step of its own"
+                yield Problem(f"/transitions/{number}/corrects/{i}", what, mend)
+
+
+def _goes_by(definition: Definition, workflow: str) -> Iterator[str]:
+    """The fields of cases of a workflow that another one goes by."""
+    refs = [name for name, field in definition.data.items() if field.to == workflow]
+    checks = [check.check for _, said in asked(definition) for check in said.when]
+    checks += [one.where for one in definition.reactions if one.where is not None]
+    for check in checks if refs else ():
+        for look in read_expression(check, variable_types(definition)).looks:
+            if look.path[0] in refs and look.path[1:2] == ("data",):
+                yield look.path[2]
+    for _, said in asked(definition):
+        yield from (name for one in said.children if one.workflow == workflow for name in one.where)
+    yield from (
+        name for one in definition.reactions if one.do.each == workflow for name in one.do.where
+    )
 
 
 def _case_of(definition: Definition, case: Type) -> Type:

@@ -3,7 +3,8 @@
 The rules about states, transitions and people are here; those about data fields and conditions are
 in ``engine.lint.data``, about deadlines in ``engine.lint.deadlines``, about reactions in
 ``engine.lint.reactions``, about registers in ``engine.lint.registers``, about who decides in
-``engine.lint.governance``, about steps that nobody could ever take in ``engine.lint.dead_ends``.
+``engine.lint.governance``, about steps that nobody could ever take in ``engine.lint.dead_ends``,
+about steps that count and that correct in ``engine.lint.corrections``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from engine.actors import MACHINES
 from engine.definition import ByAuthority, ByPerson, Definition, Step, Transition
 from engine.errors import Problem
 from engine.guards import accepted
-from engine.lint import data, dead_ends, deadlines, governance, reactions, registers
+from engine.lint import corrections, data, dead_ends, deadlines, governance, reactions, registers
 from engine.validation import suggest
 
 Rule = Callable[[Definition], Iterator[Problem]]
@@ -75,7 +76,7 @@ def reaches_every_state(definition: Definition) -> Iterator[Problem]:
 
 
 def has_ways_out(definition: Definition) -> Iterator[Problem]:
-    left = {state for rule in definition.transitions for state in rule.sources}
+    left = {state for rule in definition.transitions if not rule.corrects for state in rule.sources}
     for name, state in definition.states.items():
         if not state.final and name not in left:
             yield Problem(
@@ -85,7 +86,8 @@ def has_ways_out(definition: Definition) -> Iterator[Problem]:
             )
     for at, rule in _transitions(definition):
         for i, source in enumerate(rule.sources):
-            if source in definition.states and definition.states[source].final:
+            ends = source in definition.states and definition.states[source].final
+            if ends and not rule.corrects:
                 yield Problem(
                     f"{at}/from/{i}",
                     f"{source} is final, so nothing may leave it",
@@ -237,6 +239,7 @@ RULES: tuple[Rule, ...] = (
     *registers.RULES,
     *governance.RULES,
     *dead_ends.RULES,
+    *corrections.RULES,
 )
 
 _FOLLOWS: dict[Rule, tuple[Rule, ...]] = {
@@ -349,4 +352,5 @@ def _asks_no_more(one: Transition, other: Transition, definition: Definition) ->
         and one.quorum in (None, other.quorum)
         and all(other.to in claim.inside for claim in definition.only_one if one.to in claim.inside)
         and {*accepted(one, definition)} >= {*accepted(other, definition)}
+        and {*one.corrects} >= {*other.corrects}
     )

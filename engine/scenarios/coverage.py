@@ -7,7 +7,7 @@ whoever pulls it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,9 +70,15 @@ def untouched(definition: Definition, results: Iterable[Result]) -> list[str]:
     arrows = [
         (source, rule.trigger, rule.target(source))
         for rule in definition.transitions
-        for source in rule.sources
+        for source in _apart(rule, taken)
     ]
     return [f"{a} -{trigger}-> {b}" for a, trigger, b in arrows if (a, trigger, b) not in taken]
+
+
+def _apart(rule: Transition, taken: Collection[tuple[str, str | None, str]]) -> Sequence[str]:
+    """The states from which it must be seen. A correction does the same wherever it is made."""
+    seen = any((source, rule.trigger, source) in taken for source in rule.sources)
+    return () if rule.corrects and seen else rule.sources[: 1 if rule.corrects else None]
 
 
 def unfired(definition: Definition, results: Iterable[Result]) -> list[str]:
@@ -165,6 +171,9 @@ def _of(step: Step, said: dict[tuple[str, str], list[Verdict]]) -> Iterator[Verd
 def _rules(step: Step, definition: Definition) -> list[_Rule]:
     """The guards that can stop a step, by how they answer."""
     rules = [_Rule("by")] if step.by else []
+    if isinstance(step, Transition):
+        rules += [_Rule("counts")] if step.counts else []
+        rules += [_Rule("corrects")] if step.corrects else []
     rules += _rules_of(step, list(needed(step, definition)))
     votes = any(isinstance(who, ByAuthority) for who in step.by)
     if votes:
@@ -189,8 +198,7 @@ def _rules_of(said: Guards, needs: list[str]) -> list[_Rule]:
     rules += [_Rule(f"agreed_by {role}") for role in said.agreed_by]
     rules += [_Rule("quorum")] if said.quorum else []
     for children in said.children:
-        which = " ".join([*children.where.values(), children.workflow])
-        least = children.least
+        least, which = children.least, children.called
         reason = f"every {which}" if least is None else f"at least {least} {which}"
         rules.append(_Rule(f"children {children.workflow}", reason))
     return rules + [_Rule(check.check) for check in said.when]
@@ -232,5 +240,5 @@ def _only_chooses(rule: _Rule, step: Step, definition: Definition) -> bool:
 
 def _worded(rule: _Rule, step: Step) -> tuple[_Rule, str]:
     """A guard with what it asks for, where its name does not say that."""
-    asked = ("by", "not_by", "needs", "anew", "quorum")
+    asked = ("by", "counts", "corrects", "not_by", "needs", "anew", "quorum")
     return rule, repr(getattr(step, rule.name) if rule.name in asked else "")

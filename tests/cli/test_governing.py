@@ -140,6 +140,56 @@ def test_what_must_come_with_a_step_is_told_before_it_is_asked_for_and_when_it_i
     assert "There is money again." in told
 
 
+CARD = """
+workflow: card
+version: 1
+title: Card
+key: CARD
+roles: {clerk: }
+data: {title: {type: text}}
+states: {shelved: {initial: true}, lost: {final: true}}
+transitions:
+  - {trigger: lose, from: shelved, to: lost}
+  - trigger: correct-record
+    from: [shelved, lost]
+    by: clerk
+    corrects: title
+    emits: RecordCorrected
+"""
+
+
+def test_the_trail_shows_a_correction_with_what_was_what_is_who_and_why(
+    pmo: Pmo, tmp_path: Path
+) -> None:
+    file = tmp_path / "card.yaml"
+    file.write_text(CARD, encoding="utf-8")
+    pmo.done("publish", str(file), actor="operator")
+    pmo.done("start", "card", "title=Bred", "--occurred-at", "2026-01-05")
+    told = pmo.done("do", "CARD-0001", "lose", "--occurred-at", "2026-02-05").out
+    assert "can correct-record -> lost  (clerk; says with this step reason)" in told
+    why = ("--reason", "a letter was missing")
+    assert "needs clerk" in pmo("do", "CARD-0001", "correct-record", "title=Bread", *why).err
+    mend = ("do", "CARD-0001", "correct-record", "title=Bread")
+    assert "a reason is missing" in pmo(*mend, actor="cleo:clerk").err
+    pmo.done(*mend, *why, actor="cleo:clerk")
+    entry = pmo.done("history", "CARD-0001", "--json").json()[-1]
+    assert (entry["name"], entry["state_before"], entry["state"]) == (
+        "RecordCorrected",
+        "lost",
+        "lost",
+    )
+    assert entry["occurred_at"] == "2026-01-05"
+    told = pmo.done("history", "CARD-0001").out
+    last = told[told.index("RecordCorrected") :]
+    assert "cleo as clerk" in last
+    assert "title: Bred → Bread\n" in last
+    assert "because: a letter was missing" in last
+    # As of a day before it was lost, the case shows what is right, in the state of that day.
+    then = pmo.done("show", "CARD-0001", "--as-of", "2026-01-10").out
+    assert "Bread" in then
+    assert "shelved" in then
+
+
 @pytest.fixture
 def board(pmo: Pmo, tmp_path: Path) -> Pmo:
     """A board of three that may decide on up to a million; MAT-0001 waits for it."""

@@ -45,6 +45,8 @@ from tests.processor import processor_seconds
         '"business-case" in evidence',
         '"title" in withheld && !("amount" in withheld)',
         "now.getFullYear() == 2026 && now.getMonth() == 1 && now.getHours() == 12",
+        "now >= today && now - today < duration('24h') && today.getHours() == 0",
+        'today == timestamp("2026-02-01T00:00:00Z")',
         "!has(data.weight) && has(data.share) && !has(data.title)",
         "has(objective.data.due) && !has(objective.data.owner) && !has(data.paper.uri)",
         "has(data.weight) ? data.weight > 2 : true",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from engine.definition import Definition
@@ -50,6 +52,25 @@ def test_every_warning_and_override_is_expected_by_some_scenario(workflow: str) 
         if one.then and (one.then.warned or one.then.overridden)
     ]
     assert unwarned(DEFINITIONS[workflow][0], told) == []
+
+
+STRICTLY_AFTER_TODAY = {
+    # What is approved in the course of a day was not in force when that day began.
+    "standard: data.effective_on > now"
+}
+
+
+def test_what_is_due_today_is_in_time() -> None:
+    """A date is over when its day is: it is compared with `today`, and not with the moment."""
+    early = {
+        f"{name}: {check.check}"
+        for name, (definition, _) in DEFINITIONS.items()
+        for step in (definition.start, *definition.transitions)
+        for said in filter(None, (step, step.should))
+        for check in said.when
+        if re.search(r"data\.\w+ > now\b", check.check)
+    }
+    assert early == STRICTLY_AFTER_TODAY
 
 
 SAID_BEFORE = {

@@ -73,6 +73,14 @@ def test_v6_growth_and_slip_count_from_the_first_baseline(told):
     assert (two["slip"], two["original_cost"]) == (None, None)
 
 
+def test_v6_each_baseline_has_a_number(told):
+    told.fact("PRJ-1", "project", JAN, "active", baseline_end="2027-01-01", baseline_version=1)
+    told.fact("PRJ-1", "project", APRIL, name="BaselineIssued", baseline_end="2027-02-01",
+              baseline_version=2)  # fmt: skip
+    assert column(opened(told.views, "baselines"), "baseline_version") == [2]
+    assert column(opened(told.views, "baselines", as_of=MARCH), "baseline_version") == [1]
+
+
 def test_v6_a_forecast_that_is_withheld_is_not_the_promise(told):
     told.fact("PRJ-1", "project", JAN, "active", baseline_end="2027-01-01", baseline_cost=gbp(100))
     kept = {"withheld": "FOI s.43"}
@@ -122,6 +130,24 @@ def test_of_a_plan_the_newest_version_that_was_told_counts(told):
                       communication=f"COM-{number}")  # fmt: skip
     told.fact("COM-3", "communication", APRIL, "drafted", plan="PLAN-1")
     assert measured(told.views, "acknowledged-current") == [Figure(("PLAN-1",), 0.5)]
+
+
+def test_a_plan_in_five_steps_lacks_none_of_the_supporting_plans_that_it_does_not_need(told):
+    for key, workflow in (
+        ("PLAN-1", "strategic-plan"),
+        ("PLAN5-1", "strategic-plan-five"),
+        ("PLAN5-2", "strategic-plan-five"),
+    ):
+        told.fact(key, workflow, JAN, "in_execution", name="PlanVersionApproved")
+    for plan in ({"plan": "PLAN-1"}, {"plan_five": "PLAN5-1"}):
+        for kind in ("budget", "risk"):
+            key = f"SUPP-{kind}-{'-'.join(plan.values())}"
+            told.fact(key, "supporting-plan", JAN, "linked", kind=kind, **plan)
+    told.fact("SUPP-9", "supporting-plan", JAN, "linked", kind="resources", plan_five="PLAN5-2")
+    assert measured(told.views, "plans-lacking-support") == [Figure((), 2)]
+    for kind in ("resources", "communication"):
+        told.fact(f"SUPP-{kind}", "supporting-plan", APRIL, "linked", kind=kind, plan="PLAN-1")
+    assert measured(told.views, "plans-lacking-support") == [Figure((), 1)]
 
 
 def test_growth_leaves_out_what_is_withheld_or_missing(told):
