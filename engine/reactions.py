@@ -8,16 +8,17 @@ sent, it has one effect.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from engine.case import Case
 from engine.cel.conditions import Condition, Environment, compile_condition
 from engine.commands import PullTrigger, Requester, StartCase
-from engine.definition import Act, Definition, Reaction
+from engine.definition import Act, Definition, Reaction, Whom
 from engine.events import Event
 from engine.values import is_withheld
+from engine.whom import Known, Meant
 
 DEEPEST = 16
 """How many reactions may follow from each other before the chain counts as a loop."""
@@ -57,20 +58,18 @@ class Rules:
             self._rules.setdefault(reaction.on, []).append((number, reaction, condition))
         self.names = frozenset(self._rules)
 
-    def asks(
-        self, event: Event, position: int, case: Case, read: Callable[[str], Case | None]
-    ) -> Iterator[Ask]:
-        """What the event at a position asks for. ``case`` is as the event left it; ``read`` gives
-        other cases, as of then too, by key."""
+    def asks(self, event: Event, position: int, case: Case, known: Known) -> Iterator[Ask]:
+        """What the event at a position asks for. ``case`` is as the event left it; ``known`` is
+        the log as of then, too."""
         for number, reaction, condition in self._rules.get(event.name, ()):
             if condition:
-                held, _ = condition.evaluate(self._environment(event, case, condition, read))
+                held, _ = condition.evaluate(self._environment(event, case, condition, known))
                 if not held:
                     continue
-            yield from _asks(number, reaction.do, event, position, case)
+            yield from _asks(number, reaction.do, event, position, case, known)
 
     def _environment(
-        self, event: Event, case: Case, condition: Condition, read: Callable[[str], Case | None]
+        self, event: Event, case: Case, condition: Condition, known: Known
     ) -> Environment:
         named = {name: case.data.get(name) for name in condition.references}
         return Environment(
@@ -81,7 +80,7 @@ class Rules:
             actor_id=event.actor.id,
             actor_roles=(event.role,) if event.role else (),
             evidence_kinds=tuple(item.kind for item in case.evidence),
-            cases={name: read(key) for name, key in named.items() if isinstance(key, str)},
+            cases={name: known.read(key) for name, key in named.items() if isinstance(key, str)},
         )
 
 
@@ -96,13 +95,15 @@ def is_reacted_to(event: Mapping[str, Any]) -> bool:
     return bool(event["actor"].get("kind") != "import")
 
 
-def _asks(number: int, act: Act, event: Event, position: int, case: Case) -> Iterator[Ask]:
+def _asks(
+    number: int, act: Act, event: Event, position: int, case: Case, known: Known
+) -> Iterator[Ask]:
     depth = depth_of(event.command_id) + 1
-    known: dict[str, Any] = {"key": case.key, "state": case.state}
-    known |= {"event.name": event.name, "event.position": position}
+    words: dict[str, Any] = {"key": case.key, "state": case.state}
+    words |= {"event.name": event.name, "event.position": position}
 
     def ask(target: str, problem: str = "", item: Any = None) -> Ask:
-        of_item = known | {"item": item}
+        of_item = words | {"item": item}
         data = {name: _value(said, of_item, case) for name, said in act.values.items()}
         said: dict[str, Any] = {
             "command_id": f"reaction:{depth}:{event.event_id}:{number}:{target}",
@@ -123,7 +124,14 @@ def _asks(number: int, act: Act, event: Event, position: int, case: Case) -> Ite
             command = PullTrigger(**said, case=target, trigger=trigger)
         return Ask(said["command_id"], what, command, depth, act.each is not None, problem)
 
-    if act.start is not None and act.over is not None:
+    if act.start is not None and isinstance(act.over, Whom):
+        meant = Meant(act.over, case, event, known)
+        for place, person in enumerate(meant.persons):
+            yield ask(f"{act.start}/{place}", item=person)
+        # Somebody was to be asked, and nobody can say who: that is not to pass unseen.
+        for place, why in enumerate(meant.missed):
+            yield ask(f"{act.start}/-{place}", why)
+    elif act.start is not None and act.over is not None:
         items = case.data.get(act.over.removeprefix("data."))
         for place, item in enumerate(items if isinstance(items, list) else ()):
             yield ask(f"{act.start}/{place}", item=item)
@@ -145,8 +153,8 @@ def _asks(number: int, act: Act, event: Event, position: int, case: Case) -> Ite
             yield ask(key)
 
 
-def _value(said: str, known: Mapping[str, Any], case: Case) -> Any:
-    """What ``with`` gives a field: a word of ``known``, ``data.FIELD``, or the text itself."""
-    if said in known:
-        return known[said]
+def _value(said: str, words: Mapping[str, Any], case: Case) -> Any:
+    """What ``with`` gives a field: one of the ``words``, ``data.FIELD``, or the text itself."""
+    if said in words:
+        return words[said]
     return case.data.get(said.removeprefix("data.")) if said.startswith("data.") else said
