@@ -124,15 +124,16 @@ def _asks(
             command = PullTrigger(**said, case=target, trigger=trigger)
         return Ask(said["command_id"], what, command, depth, act.each is not None, problem)
 
-    if act.start is not None and isinstance(act.over, Whom):
-        meant = Meant(act.over, case, event, known)
+    over = act.over
+    if isinstance(over, Whom):
+        meant = Meant(over, case, event, known)
         for place, person in enumerate(meant.persons):
             yield ask(f"{act.start}/{place}", item=person)
         # Somebody was to be asked, and nobody can say who: that is not to pass unseen.
         for place, why in enumerate(meant.missed):
             yield ask(f"{act.start}/-{place}", why)
-    elif act.start is not None and act.over is not None:
-        items = case.data.get(act.over.removeprefix("data."))
+    elif act.start is not None and over is not None:
+        items = case.data.get(over.removeprefix("data."))
         for place, item in enumerate(items if isinstance(items, list) else ()):
             yield ask(f"{act.start}/{place}", item=item)
     elif act.start is not None:
