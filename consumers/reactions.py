@@ -23,6 +23,7 @@ from engine.events import CommandRefused, DefinitionRef, from_body
 from engine.reactions import Ask, Rules, depth_of, is_reacted_to
 from engine.service import Service
 from engine.store.log import Log
+from engine.whom import Known
 
 MOST_OF_ONE = 10_000
 """Reactions to reactions that one request may bring about (by correlation, since this started).
@@ -97,9 +98,12 @@ class Reactions:
         if body["name"] not in rules.names:
             return
         case = self._cases.as_left_by(work)
-        yield from rules.asks(
-            from_body(body), work.position, case, lambda key: self._then(key, work.position)
+        known = Known(
+            lambda key: self._then(key, work.position),
+            self._log.streams,
+            self._service.catalog.definition,
         )
+        yield from rules.asks(from_body(body), work.position, case, known)
 
     def _rules_of(self, ref: dict[str, Any]) -> Rules:
         rules = self._rules.get(ref["hash"])

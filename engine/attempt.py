@@ -11,7 +11,7 @@ from engine.commands import Command, Observe, PullTrigger
 from engine.context import Context
 from engine.definition import Definition, Grammar, GuardKind, Step
 from engine.events import Evidence, Verdict
-from engine.values import CASE_KEY, Value
+from engine.values import CASE_KEY, Value, folded
 
 T = TypeVar("T")
 
@@ -80,6 +80,22 @@ class Attempt:
             if role in self.definition.data and isinstance(self.data.get(role), str):
                 found.append(self.data[role])
         return tuple(found)
+
+    def kept_out(self, person: str, roles: Iterable[str]) -> str:
+        """Why somebody is kept out of what is not for whoever acted in ``roles``; empty, where they
+        are not. Whom a field names need not have done anything."""
+        who = person.casefold()
+        barring = [role for role in roles if who in folded(self.acted([role]))]
+        if not barring:
+            return ""
+        did = self.case.acted if self.case else {}
+        idle = [
+            role
+            for role in barring
+            if role in self.definition.data and who not in folded(did.get(role, ()))
+        ]
+        told = f"{person} has already acted as {', '.join(barring)}"
+        return f"{told}, or is named so" if idle else told
 
     def giver(self, on_behalf_of: str) -> str:
         """Whose delegation it is that an actor names; else the name itself."""

@@ -273,16 +273,32 @@ class OnlyOne(Grammar):
     inside: Annotated[Listed[Word], Constrained(alias="in", min_length=1)]
 
 
+class Whom(Grammar):
+    """Everybody whom the lists in these fields mean: who holds a role (``sponsor``, or ``sponsor in
+    transport``), anybody appointed in a unit, who sits on a body, and persons by their names."""
+
+    roles: DataPath | None = None
+    units: DataPath | None = None
+    bodies: DataPath | None = None
+    persons: DataPath | None = None
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """What is named, by its kind."""
+        return {kind: path for kind, path in self if path is not None}
+
+
 class Act(Grammar):
     """What a reaction asks for: a trigger of this case, of another, of every child (or of those
-    ``where`` fields have these values); or a case, or one ``for`` every item of a list."""
+    ``where`` fields have these values); or a case, or one ``for`` every item of a list, or for
+    everybody who is meant."""
 
     trigger: Word | None = None
     of: Literal["case"] | DataPath | None = None
     each: WorkflowName | None = None
     where: dict[Name, Expression] = {}
     start: WorkflowName | None = None
-    over: Annotated[DataPath | None, Constrained(alias="for")] = None
+    over: Annotated[DataPath | Whom | None, Constrained(alias="for")] = None
     values: Annotated[dict[Name, Expression], Constrained(alias="with")] = {}
 
 

@@ -8,16 +8,17 @@ sent, it has one effect.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from engine.case import Case
 from engine.cel.conditions import Condition, Environment, compile_condition
 from engine.commands import PullTrigger, Requester, StartCase
-from engine.definition import Act, Definition, Reaction
+from engine.definition import Act, Definition, Reaction, Whom
 from engine.events import Event
 from engine.values import is_withheld
+from engine.whom import Known, Meant
 
 DEEPEST = 16
 """How many reactions may follow from each other before the chain counts as a loop."""
@@ -57,21 +58,19 @@ class Rules:
             self._rules.setdefault(reaction.on, []).append((number, reaction, condition))
         self.names = frozenset(self._rules)
 
-    def asks(
-        self, event: Event, position: int, case: Case, read: Callable[[str], Case | None]
-    ) -> Iterator[Ask]:
-        """What the event at a position asks for. ``case`` is as the event left it; ``read`` gives
-        other cases, as of then too, by key."""
+    def asks(self, event: Event, position: int, case: Case, known: Known) -> Iterator[Ask]:
+        """What the event at a position asks for. ``case`` is as the event left it; ``known`` is
+        the log as of then, too."""
         for number, reaction, condition in self._rules.get(event.name, ()):
             if condition:
-                held, _ = condition.evaluate(self._environment(event, case, condition, read))
+                held, _ = condition.evaluate(self._environment(event, case, condition, known))
                 if not held:
                     continue
-            telling = _Telling(self.definition, event, position, case, read)
+            telling = _Telling(self.definition, event, position, case, known)
             yield from _asks(number, reaction.do, telling)
 
     def _environment(
-        self, event: Event, case: Case, condition: Condition, read: Callable[[str], Case | None]
+        self, event: Event, case: Case, condition: Condition, known: Known
     ) -> Environment:
         named = {name: case.data.get(name) for name in condition.references}
         return Environment(
@@ -82,7 +81,7 @@ class Rules:
             actor_id=event.actor.id,
             actor_roles=(event.role,) if event.role else (),
             evidence_kinds=tuple(item.kind for item in case.evidence),
-            cases={name: read(key) for name, key in named.items() if isinstance(key, str)},
+            cases={name: known.read(key) for name, key in named.items() if isinstance(key, str)},
         )
 
 
@@ -105,7 +104,7 @@ class _Telling:
     event: Event
     position: int
     case: Case
-    read: Callable[[str], Case | None]
+    known: Known
 
     def value(self, said: str, item: Any = None) -> Any:
         """What the words of ``with`` and ``where`` stand for; else the text itself."""
@@ -127,7 +126,7 @@ class _Telling:
             return before.get(said.removeprefix("before."))
         if named := other_field(said, self.definition):
             key = self.case.data.get(named[0])
-            other = self.read(key) if isinstance(key, str) else None
+            other = self.known.read(key) if isinstance(key, str) else None
             return other.data.get(named[1]) if other else None
         return said
 
@@ -164,8 +163,16 @@ def _asks(number: int, act: Act, telling: _Telling) -> Iterator[Ask]:
             command = PullTrigger(**said, case=target, trigger=trigger)
         return Ask(said["command_id"], what, command, depth, act.each is not None, problem)
 
-    if act.start is not None and act.over is not None:
-        items = case.data.get(act.over.removeprefix("data."))
+    over = act.over
+    if isinstance(over, Whom):
+        meant = Meant(over, case, event, telling.known)
+        for place, person in enumerate(meant.persons):
+            yield ask(f"{act.start}/{place}", item=person)
+        # Somebody was to be asked, and nobody can say who: that is not to pass unseen.
+        for place, why in enumerate(meant.missed):
+            yield ask(f"{act.start}/-{place}", why)
+    elif act.start is not None and over is not None:
+        items = case.data.get(over.removeprefix("data."))
         for place, item in enumerate(items if isinstance(items, list) else ()):
             yield ask(f"{act.start}/{place}", item=item)
     elif act.start is not None:
@@ -191,7 +198,7 @@ def _is_meant(child: str, act: Act, telling: _Telling) -> bool:
     or there, is no value."""
     if not act.where:
         return True
-    held = telling.read(child)
+    held = telling.known.read(child)
     return held is not None and all(
         (value := telling.value(said)) is not None and held.data.get(name) == value
         for name, said in act.where.items()

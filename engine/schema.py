@@ -100,7 +100,11 @@ ABOUT = {
     "Act.each": "Of every child of this workflow.",
     "Act.where": "Only of those children whose fields have these values, said as in `with`.",
     "Act.start": "The workflow of which a case is begun.",
-    "Act.for": "A list field: one case is begun for every item of it, which is `item` in `with`.",
+    "Act.for": "A list field, or whom some mean: one case is begun for each, `item` in `with`.",
+    "Whom.roles": "A list of roles, like sponsor or sponsor in transport: who holds one.",
+    "Whom.units": "A list of units: whoever is appointed to anything there.",
+    "Whom.bodies": "A list of bodies: their members.",
+    "Whom.persons": "A list of persons.",
     "Act.with": "The data that goes along: data.FIELD, before.FIELD, REF.data.FIELD, key, state, "
     "event.name, or plain text.",
     "EvidenceNeed.kind": "What kind of document, like business-case.",

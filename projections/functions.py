@@ -51,6 +51,15 @@ def list_count(values: Any) -> int:
     return len(_listed(values)) if values else 0
 
 
+def list_item(values: Any, place: int) -> str | None:
+    """The value at a place of a list, from 1 on, as text; beyond its ends there is none."""
+    listed = _listed(values) if values else ()
+    if not (isinstance(listed, list) and 1 <= place <= len(listed)):
+        return None
+    value = listed[place - 1]
+    return value if isinstance(value, str) else number_as_text(value)
+
+
 def number_as_text(number: float | None) -> str | None:
     """As people write it: no exponent, and no point where nothing follows it."""
     return None if number is None else f"{Decimal(f'{number:.15g}').normalize():f}"
@@ -94,6 +103,7 @@ SCALARS = {
     "ground_of": (2, ground_of),
     "list_has": (2, list_has),
     "list_count": (1, list_count),
+    "list_item": (2, list_item),
     "number_as_text": (1, number_as_text),
 }
 """Name -> how many arguments, and what answers."""

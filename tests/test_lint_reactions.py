@@ -138,6 +138,51 @@ def test_what_the_asked_step_wants_anew_the_reaction_brings_along():
     load_definitions({"premise.yaml": PREMISE + sound, "plan.yaml": asked + "  []\n"})
 
 
+MEANT = PREMISE.replace("data:\n", "data:\n  roles: {type: list, of: text}\n", 1).replace(
+    "data:\n", "data:\n  people: {type: list, of: person}\n", 1
+)
+
+
+@pytest.mark.parametrize(
+    ("whom", "item", "told"),
+    [
+        ("{roles: data.roles, persons: data.people}", "person", ""),
+        ("data.people", "person", ""),
+        ("{roles: data.people}", "person", "data.people is no list of text"),
+        ("{persons: data.roles}", "person", "data.roles is no list of person"),
+        ("{bodies: data.title}", "person", "data.title is no list of text"),
+        ("{units: data.unit}", "person", "data.unit is no list of text"),
+        ("{}", "person", "it means nobody"),
+        ("{roles: data.roles}", "kind", "item is a person here (kind holds a choice)"),
+        ("{offices: data.roles}", "person", "there is no key 'offices' here"),
+    ],
+)
+def test_whom_a_reaction_means_is_said_by_lists(whom, item, told):
+    plan = PLAN.replace("  due:", "  person: {type: person}\n  due:")
+    do = f"{{start: plan, for: {whom}, with: {{name: key, {item}: item}}}}"
+    texts = {
+        "premise.yaml": f"{MEANT}  - {{on: PremiseHeld, do: {do}}}\n",
+        "plan.yaml": plan.removesuffix("reactions:\n"),
+    }
+    if not told:
+        load_definitions(texts)
+        return
+    with pytest.raises(BadInput) as refused:
+        load_definitions(texts)
+    assert told in " ".join(map(str, refused.value.problems))
+
+
+def test_everybody_is_meant_only_where_a_case_starts():
+    act = "{trigger: confirm, of: case, for: {roles: data.roles}}"
+    texts = {
+        "premise.yaml": f"{MEANT}  - {{on: PremiseHeld, do: {act}}}\n",
+        "plan.yaml": PLAN.removesuffix("reactions:\n"),
+    }
+    with pytest.raises(BadInput) as refused:
+        load_definitions(texts)
+    assert "`for` goes with `start`" in str(refused.value.problems[0])
+
+
 def test_a_condition_knows_the_states_of_the_case_it_refers_to():
     do = "do: {trigger: review, of: data.plan}"
     (problem,) = problems(f"  - {{on: PremiseBroken, where: plan.state == 'reviewed', {do}}}\n")

@@ -35,7 +35,8 @@ _DAY_BEGINS = "T09:00:00.000000Z"
 
 class Act(Step):
     """A step in its place. ``called`` names the case for later; ``brings`` names those that
-    reactions start because of it, by their workflow; ``then`` is what must come of it.
+    reactions start because of it, by their workflow and, of several, in the order in which they
+    come; ``then`` is what must come of it.
 
     Without ``case`` it is about the case of the step before it in its scene; without ``at`` it is
     done on the day of that step.

@@ -81,8 +81,9 @@ class Player:
             if act.called is not None:
                 self._names[act.called] = case
         self._cases[moment.scene] = case
-        for name, workflow in act.brings.items():
-            self._names[name] = self._started(workflow, before)
+        for workflow in dict.fromkeys(act.brings.values()):
+            names = [name for name, of in act.brings.items() if of == workflow]
+            self._names.update(zip(names, self._started(workflow, before, len(names)), strict=True))
 
     def _with_keys(self, act: Act) -> Act:
         """With the keys and figures that its names stand for."""
@@ -144,8 +145,8 @@ class Player:
             case, event.version, last[-1].position, state, (event.name,), event.recorded_at
         )
 
-    def _started(self, workflow: str, before: int) -> str:
-        """The one case of a workflow that was started since."""
+    def _started(self, workflow: str, before: int, count: int) -> list[str]:
+        """The cases of a workflow that were started since, in their order: just so many."""
         head = self._home.log.head()
         started = [
             recorded.event.stream
@@ -153,8 +154,8 @@ class Player:
             if isinstance(recorded.event, CaseStarted)
             and recorded.event.definition.name == workflow
         ]
-        if len(started) != 1:
+        if len(started) != count:
             raise BadInput.one(
-                "", f"{len(started)} cases of {workflow} were started by it, not one"
+                "", f"{len(started)} cases of {workflow} were started by it, not {count}"
             )
-        return started[0]
+        return started

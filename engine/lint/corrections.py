@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from engine.actors import MACHINES
 from engine.cel.conditions import compile_condition
-from engine.definition import ByAuthority, Check, Definition, Guards, Step, Transition
+from engine.definition import ByAuthority, Check, Definition, Guards, Step, Transition, Whom
 from engine.errors import BadInput, Problem
 from engine.guards import accepted, renewed
 from engine.lint.data import asked, steps
@@ -72,7 +72,9 @@ def _rests_on(definition: Definition) -> Iterator[tuple[str, str]]:
     for reaction in definition.reactions:
         said_where = [Check(check=reaction.where)] if reaction.where is not None else []
         named = [name for check in said_where for name in _looks(check, definition)]
-        named += _fields([reaction.do.over or "", *reaction.do.where.values()])
+        over = reaction.do.over
+        lists = over.paths.values() if isinstance(over, Whom) else [over or ""]
+        named += _fields([*lists, *reaction.do.where.values()])
         yield from ((name, "a reaction goes by it") for name in named)
     for state in definition.states.values():
         days = _fields(day for one in state.deadline for day in (one.on or "", one.every or ""))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine import values
 from engine.cel.conditions import compile_condition
-from engine.definition import Act, Definition, Field, Reaction, Step
+from engine.definition import Act, Definition, Field, Reaction, Step, Whom
 from engine.errors import BadInput, Problem
 from engine.guards import accepted, needed, renewed
 from engine.reactions import BUILT_IN, other_field
@@ -50,16 +50,33 @@ def asks_for_one_thing(definition: Definition) -> Iterator[Problem]:
         elif act.start is not None and (act.of or act.each):
             mend = "leave `of` and `each` out; what belongs to the new case goes into `with`"
             yield Problem(f"{at}/do", "a start is asked of no case", mend)
-        elif act.over and not (act.start and _is_list(act.over, definition)):
-            what = f"{act.over} is no list" if act.start else "`for` goes with `start`"
-            yield Problem(f"{at}/do/for", what, "name a field of type list")
+        elif act.over and act.start is None:
+            yield Problem(f"{at}/do/for", "`for` goes with `start`", "name a field of type list")
+        elif act.over:
+            yield from _goes_over_lists(f"{at}/do/for", act.over, definition)
         elif act.of and act.each:
             yield Problem(f"{at}/do", "asks one case and each child", "leave one of the two out")
 
 
-def _is_list(path: str, definition: Definition) -> bool:
+def _goes_over_lists(at: str, over: str | Whom, definition: Definition) -> Iterator[Problem]:
+    if isinstance(over, str):
+        if _listed(over, definition) is None:
+            yield Problem(at, f"{over} is no list", "name a field of type list")
+        return
+    if not over.paths:
+        mend = "name a field under roles, units, bodies or persons"
+        yield Problem(at, "it means nobody", mend)
+    for kind, path in over.paths.items():
+        wanted = "person" if kind == "persons" else "text"
+        if _listed(path, definition) != wanted:
+            mend = f"name a field `{{type: list, of: {wanted}}}`"
+            yield Problem(f"{at}/{kind}", f"{path} is no list of {wanted}", mend)
+
+
+def _listed(path: str, definition: Definition) -> str | None:
+    """What the list in a field holds; ``None`` where it is no list."""
     field = definition.data.get(path.removeprefix("data."))
-    return field is not None and field.type == "list"
+    return field.item_type if field is not None and field.type == "list" and field.of else None
 
 
 def knows_whom_it_asks(definition: Definition) -> Iterator[Problem]:
@@ -215,6 +232,8 @@ def _steps_asked_for(
         elif not any(name in accepted(step, other) for step in steps):
             mend = "add it to what that step `accepts`"
             yield Problem(where, f"{what} does not take {name}", mend)
+        elif said == "item" and isinstance(act.over, Whom) and field.type != "person":
+            yield Problem(where, "item is a person here", f"{name} holds a {field.type}")
         elif problem := _misfit(said, definition, field):
             yield Problem(where, problem, f"{name} holds a {field.type}")
     lacking = [_lacking(act, step, other) for step in steps if act.start or _lets_in(step)]

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from engine.actors import MACHINES
-from engine.definition import ByAuthority, ByPerson, Definition, Step, Transition
+from engine.definition import ByAuthority, ByPerson, Definition, Start, Step, Transition
 from engine.errors import Problem
-from engine.guards import accepted
+from engine.guards import accepted, needed
 from engine.lint import corrections, data, dead_ends, deadlines, governance, reactions, registers
 from engine.validation import suggest
 
@@ -182,17 +182,39 @@ def has_four_eyes(definition: Definition) -> Iterator[Problem]:
             return frozenset()
         return _reachable(definition, initial, lambda rule: not _must_be_in(rule, roles))
 
+    def is_known(name: str, rule: Transition | Start) -> bool:
+        """Whether the field surely names somebody when the step is taken."""
+        if name in definition.data and name in needed(definition.start, definition):
+            return True
+        if not isinstance(rule, Transition):
+            return False
+        unnamed = _reachable(definition, initial, lambda other: not _names(name, other))
+        return _names(name, rule) or unnamed.isdisjoint(rule.sources)
+
     acted = _acted_before(definition, initial)
+    persons = {*_persons(definition)}
     takers = {who for _, step in data.steps(definition) for who in _roles(step)}
-    # Whom a case is about need not act in it to be kept out of it.
-    subjects = {*_persons(definition)} - takers
-    changing = {name for rule in definition.transitions for name in accepted(rule, definition)}
+    # Whom a field names need not act to be kept out of a step: neither whom a case is about, nor
+    # who acts later.
     for i, role in enumerate(definition.start.not_by):
-        mend = "nobody has acted before a case starts: leave it out"
-        yield Problem(f"/start/not_by/{i}", f"not_by {role} excludes nobody", mend)
+        if role not in persons or not is_known(role, definition.start):
+            mend = "nobody has acted before a case starts: leave it out"
+            yield Problem(f"/start/not_by/{i}", f"not_by {role} excludes nobody", mend)
     for at, rule in _transitions(definition):
+        only = _only_person(rule)
+        if only in rule.not_by:
+            yield Problem(
+                f"{at}/not_by/{rule.not_by.index(only)}",
+                f"only the person in {only} may do this, and that person is kept from it",
+                "leave it out, or let somebody else do this",
+            )
+            continue
         reached = [source for source in rule.sources if source in acted]
-        acting = [role for role in rule.not_by if role not in subjects]
+        acting = [
+            role
+            for role in rule.not_by
+            if role not in persons or (role in takers and not is_known(role, rule))
+        ]
         if not acting or not reached:
             continue
         before = frozenset[str]().union(*(acted[source] for source in reached))
@@ -212,15 +234,6 @@ def has_four_eyes(definition: Definition) -> Iterator[Problem]:
                 f"{min(open_from)} can be reached without anybody acting as {excluded}, so that "
                 "one person can do it all",
                 f"let an earlier step be taken by {excluded} alone, on every way to here",
-            )
-        only = _only_person(rule)
-        if only not in rule.not_by or only in changing:
-            continue
-        if not reached_without(frozenset({only})) & {*reached}:
-            yield Problem(
-                f"{at}/not_by/{rule.not_by.index(only)}",
-                f"only the person in {only} may do this, and that person has acted before",
-                "leave it out, or let somebody else do this",
             )
 
 
@@ -280,6 +293,11 @@ def _only_person(step: Step) -> str:
         case [ByPerson(person=person)]:
             return person
     return ""
+
+
+def _names(person: str, step: Step) -> bool:
+    """Whether somebody stands in the field once the step is taken."""
+    return person in (*step.needs, *step.anew) or _only_person(step) == person
 
 
 def _must_be_in(step: Step, roles: frozenset[str]) -> bool:

@@ -10,6 +10,7 @@ from engine.errors import PmoError, Refused
 from engine.reactions import Ask, Rules, is_reacted_to
 from engine.service import Receipt, Service
 from engine.store.log import Recorded
+from engine.whom import Known
 
 
 class Aftermath:
@@ -44,9 +45,10 @@ class Aftermath:
             return []
         case = self._then(event.stream, recorded.position)
         assert case is not None
-        rules = Rules(definition)
         at = recorded.position
-        return [*rules.asks(event, at, case, lambda key: self._then(key, at))]
+        log, catalog = self._service.log, self._service.catalog
+        known = Known(lambda key: self._then(key, at), log.streams, catalog.definition)
+        return [*Rules(definition).asks(event, at, case, known)]
 
     def _then(self, key: str, position: int) -> Case | None:
         stream = self._service.log.stream(key)

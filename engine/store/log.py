@@ -82,6 +82,11 @@ class Page(NamedTuple):
     markers: dict[str, Marked]
 
 
+def beyond(prefix: str) -> str:
+    """What every name that begins so comes before, and no other that comes after them."""
+    return f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
+
+
 class Log(Protocol):
     def append(self, appends: Sequence[Append]) -> list[Appended | Conflict | Late | Marked]:
         """Write a group in one durable transaction; one answer for each append, in order.
@@ -102,6 +107,12 @@ class Log(Protocol):
 
     def versions(self, streams: Collection[str]) -> dict[str, int]:
         """The last version of each of these streams that has events."""
+
+    def streams(self, prefix: str) -> list[str]:
+        """The streams whose names begin so, in the order of their bytes; ``prefix`` is not empty.
+
+        An index finds them, however long the log is.
+        """
 
     def read(self, after: int, limit: int) -> list[Recorded]:
         """Up to ``limit`` events with positions above ``after``, in order."""

@@ -58,6 +58,10 @@ class Recorder(popo.POPOApplicationRecorder):
                 if version > after
             ]
 
+    def select_streams(self, prefix: str) -> list[str]:
+        with self._database_lock:
+            return sorted(str(s) for s in self._stored_events_index if str(s).startswith(prefix))
+
     def last_version(self, stream: str) -> int:
         with self._database_lock:
             return next(reversed(self._stored_events_index.get(stream, {0: 0})))
@@ -128,6 +132,9 @@ class MemoryLog:
     def versions(self, streams: Collection[str]) -> dict[str, int]:
         found = {stream: self._recorder.last_version(stream) for stream in streams}
         return {stream: version for stream, version in found.items() if version}
+
+    def streams(self, prefix: str) -> list[str]:
+        return self._recorder.select_streams(prefix)
 
     def read(self, after: int, limit: int) -> list[Recorded]:
         return [Recorded(stored.id, self._event(stored)) for stored in self._select(after, limit)]

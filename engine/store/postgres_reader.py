@@ -15,7 +15,7 @@ from engine import canonical
 from engine.errors import LogDamaged, LogDiverged
 from engine.store import postgres_errors, postgres_schema
 from engine.store.chain import GENESIS, Row, check_first, check_markers, verified
-from engine.store.log import Marked, Recorded
+from engine.store.log import Marked, Recorded, beyond
 from engine.store.mapper import Mapper
 from engine.store.postgres_pool import Connection
 from engine.store.postgres_recorders import Datastore
@@ -71,6 +71,16 @@ class PostgresReader:
                 (list(streams),),
             )
             return dict(c.fetchall())
+
+    def streams(self, prefix: str) -> list[str]:
+        with self._reading() as c:
+            c.execute(
+                "SELECT originator_id FROM pmo_log.events"
+                " WHERE originator_id >= %b AND originator_id < %b AND originator_version = 1"
+                " ORDER BY originator_id",
+                (prefix, beyond(prefix)),
+            )
+            return [stream for (stream,) in c.fetchall()]
 
     def read(self, after: int, limit: int) -> list[Recorded]:
         with self._reading() as c:

@@ -27,7 +27,7 @@ from engine.store import sqlite_file
 from engine.store.chain import GENESIS, Row, check_first, check_markers, verified
 from engine.store.copy import not_empty, stored_event
 from engine.store.group import Judgement, judge, streams_of
-from engine.store.log import Append, Appended, Conflict, Late, Marked, Page, Recorded
+from engine.store.log import Append, Appended, Conflict, Late, Marked, Page, Recorded, beyond
 from engine.store.mapper import Mapper
 from engine.store.sqlite_recorders import Datastore, Factory, Recorder, marks
 from engine.upcasts import Body, read
@@ -123,6 +123,15 @@ class SQLiteLog:
     def versions(self, streams: Collection[str]) -> dict[str, int]:
         with self._reading() as c:
             return _select_versions(c, streams)
+
+    def streams(self, prefix: str) -> list[str]:
+        with self._reading() as c:
+            c.execute(
+                "SELECT originator_id FROM events WHERE originator_id >= ? AND originator_id < ?"
+                " AND originator_version = 1 ORDER BY originator_id",
+                (prefix, beyond(prefix)),
+            )
+            return [row["originator_id"] for row in c.fetchall()]
 
     def read(self, after: int, limit: int) -> list[Recorded]:
         with self._plainly():

@@ -29,6 +29,15 @@ def test_positions_are_dense_and_ascend_from_one_in_commit_order(log):
     assert log.head() == 4
 
 
+def test_streams_are_found_by_how_their_names_begin_in_the_order_of_their_bytes(log):
+    for stream in ("A-b.2", "A-b.10", "A-B", "A-b", "A-bb", "A.b.1", "definition/A-b", "A-é"):
+        log.append([append(stream, count=2)])
+    assert log.streams("A-b") == ["A-b", "A-b.10", "A-b.2", "A-bb"]
+    assert log.streams("A-b.") == ["A-b.10", "A-b.2"]
+    assert log.streams("A-") == ["A-B", "A-b", "A-b.10", "A-b.2", "A-bb", "A-é"]
+    assert log.streams("Z") == []
+
+
 def test_nothing_new_appears_at_or_below_a_position_that_has_been_seen(log):
     log.append([append("A")])
     seen = places(log)

@@ -12,7 +12,7 @@ from typing import Any
 _TEXT = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
 
 _MORE = {"list": {"of": ["text"]}, "money": {"currency": "GBP"}, "ref": {"to": "plan"}}
-_REGISTERS = {"appointment": {"register": "appointment", "in_force": ["active"]}}
+_REGISTERS = {kind: {"register": kind, "in_force": ["active"]} for kind in ("appointment", "body")}
 _RULES: dict[str, dict[str, Any]] = {
     "decision": {
         "roles": {"approver": {"appointed_in": "data.unit"}, "secretary": {}},

@@ -234,10 +234,19 @@ def test_lists_are_lists_again_and_can_be_looked_into(plans):
     assert rows(plans, sql)[1] == {"tags": None, "b": 0, "n": 0}
 
 
+def test_what_stands_at_a_place_of_a_list_is_text_and_beyond_its_ends_is_nothing(plans):
+    places = ", ".join(f"list_item(tags, {place}) AS at{place}" for place in (0, 1, 2, 3))
+    first, second = rows(plans, f"SELECT {places} FROM plan ORDER BY key")[:2]
+    assert list(first.values()) == [None, "a", "b", None]
+    assert list(second.values()) == [None] * 4
+
+
 @pytest.mark.parametrize(
     ("sql", "value"),
     [
         ("SELECT days_between('2026-01-01', '2026-01-31') AS x", 30),
+        ("SELECT list_item('[3, 2.5]', 1) AS x", "3"),
+        ("SELECT list_item('[3, 2.5]', 2) AS x", "2.5"),
         ("SELECT days_between('2026-01-01', '2026-01-01T12:00:00.000000Z') AS x", 0.5),
         ("SELECT days_between('2026-01-02', '2026-01-01') AS x", -1),
         ("SELECT days_between(NULL, '2026-01-01') AS x", None),

@@ -48,17 +48,6 @@ def test_v11_a_standard_shows_how_many_checks_found_it_followed(told):
     assert measured(told.views, "compliance-rate") == [Figure((), 0.5)]
 
 
-def test_v14_coverage_counts_who_acknowledged(told):
-    told.fact("COM-1", "communication", JAN, "sent", subject="Plan", audience=["all", "board"])
-    told.fact("COM-2", "communication", JAN, "drafted", subject="News")
-    for number, state in enumerate(["given", "asked", "overdue", "excused"]):
-        told.fact(f"ACK-{number}", "acknowledgement", JAN, state, communication="COM-1", due=MARCH)
-    one, two = sorted(opened(told.views, "communication"), key=lambda row: row["key"])
-    assert (one["addressed"], one["asked"], one["acknowledged"], one["overdue"]) == (2, 3, 1, 2)
-    assert one["coverage"] == pytest.approx(1 / 3)
-    assert two["coverage"] is None
-
-
 def test_v16_the_heat_map_says_how_many_are_able(told):
     for number, level in enumerate([1, 3]):
         told.fact(f"SKL-{number}", "skill-assessment", JAN, "assessed", person=f"p{number}",
@@ -150,3 +139,144 @@ def test_days_per_step_of_a_set_up(told):
     told.fact("SETUP-1", "pmo-setup", JAN, "defining_objectives", unit="pmo")
     told.fact("SETUP-1", "pmo-setup", "2026-02-10", "winning_sponsor")
     assert measured(told.views, "setup-days-per-step") == [Figure(("defining_objectives",), 10)]
+
+
+def asked_for(told, *skills, role="planner"):
+    """A profile that asks for these skills, each at level 3, and three people who hold the role."""
+    told.fact("STD-1", "standard", JAN, "effective", kind="skill profile", role=role,
+              skills=list(skills), levels=[3] * len(skills))  # fmt: skip
+    for person in ("ada", "bo", "cy"):
+        told.fact(f"APPT-{role}.rail.{person}", "appointment", JAN, "active", role=role,
+                  unit="rail", person=person, **{"from": JAN})  # fmt: skip
+
+
+def mastered(told, person, skill, level, state="assessed", on=JAN, role="planner"):
+    told.fact(f"SKL-{person}-{skill}", "skill-assessment", on, state, person=person, role=role,
+              skill=skill, level=level, target_level=3)  # fmt: skip
+
+
+def test_v14_coverage_counts_who_acknowledged_of_those_who_were_asked(told):
+    told.fact("COM-1", "communication", JAN, "sent", subject="Plan", roles=["sponsor"])
+    told.fact("COM-2", "communication", JAN, "drafted", subject="News")
+    states = ["given", "asked", "overdue", "escalated", "excused"]
+    for number, state in enumerate(states):
+        told.fact(f"ACK-{number}", "acknowledgement", JAN, state, communication="COM-1", due=MARCH)
+    one, two = sorted(opened(told.views, "communication"), key=lambda row: row["key"])
+    assert one["roles"] == ["sponsor"]
+    assert [one[name] for name in ("asked", "acknowledged", "missing", "overdue", "escalated")] == [
+        4, 1, 3, 3, 1,
+    ]  # fmt: skip
+    assert one["coverage"] == 0.25
+    assert (two["asked"], two["coverage"]) == (0, None)
+
+
+def test_v14_coverage_of_a_past_day_is_what_it_was_then(told):
+    told.fact("COM-1", "communication", JAN, "sent", subject="Plan")
+    for person in ("ann", "bo"):
+        told.fact(f"ACK-{person}", "acknowledgement", JAN, "asked", communication="COM-1", due=JUNE)
+    told.fact("ACK-ann", "acknowledgement", MARCH, "given", known=APRIL)
+    now = opened(told.views, "communication")
+    then = opened(told.views, "communication", as_of=MARCH)
+    known_then = opened(told.views, "communication", known_at=MARCH)
+    found = [row["acknowledged"] for (row,) in (now, then, known_then)]
+    assert found == [1, 1, 0]
+
+
+def test_what_was_sent_and_asked_of_nobody_is_counted(told):
+    for key, state in (("COM-1", "sent"), ("COM-2", "sent"), ("COM-3", "approved")):
+        told.fact(key, "communication", JAN, state, subject="Plan")
+    told.fact("ACK-1", "acknowledgement", JAN, "excused", communication="COM-1", due=MARCH)
+    assert measured(told.views, "sent-to-nobody") == [Figure((), 1)]
+
+
+def test_v14b_says_who_was_asked_and_who_is_missing(told):
+    told.fact("COM-1", "communication", JAN, "sent", subject="Plan", people=["gone"])
+    for person, state in (("ann", "given"), ("bo", "escalated"), ("cy", "asked")):
+        told.fact(f"ACK-{person}", "acknowledgement", JAN, state, communication="COM-1",
+                  person=person, due=MARCH)  # fmt: skip
+    found = opened(told.views, "audience")
+    assert [(row["person"], row["answer"], row["late"]) for row in found] == [
+        ("ann", "given", None), ("bo", "escalated", 91), ("cy", "asked", 91),
+    ]  # fmt: skip
+    assert column(opened(told.views, "audience", {"missing": "yes"}), "person") == ["bo", "cy"]
+
+
+def test_v14b_says_who_would_be_asked_before_it_is_sent(told):
+    for role, unit, person, until in (
+        ("sponsor", "rail", "sam", None),
+        ("lead", "rail", "lea", None),
+        ("lead", "rail", "left", JAN),
+        ("lead", "bus", "bea", None),
+        ("clerk", "port", "pia", None),
+    ):
+        told.fact(f"APPT-{role}.{unit}.{person}", "appointment", JAN, "active", role=role,
+                  unit=unit, person=person, until=until, **{"from": JAN})  # fmt: skip
+    told.fact("BODY-board", "body", JAN, "active", name_="board", members=["sam", "cy"])
+    told.fact("COM-1", "communication", JAN, "approved", subject="Plan", roles=["lead in rail"],
+              units=["port"], bodies=["board"], people=["LEA", "ann"])  # fmt: skip
+    told.fact("COM-2", "communication", JAN, "drafted", subject="News", roles=["lead"])
+    first = opened(told.views, "audience", {"communication": "COM-1"})
+    assert [row["person"].lower() for row in first] == ["lea", "ann", "cy", "pia", "sam"]
+    assert set(column(first, "answer")) == {"would be asked"}
+    now, then = (
+        column(opened(told.views, "audience", {"communication": "COM-2"}, **day), "person")
+        for day in ({}, {"as_of": JAN})
+    )
+    assert (now, then) == (["bea", "lea"], ["bea", "lea", "left"])
+
+
+def test_v16_what_was_never_assessed_is_neither_zero_nor_a_gap(told):
+    asked_for(told, "plans", "risk")
+    mastered(told, "ada", "plans", 4)
+    mastered(told, "bo", "plans", 0)
+    mastered(told, "cy", "plans", 3, state="ended")
+    plans, risk = opened(told.views, "skills")
+    names = ("skill", "needed", "people", "assessed", "able", "gaps", "never_assessed", "level")
+    assert [plans[name] for name in names] == ["plans", 3, 3, 2, 1, 1, 0, 2]
+    assert [risk[name] for name in names] == ["risk", 3, 3, 0, 0, 0, 3, None]
+    assert plans["covered"] == pytest.approx(1 / 3)
+    assert measured(told.views, "skills-never-assessed") == [Figure(("planner",), 3)]
+    assert measured(told.views, "required-skills-met") == [Figure(("planner",), 1 / 6)]
+
+
+def test_v16_a_role_that_nobody_holds_and_a_skill_that_nobody_asks_for_are_there_too(told):
+    told.fact("STD-1", "standard", JAN, "effective", kind="skill profile", role="seer",
+              skills=["foresight"], levels=[5])  # fmt: skip
+    mastered(told, "ada", "juggling", 4)
+    rows = opened(told.views, "skills")
+    assert [(row["role"], row["skill"], row["needed"], row["people"]) for row in rows] == [
+        ("planner", "juggling", None, 1), ("seer", "foresight", 5, 0),
+    ]  # fmt: skip
+    told_of = opened(told.views, "skill-gaps")
+    assert [(row["person"], row["answer"]) for row in told_of] == [
+        (None, "nobody holds the role"), ("ada", "met"),
+    ]  # fmt: skip
+
+
+def test_v16c_says_of_each_person_what_is_met_a_gap_withheld_ended_and_never_assessed(told):
+    asked_for(told, "maps", "plans", "risk")
+    mastered(told, "ada", "maps", 3)
+    mastered(told, "ada", "plans", 1)
+    mastered(told, "bo", "maps", {"withheld": "privacy"})
+    mastered(told, "bo", "plans", 5, state="ended")
+    rows = opened(told.views, "skill-gaps")
+    assert [(row["person"], row["skill"], row["answer"], row["gap"]) for row in rows] == [
+        ("ada", "maps", "met", None), ("ada", "plans", "gap", 2),
+        ("ada", "risk", "never assessed", None), ("bo", "maps", "withheld", None),
+        ("bo", "plans", "ended", None), ("bo", "risk", "never assessed", None),
+        ("cy", "maps", "never assessed", None), ("cy", "plans", "never assessed", None),
+        ("cy", "risk", "never assessed", None),
+    ]  # fmt: skip
+    never = opened(told.views, "skill-gaps", {"answer": "never assessed", "person": "ada"})
+    assert column(never, "skill") == ["risk"]
+
+
+def test_v16c_of_a_past_day_knows_no_profile_and_no_assessment_that_came_later(told):
+    asked_for(told, "maps")
+    mastered(told, "ada", "maps", 4, on=APRIL)
+    assert opened(told.views, "skill-gaps", as_of="2026-01-30") == []
+    before, after = (
+        column(opened(told.views, "skill-gaps", {"person": "ada"}, as_of=day), "answer")
+        for day in (MARCH, APRIL)
+    )
+    assert (before, after) == (["never assessed"], ["met"])
