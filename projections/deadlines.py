@@ -41,7 +41,7 @@ class Row:
 
 class Deadlines:
     name = "deadlines"
-    version = 2
+    version = 3
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -100,7 +100,8 @@ class Deadlines:
         if not dues:
             return
         self._quiet.discard(key)
-        about = [key, entered, event["definition"]["name"], event["state"], since]
+        rules = event["definition"]
+        about = [key, entered, rules["name"], rules["version"], event["state"], since]
         for each in dues:
             due = [each["at"], each["of"], each["share"], each.get("then")]
             said = [self._position, event["occurred_at"]]

@@ -10,6 +10,7 @@ from engine import canonical, events
 from engine.store.log import Appended, Conflict, Late, Marked
 from engine.store.tail import tail
 from tests.log.conftest import JUST_BEFORE_TEN, NINE, TEN, append, event
+from tests.patience import PATIENCE
 
 
 def places(log):
@@ -233,7 +234,7 @@ def test_values_come_back_as_they_were_stored(log):
 
 def test_waiting_ends_at_once_when_there_is_more_already(log):
     log.append([append("A", count=2)])
-    assert log.wait(1, timeout=60)
+    assert log.wait(1, timeout=PATIENCE)
 
 
 def test_waiting_gives_up_after_its_timeout(log):
@@ -242,10 +243,10 @@ def test_waiting_gives_up_after_its_timeout(log):
 
 def test_an_append_wakes_who_waits(log):
     answers = []
-    waiting = threading.Thread(target=lambda: answers.append(log.wait(0, timeout=60)))
+    waiting = threading.Thread(target=lambda: answers.append(log.wait(0, timeout=2 * PATIENCE)))
     waiting.start()
     log.append([append("A")])
-    waiting.join(30)
+    waiting.join(PATIENCE)
     assert answers == [True]
 
 

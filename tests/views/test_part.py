@@ -31,7 +31,7 @@ from projections.shipped import PROJECTIONS
 from projections.sqlite import Scratch
 from projections.verify import verify
 from projections.views import Batch, ProjectionClass
-from tests.programs import wait_until
+from tests.patience import PATIENCE, wait_until
 from tests.views.conftest import History, contents
 
 Build = Callable[..., Runner]
@@ -153,7 +153,7 @@ def test_the_second_process_ends_with_the_one_that_started_it(tmp_path, begun):
     about = Part(Scratch(tmp_path / "part.db", "b1_"), Registers)
     command = [sys.executable, "-m", "projections.part"]
     said = pickle.dumps(about) + begun
-    ended = subprocess.run(command, input=said, capture_output=True, check=False, timeout=60)
+    ended = subprocess.run(command, input=said, capture_output=True, check=False, timeout=PATIENCE)
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, b"", b"")
 
 
@@ -240,7 +240,7 @@ def test_what_a_build_has_written_goes_into_the_file_beside_it(log, tmp_path, mo
     told: list[int] = []
 
     def meanwhile(reached: int, goal: int) -> None:
-        wait_until(lambda: b"CREATE TABLE b1_audit" in views.read_bytes(), seconds=60)
+        wait_until(lambda: b"CREATE TABLE b1_audit" in views.read_bytes())
         told.append(reached)
 
     with closing(Runner(log, views)) as runner:
