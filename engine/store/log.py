@@ -120,6 +120,9 @@ class Log(Protocol):
     def states(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """As ``read``, but of each event its position and its bytes alone."""
 
+    def body(self, position: int, state: bytes) -> Body:
+        """What bytes say that are stored at a position, as in ``bodies``. Raises ``LogDamaged``."""
+
     def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
         """As ``read``, but each event as plain JSON lifted to today's form.
 

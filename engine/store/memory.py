@@ -20,7 +20,7 @@ from engine.store.copy import not_empty, stored_event
 from engine.store.group import judge, streams_of
 from engine.store.log import Append, Appended, Conflict, Late, Marked, Page, Recorded
 from engine.store.mapper import Mapper
-from engine.upcasts import Body, lift
+from engine.upcasts import Body, read
 
 
 class Recorder(popo.POPOApplicationRecorder):
@@ -142,8 +142,11 @@ class MemoryLog:
     def states(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         return [(stored.id, stored.state) for stored in self._select(after, limit)]
 
+    def body(self, position: int, state: bytes) -> Body:
+        return read(position, state, canonical.decode)
+
     def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
-        return [(at, lift(canonical.decode(state))) for at, state in self.states(after, limit)]
+        return [(at, self.body(at, state)) for at, state in self.states(after, limit)]
 
     def head(self) -> int:
         return self._recorder.max_notification_id() or 0

@@ -149,9 +149,12 @@ class SQLiteLog:
             rows: list[tuple[int, bytes]] = c.fetchall()
         return rows
 
+    def body(self, position: int, state: bytes) -> Body:
+        return read(position, state, canonical.decode)
+
     def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
         rows = self.states(after, limit)
-        return [(position, read(position, state, canonical.decode)) for position, state in rows]
+        return [(position, self.body(position, state)) for position, state in rows]
 
     def head(self) -> int:
         with self._plainly():

@@ -7,7 +7,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from engine.errors import LogDamaged, LogDiverged
-from engine.upcasts import Body, read
+from engine.upcasts import Body
 
 if TYPE_CHECKING:  # who only reads views starts without what rows are decoded and hashed with
     from engine.store.chain import Row
@@ -24,6 +24,8 @@ class Followed(Protocol):
     """What following needs of a log (``engine.store.log.Log``)."""
 
     def states(self, after: int, limit: int) -> list[tuple[int, bytes]]: ...
+
+    def body(self, position: int, state: bytes) -> Body: ...
 
     def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]: ...
 
@@ -57,16 +59,16 @@ def tail(
     event at ``after`` is not there any more. ``seen`` is its id, for who read it another time:
     positions are used again when a log that lost its end goes on.
     """
-    from engine.canonical import decode  # late, as above
+    body = log.body
 
     def id_of(placed: tuple[int, bytes]) -> str:
-        return str(read(*placed, decode)["event_id"])
+        return str(body(*placed)["event_id"])
 
     size = max(batch, _PAGE)
     for page in follow(log, log.states, id_of, after, size, until, stop, seen):
         for start in range(0, len(page), batch):
             some = page[start : start + batch]
-            yield [(position, read(position, state, decode)) for position, state in some]
+            yield [(position, body(position, state)) for position, state in some]
 
 
 def follow(
