@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.actors import MACHINES
 from engine.cel.conditions import compile_condition
 from engine.definition import ByAuthority, Check, Definition, Guards, Step, Transition
 from engine.errors import BadInput, Problem
@@ -15,7 +16,6 @@ from engine.guards import accepted, renewed
 from engine.lint.data import asked, steps
 from engine.lint.dead_ends import named_by, taken_by_steps
 from engine.registers import FIELDS
-from engine.standing import BUILT_IN
 from engine.validation import suggest
 
 _TAKES = ("needs", "anew", "accepts", "tells", "counts")
@@ -29,7 +29,7 @@ def corrects_and_does_nothing_else(definition: Definition) -> Iterator[Problem]:
             if getattr(rule, key):
                 what = "a correction takes what it corrects, and tells what that was"
                 yield Problem(f"{at}/{key}", what, f"leave `{key}` out")
-        machines = [who for who in rule.by if who in BUILT_IN]
+        machines = [who for who in rule.by if who in MACHINES]
         if machines or not rule.by:
             what = "a slip is mended by somebody who answers for it"
             yield Problem(f"{at}/by" if rule.by else at, what, "say in `by` which role it is")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from engine.actors import MACHINES
 from engine.definition import ByAuthority, Definition, Guards, Start
 from engine.errors import Problem
 from engine.guards import needed
 from engine.lint.data import asked, steps
-from engine.standing import BUILT_IN
 from engine.validation import suggest
 from engine.votes import TIED
 
@@ -73,7 +73,7 @@ def _field(
 def knows_who_signs(definition: Definition) -> Iterator[Problem]:
     """Who agrees, vetoes or overrides does so in a role that is declared."""
     for role in definition.roles:
-        if role in BUILT_IN:
+        if role in MACHINES:
             what = f"{role} is built in: it is not for people"
             yield Problem(f"/roles/{role}", what, "leave it out, or choose another name")
     named = []
@@ -85,7 +85,7 @@ def knows_who_signs(definition: Definition) -> Iterator[Problem]:
         passing = step.override.by if step.override else []
         named += [(f"{at}/override/by/{i}", role) for i, role in enumerate(passing)]
     for pointer, role in named:
-        if role in BUILT_IN:
+        if role in MACHINES:
             what = f"no {role} signs or answers for anything: people do"
             yield Problem(pointer, what, suggest(role, definition.roles))
         elif role not in definition.roles:
