@@ -89,16 +89,31 @@ class Deadline(Grammar):
 
     One of ``within`` (a period from entering the state), ``on`` (a date the case holds) and
     ``every`` (the next occurrence of an RFC 5545 rule) says when it is due; ``or``: what is meant
-    when that day is no working day.
+    when that day is no working day. ``per`` a choice that the case holds, ``within`` says a period
+    for each that there is.
     """
 
-    within: Period | None = None
+    per: DataPath | None = None
+    within: Period | dict[str, Period] | None = None
     on: DataPath | None = None
     every: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     rolled: Annotated[Literal["next working day"] | None, Constrained(alias="or")] = None
     remind: Listed[Percent] = []
     then: Word
     later: Listed[Later] = []
+
+    @property
+    def goes_by(self) -> str:
+        """The field of the case that says when it is due; empty where none does."""
+        said = self.per or self.on or self.every or ""
+        return said.removeprefix("data.") if said.startswith("data.") else ""
+
+    @property
+    def periods(self) -> dict[str, str]:
+        """The period for each choice; under no name, the one for all."""
+        if isinstance(self.within, str):
+            return {"": self.within}
+        return self.within or {}
 
 
 class State(Grammar):

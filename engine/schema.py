@@ -50,7 +50,9 @@ ABOUT = {
     "State.awaits": "The triggers that it waits for; else all that lead out. With [] it rests.",
     "State.final": "Whether cases end here.",
     "State.deadline": "How long a case may stay here; one deadline or several.",
-    "Deadline.within": "A period, like 10 working days, counted from when the state is entered.",
+    "Deadline.per": "The choice by which `within` says a period for each, like data.category.",
+    "Deadline.within": "A period, like 10 working days, counted from when the state is entered; "
+    "with `per`, one for each choice: {funding: 10 working days, policy: 20 working days}.",
     "Deadline.remind": "After which shares of the period to remind, like [50%, 80%].",
     "Deadline.then": "The trigger that is due when the period is over.",
     "Deadline.on": "The field whose date is the deadline, like data.due; due at the day's end.",
