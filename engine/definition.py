@@ -242,6 +242,14 @@ class Step(Guards):
     about: str = ""
 
 
+class Escalation(Grammar):
+    """From whom a matter goes up, and to whom: the first of ``to`` that is somebody else; of an
+    authority, the level above."""
+
+    source: Annotated[Word | ByPerson | ByAuthority, Constrained(alias="from")]
+    to: Annotated[Listed[Word | ByPerson | ByAuthority], Constrained(min_length=1)]
+
+
 class Start(Step):
     """How a case begins. It accepts every field unless ``accepts`` says which."""
 
@@ -250,13 +258,15 @@ class Transition(Step):
     """From one of some states to one state; without ``to`` the case stays where it is, and so do
     the votes it has and the deadlines it is under. It accepts what it ``needs`` and wants ``anew``
     unless told more.
-    Its event says what the fields that it ``tells`` held before.
+    Its event says what the fields that it ``tells`` held before, and, if it ``escalates``, from
+    whom to whom.
     """
 
     trigger: Word
     sources: Annotated[Listed[Word], Constrained(alias="from", min_length=1)]
     to: Word | None = None
     tells: Listed[Name] = []
+    escalates: Escalation | None = None
 
     def target(self, source: str) -> str:
         return self.to or source

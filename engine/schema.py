@@ -121,6 +121,10 @@ ABOUT = {
     "Transition.trigger": "What people ask for, like submit.",
     "Transition.from": "The states it leads from.",
     "Transition.to": "The state it leads to. Left out: the case stays where it is.",
+    "Transition.escalates": "From whom to whom the matter goes by it; the event says who they are.",
+    "Escalation.from": "With whom it was: a role, the person in a field, or the authority for it.",
+    "Escalation.to": "Who has it then: the first of these that is somebody else; of an authority, "
+    "the level above.",
     "Transition.tells": "Fields of which the event also says what they held before the step.",
 }
 """What an editor shows about a key."""

@@ -149,8 +149,7 @@ def _barred(of: str, steps: Sequence[Step], attempt: Attempt) -> str:
         who = person.casefold()
         if all(who in folded(barred(step, attempt)) for step in counting):
             barring = dict.fromkeys(role for step in counting for role in step.not_by)
-            roles = ", ".join(role for role in barring if who in folded(attempt.acted([role])))
-            return f"{person} has already acted as {roles}; somebody else must answer"
+            return f"{person} {attempt.part_of(person, barring)}; somebody else must answer"
     return ""
 
 
