@@ -22,6 +22,7 @@ from engine.envelope import envelope
 from engine.errors import BadInput, Refused
 from engine.events import CaseMigrated, Due, Verdict
 from engine.machine import Workflow
+from engine.standing import SERVICE
 
 
 def migrate(
@@ -105,7 +106,7 @@ def _forgotten(case: Case, old: Definition, new: Definition) -> Iterator[Verdict
     kept = {role for step in old.transitions for role in step.not_by}
     if not any(step.not_by for step in new.transitions):
         return
-    for role in sorted(kept.intersection(case.acted) - {*new.roles, *new.data}):
+    for role in sorted(kept.intersection(case.acted) - {*new.roles, *new.data, SERVICE}):
         who = ", ".join(case.acted[role])
         told = f"{who} acted as {role}, and the version would not know it: it has no such role"
         yield _not("roles", told)

@@ -13,7 +13,8 @@ from engine.fixed import fixed
 from engine.registers import Rule
 from engine.values import folded, is_withheld
 
-BUILT_IN = ("timer", "service")
+SERVICE = "service"
+BUILT_IN = ("timer", SERVICE)
 """Roles that no definition declares: a timer's, and another program's."""
 
 

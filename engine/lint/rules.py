@@ -15,7 +15,7 @@ from engine.definition import ByAuthority, ByPerson, Definition, Step, Transitio
 from engine.errors import Problem
 from engine.guards import accepted
 from engine.lint import data, dead_ends, deadlines, governance, reactions, registers
-from engine.standing import BUILT_IN
+from engine.standing import BUILT_IN, SERVICE
 from engine.validation import suggest
 
 Rule = Callable[[Definition], Iterator[Problem]]
@@ -140,7 +140,8 @@ def knows_its_people(definition: Definition) -> Iterator[Problem]:
                 yield from _person(f"{at}/by/{i}/person", who.person, definition)
             elif isinstance(who, str) and who not in (*definition.roles, *BUILT_IN):
                 yield _no_role(f"{at}/by/{i}", who, definition.roles)
-    known = [*definition.roles, *persons, *_persons(definition)]
+    # Where a case can begin by itself, what has begun it is somebody else than any person.
+    known = [*definition.roles, *persons, *_persons(definition), SERVICE]
     for at, said in data.asked(definition):
         for i, role in enumerate(said.not_by):
             if role not in known:
