@@ -27,7 +27,7 @@ from tests.views.library import bodies
 from workflows import shipped
 
 JAN, MARCH, APRIL, JUNE = "2026-01-31", "2026-03-31", "2026-04-30", "2026-06-15"
-RENEWED = {"decision": 2, "objective": 2}
+RENEWED = {"decision": 4, "objective": 2}
 OPTIONS = {"options": "yes"}
 """Workflows whose first versions had fewer fields than the views show."""
 
@@ -212,6 +212,22 @@ def test_v1_the_decision_register_says_who_decided_when_and_what_is_open(told):
     assert one["open_conditions"] == 1
     assert [row["amount"] for row in (one, two, three)] == [0, {"withheld": "tender"}, None]
     assert two["decider"] is None
+
+
+def test_v1_says_who_carries_it_out_until_when_and_how_late_that_is(told):
+    decided(told)
+    old = {"decision": "DEC-1", "performer": "ola", "due": MARCH}
+    told.fact("IMPL-1", "implementation", "2026-02-12", "withdrawn", **old)
+    given = {"decision": "DEC-1", "performer": "lea", "due": MARCH}
+    told.fact("IMPL-2", "implementation", "2026-02-13", "open", **given)
+    one, *_ = opened(told.views, "decisions", as_of="2026-03-30")
+    assert (one["performer"], one["perform_by"], one["days_late"]) == ("lea", MARCH, None)
+    one, *_ = opened(told.views, "decisions", as_of="2026-04-03")
+    assert (one["performed_on"], one["days_late"]) == (None, 3)
+    told.fact("IMPL-2", "implementation", "2026-04-10", "performed", "ImplementationPerformed")
+    one, two, _ = opened(told.views, "decisions")
+    assert (one["performed_on"], one["days_late"]) == ("2026-04-10", 10), "late, and stays so"
+    assert (two["performer"], two["days_late"]) == (None, None)
 
 
 def test_v1_a_decision_recorded_late_was_not_known_before(told):
