@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from app.cli import options
+from app.cli.opening import open_patiently
 from app.cli.tables import show_moment
 from app.cli.terminal import bold, clean, dim, echo, echo_json
 from app.home import Home
@@ -21,11 +22,12 @@ from engine.upcasts import Body
 def log_command(after: int, limit: int | None, follow: bool, home: Address, as_json: bool) -> None:
     """Print the log; with --json one event a line, in canonical JSON with its position.
 
-    The reader of --follow is the one that all consumers use: it skips nothing. Ctrl-C ends it.
+    The reader of --follow is the one that all consumers use: it skips nothing. Ctrl-C ends it. A
+    database that is still starting is waited for.
     """
     from engine.store.tail import tail
 
-    with Home.open(home) as opened:
+    with (open_patiently if follow else Home.open)(home) as opened:
         last = None if follow else opened.log.head()
         if limit is not None:
             last = after + limit if last is None else min(last, after + limit)

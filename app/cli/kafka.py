@@ -10,6 +10,7 @@ import click
 from app.cli import options
 from app.cli.ending import told_to_end
 from app.cli.failures import CheckFailed
+from app.cli.opening import open_patiently
 from app.cli.tables import print_json, print_rows, show_moment
 from app.cli.terminal import clean, dim, echo
 from app.home import Home
@@ -144,7 +145,8 @@ def intake_command(once: bool, instance: str | None, home: Address, as_json: boo
     """Take commands from the topics of the intake, and answer them. Ctrl-C or SIGTERM
     ends it.
 
-    Any number of these may run, here and elsewhere: every command has one effect.
+    Any number of these may run, here and elsewhere: every command has one effect. A database that
+    is still starting is waited for, unless with --once.
     """
     from consumers.kafka_intake import KafkaIntake
     from engine.errors import PmoError
@@ -157,18 +159,20 @@ def intake_command(once: bool, instance: str | None, home: Address, as_json: boo
             echo(f"warning: it waits and tries again: {error}", err=True)
         del seconds
 
-    with Home.open(home) as opened:
+    said = {"handled": 0, "dead_letters": 0}
+    with told_to_end() as stop, (Home.open if once else open_patiently)(home) as opened:
         settings, _ = _read(opened)
         intake = KafkaIntake(opened.service, settings, told=tell, instance=instance)
-        with told_to_end() as stop:
+        try:
             intake.run(stop, idle_for=_IDLE if once else None)
-        if once and stop.is_set():
-            raise KeyboardInterrupt
-    said = {"handled": intake.handled, "dead_letters": intake.dead}
+        finally:
+            said = {"handled": intake.handled, "dead_letters": intake.dead}
+    if once and stop.is_set():
+        raise KeyboardInterrupt
     if as_json:
         print_json(said)
     else:
-        echo(f"{intake.handled:,} commands answered, {intake.dead:,} dead letters")
+        echo(f"{said['handled']:,} commands answered, {said['dead_letters']:,} dead letters")
 
 
 _IDLE = 3.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from app.cli import options
+from app.cli.ending import told_to_end
+from app.cli.opening import open_patiently
 from app.cli.tables import print_json
 from app.cli.terminal import echo
-from app.home import Home
 from app.places import Address
 
 
@@ -20,7 +21,7 @@ def serve_command(host: str | None, port: int | None, home: Address, as_json: bo
     """Serve commands, cases and the feed over HTTP, until Ctrl-C.
 
     Only this machine can reach it, unless the settings name API keys (docs/http.md). Any number of
-    these may serve one home.
+    these may serve one home. A database that is still starting is waited for.
     """
     import logging
     import sys
@@ -40,7 +41,7 @@ def serve_command(host: str | None, port: int | None, home: Address, as_json: bo
             echo(f"serving {opened} at {address}")
         sys.stdout.flush()
 
-    with Home.open(home) as opened:
+    with told_to_end(), open_patiently(home) as opened:
         told = read_settings(opened.path)
         given = {"host": host, "port": port}
         changed = {name: value for name, value in given.items() if value is not None}
@@ -49,8 +50,6 @@ def serve_command(host: str | None, port: int | None, home: Address, as_json: bo
         collect_seldom()
         try:
             server.run()
-        except KeyboardInterrupt:
-            return
         except SystemExit:
             where = f"{settings.host}:{settings.port}"
             raise StoreFailed(f"the service could not start at {where}; see above") from None

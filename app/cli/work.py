@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -13,11 +12,12 @@ import click
 from app.cli import options
 from app.cli.ending import told_to_end
 from app.cli.keys import no_case, no_workflow
+from app.cli.opening import open_patiently
 from app.cli.tables import MISSING, print_json, print_rows, show_moment
 from app.cli.terminal import clean, echo
 from app.home import Home
 from app.places import Address
-from engine.errors import Contended, LogDamaged, StoreFailed, StoreStarting
+from engine.errors import Contended, LogDamaged, StoreFailed
 
 if TYPE_CHECKING:
     from consumers.scheduler import Report, Waiting
@@ -47,21 +47,8 @@ def work_command(once: bool, home: Address, as_json: bool) -> None:
         with Home.open(home) as opened:
             _work_once(opened, as_json)
         return
-    with told_to_end() as told, _open_patiently(home) as opened:
+    with told_to_end() as told, open_patiently(home) as opened:
         _work_on(opened, as_json, told)
-
-
-def _open_patiently(address: Address) -> Home:
-    """The home, as soon as its server has started; that it has not is told once."""
-    told = False
-    while True:
-        try:
-            return Home.open(address)
-        except StoreStarting as error:
-            if not told:
-                _warn(f"{error}; waiting for it")
-            told = True
-            time.sleep(_SECONDS)
 
 
 def _work_once(home: Home, as_json: bool) -> None:

@@ -15,6 +15,9 @@ from typing import Protocol
 PATIENCE = 120.0
 """Seconds for what must come about in the end. It never takes that long."""
 
+STORE = 3
+"""The exit code of ``pmo`` where the store failed."""
+
 PYTHON = (sys.executable, "-m")
 PMO = str(Path(sys.executable).with_name("pmo"))
 
@@ -41,8 +44,12 @@ class Program:
     asks: bool = False
     process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
     def start(self) -> None:
-        with (self.folder / f"{self.name}.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.words,
                 stdin=subprocess.PIPE,
@@ -54,6 +61,11 @@ class Program:
     def kill(self) -> None:
         self.end(signal.SIGKILL)
         self.start()
+
+    def start_again(self) -> None:
+        """If it ended because its server was away, as a service manager would."""
+        if self.process and self.process.poll() == STORE:
+            self.start()
 
     def pause(self, seconds: float) -> None:
         """It hangs for a while, and does not know it afterwards."""

@@ -48,15 +48,17 @@ class Store(Protocol):
         """What runs beside writers, readers and workers."""
         return []
 
-    def answered(self) -> None:
-        """Wait until whoever asked for something beside the writers was answered."""
+    def has_answered(self) -> bool:
+        """Whether whoever asked for something beside the writers was answered."""
+        return True
 
     def asked(self) -> list[list[Note]]:
         """What these noted, as writers do."""
         return []
 
-    def settle(self, rows: list[Row]) -> None:
-        """Wait until the others have come to the end."""
+    def has_settled(self, rows: list[Row]) -> bool:
+        """Whether the others have come to the end."""
+        return True
 
     def faults(self, rows: list[Row]) -> Iterator[str]:
         """What is wrong with what these have done."""
@@ -152,16 +154,14 @@ class RelayedStore(PostgresStore):
         asked = (row.body["command_id"].startswith(f"{ASKER}:") for row in rows)
         return super().is_busy(rows) and any(asked)
 
-    def answered(self) -> None:
-        wait_until(lambda: not [*self._unanswered()], "every command over Kafka is answered")
+    def has_answered(self) -> bool:
+        return not [*self._unanswered()]
 
     def asked(self) -> list[list[Note]]:
         return [[*read(self.folder / "asker"), *self._answers()]]
 
-    def settle(self, rows: list[Row]) -> None:
-        wait_until(
-            lambda: len(self.effects()) >= len(rows), "the subscriber comes to the end of the log"
-        )
+    def has_settled(self, rows: list[Row]) -> bool:
+        return len(self.effects()) >= len(rows)
 
     def faults(self, rows: list[Row]) -> Iterator[str]:
         yield from self._unanswered()

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,19 +89,35 @@ class Storm:
         for program in self.programs:
             if program.asks:
                 program.stop()
-        self.store.answered()
+        self._wait_until(self.store.has_answered, "every command is answered")
         rows = self.store.rows()
-        wait_until(
+        self._wait_until(
             lambda: all(
                 notes and notes[-1]["saw"] >= len(rows) for notes in self.notes("reader", READERS)
             ),
             "the readers come to the end of the log",
         )
-        self.store.settle(rows)
+        self._wait_until(
+            lambda: self.store.has_settled(rows), "the subscriber comes to the end of the log"
+        )
         for program in self.programs:
             if not program.asks:
                 program.stop()
         return self.store.rows()
+
+    def _wait_until(self, holds: Callable[[], bool], what: str) -> None:
+        def tended() -> bool:
+            for program in self.programs:
+                program.start_again()
+            return holds()
+
+        wait_until(tended, what)
+
+    def told(self) -> Iterator[str]:
+        """The last words of every program: where something is wrong they say why."""
+        for program in self.programs:
+            if words := program.log.read_text(errors="replace").strip():
+                yield f"{program.name}: {words[-2_000:]}"
 
     def faults(self, rows: list[Row]) -> Iterator[str]:
         yield from faults(rows, [*self.notes("writer", WRITERS), *self.store.asked()])
@@ -129,7 +145,8 @@ def run(kind: str, seed: int, seconds: float, folder: Path) -> tuple[Storm, list
                 rows = storm.settle()
             except TimeoutError as error:
                 late, rows = [str(error)], store.rows()
-            return storm, rows, [*late, *storm.faults(rows)]
+            wrong = [*late, *storm.faults(rows)]
+            return storm, rows, [*wrong[:20], *storm.told()] if wrong else []
         finally:
             for program in storm.programs:
                 if program.process and program.process.poll() is None:
@@ -148,7 +165,7 @@ def main() -> int:
         storm, rows, wrong = run(kind, said.seed, said.seconds, folder)
         blows = ", ".join(f"{count} x {name}" for name, count in sorted(storm.blown.items()))
         print(f"  {len(rows):,} events; {blows}")
-        for fault in wrong[:20]:
+        for fault in wrong:
             print(f"  WRONG: {fault}")
         if wrong:
             return 1

@@ -21,7 +21,7 @@ def test_nothing_is_lost_and_nothing_done_twice_however_often_everybody_is_kille
     kind: str, tmp_path: Path
 ) -> None:
     storm, rows, wrong = run(kind, SEED, 6.0, tmp_path)
-    assert wrong == [], f"seed {SEED}: {wrong[:5]}"
+    assert not wrong, "\n".join([f"seed {SEED}", *wrong])
     assert len(rows) > 100
     assert sum(storm.blown.values()) >= 3
     asked = [row for row in rows if row.body["command_id"].startswith(f"{ASKER}:")]
@@ -33,7 +33,7 @@ def test_what_does_not_come_about_in_the_end_is_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Stuck(SQLiteStore):
-        def settle(self, rows: list[Row]) -> None:
+        def has_settled(self, rows: list[Row]) -> bool:
             raise TimeoutError("somebody never comes to the end")
 
     @contextmanager
@@ -42,5 +42,5 @@ def test_what_does_not_come_about_in_the_end_is_a_fault(
 
     monkeypatch.setitem(STORES, "sqlite", stuck)
     _, rows, wrong = run("sqlite", SEED, 1.0, tmp_path)
-    assert wrong == ["somebody never comes to the end"]
+    assert wrong[0] == "somebody never comes to the end"
     assert len(rows) > 50

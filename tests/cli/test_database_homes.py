@@ -308,13 +308,38 @@ def test_work_waits_for_a_server_that_is_still_starting_and_goes_on(decision, st
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_work_that_waits_for_a_server_ends_when_it_is_told_to(starting):
+def test_the_service_and_whoever_follows_the_log_wait_for_a_server_that_is_still_starting(starting):
+    server, there = starting
+    with (
+        there.start("serve", "--port", "0") as serving,
+        there.start("log", "--follow") as following,
+    ):
+        for process in (serving, following):
+            assert process.stderr
+            assert process.stderr.readline().endswith("; waiting for it\n")
+        server.ready.set()
+        for process, goes_on in ((serving, "serving postgresql:"), (following, "     1  ")):
+            assert process.stdout
+            assert goes_on in process.stdout.readline()
+            process.terminate()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["work"], 0, ""),
+        (["kafka", "intake"], 0, "0 commands answered, 0 dead letters\n"),
+        (["serve"], 0, ""),
+    ],
+)
+def test_what_waits_for_a_server_ends_when_it_is_told_to(starting, words, code, said):
     _, there = starting
-    with there.start("work") as process:
+    with there.start(*words) as process:
         assert process.stderr
-        process.stderr.readline()
+        assert process.stderr.readline().endswith("; waiting for it\n")
         process.terminate()
-        assert process.wait(60) == 0
+        out, err = process.communicate(timeout=120)
+    assert (process.returncode, out, err) == (code, said, "")
 
 
 @pytest.mark.parametrize("words", [["work", "--once"], ["list"]])
