@@ -7,13 +7,15 @@ the step does not take. With somebody, whether they may, too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from app.offers import Offer, Prospect
 from engine import values
+from engine.actors import is_for_machines
 from engine.case import Case, fold
 from engine.cel.conditions import compile_condition
 from engine.clock import SystemClock
@@ -23,13 +25,13 @@ from engine.decide import attempt_of
 from engine.definition import ByAuthority, Definition, Transition
 from engine.guards import accepted
 from engine.ids import new_id
-from engine.signing import Ballot, ballots
+from engine.signing import ballots
 from engine.standing import authorities
 from engine.values import Value
+from engine.ways import nearest
 
 if TYPE_CHECKING:
     from app.home import Home
-    from app.offers import Offer
     from engine.attempt import Attempt
     from engine.events import Verdict
     from engine.machine import Workflow
@@ -42,13 +44,15 @@ _NOBODY = Requester(id="-")
 
 @dataclass(frozen=True, slots=True)
 class Hurdles:
-    """Of one step: whom the authority in force names (unless somebody asks), what is missing, and
-    what would be warned of.
+    """Of one step: what every guard says now, with nothing brought along; whom the authority in
+    force names (unless somebody asks), what is missing, and what would be warned of.
 
     ``missing`` is empty where who asks may take it, with whatever it needs; ``on_behalf_of`` is the
     delegation by which they may.
     """
 
+    step: Transition
+    verdicts: tuple[Verdict, ...]
     decided_by: tuple[str, ...]
     missing: tuple[str, ...]
     warned: tuple[str, ...]
@@ -88,30 +92,50 @@ class Inquiry:
         workflow = self._catalog.pinned(case.definition)
         steps = workflow.definition.transitions_from(case.state)
         if triggers is not None:
-            steps = [step for step in steps if step.trigger in triggers]
+            steps = tuple(step for step in steps if step.trigger in triggers)
         return [self._of(step, workflow, case, asker, delegations) for step in steps]
 
-    def offers_to(
+    def prospect(
         self,
         asker: Requester,
         case: Case,
         offered: Sequence[Offer],
         delegations: Sequence[str] = (),
-    ) -> list[Offer]:
+        signing: bool = True,
+    ) -> Prospect:
         """What is offered from the case's state (all, or all by some triggers) as it stands for
-        them; what they may take comes first."""
+        them; and, unless they are not asked for it, what is up for their answer, or for that of
+        whoever lent them a role."""
         triggers = {offer.trigger for offer in offered}
-        told = with_hurdles(offered, self.hurdles(case, asker, delegations, triggers))
-        told = [replace(offer, may=not offer.missing) for offer in told]
-        return sorted(told, key=lambda offer: not offer.may)
-
-    def ballots(
-        self, case: Case, asker: Requester, delegations: Sequence[str] = ()
-    ) -> list[Ballot]:
-        """What is up for an answer, as far as it is up for theirs, or for that of whoever lent them
-        a role."""
+        found = self.hurdles(case, asker, delegations, triggers)
+        told = [replace(offer, may=not offer.missing) for offer in with_hurdles(offered, found)]
         workflow = self._catalog.pinned(case.definition)
-        return ballots(case, workflow, asker, self._context, delegations)
+        up = ballots(case, workflow, asker, self._context, delegations) if signing else ()
+        return Prospect(
+            offered=tuple(sorted(told, key=lambda offer: not offer.may)),
+            ballots=tuple(up),
+            cannot=self._refusals(found, workflow, case, asker),
+        )
+
+    def _refusals(
+        self, found: Sequence[Hurdles], workflow: Workflow, case: Case, asker: Requester
+    ) -> dict[str, tuple[str, ...]]:
+        """Why not, by trigger, of what none of its ways leads to."""
+        by_trigger: dict[str, list[Hurdles]] = {}
+        for hurdles in found:
+            by_trigger.setdefault(hurdles.step.trigger, []).append(hurdles)
+
+        def lasts(step: Transition, verdict: Verdict) -> bool:
+            return self._lasts(verdict, step, workflow, case, asked=True)
+
+        told = {}
+        for trigger, ways in by_trigger.items():
+            machines = all(is_for_machines(way.step.by) for way in ways)
+            if machines or not all(way.missing for way in ways):
+                continue
+            said = nearest([(way.step, way.verdicts) for way in ways], asker.kind, lasts)
+            told[trigger] = _reasons(v for v in said if not v.held and v.weight == "shall")
+        return told
 
     def _of(
         self,
@@ -154,19 +178,28 @@ class Inquiry:
         given: Mapping[str, Value] = MappingProxyType({}),
     ) -> Hurdles:
         attempt = self._attempt(step, workflow, case, asker or _NOBODY, delegation, given)
-        settled = self._settled_of(step, workflow.definition, asker is not None)
-        verdicts = [
+        asked = asker is not None
+        verdicts = workflow.judge(step, attempt)
+        against = [
             verdict
-            for verdict in workflow.judge(step, attempt)
-            if not verdict.held
-            and (verdict.rule in settled or _lasts(verdict, step, case, asker is not None))
+            for verdict in verdicts
+            if not verdict.held and self._lasts(verdict, step, workflow, case, asked)
         ]
         return Hurdles(
+            step=step,
+            verdicts=verdicts,
             decided_by=() if asker else tuple(dict.fromkeys(_deciders(step, attempt))),
-            missing=tuple(dict.fromkeys(v.reason for v in verdicts if v.weight == "shall")),
-            warned=tuple(dict.fromkeys(v.reason for v in verdicts if v.weight == "should")),
+            missing=_reasons(v for v in against if v.weight == "shall"),
+            warned=_reasons(v for v in against if v.weight == "should"),
             on_behalf_of=delegation or "",
         )
+
+    def _lasts(
+        self, verdict: Verdict, step: Transition, workflow: Workflow, case: Case, asked: bool
+    ) -> bool:
+        """Whether it would be the same whatever they bring along (and whoever asks)."""
+        settled = self._settled_of(step, workflow.definition, asked)
+        return verdict.rule in settled or _lasts(verdict, step, case, asked)
 
     def _settled_of(self, step: Transition, definition: Definition, asked: bool) -> frozenset[str]:
         key = id(step), asked
@@ -206,6 +239,10 @@ def with_hurdles(offered: Sequence[Offer], stands: Sequence[Hurdles]) -> list[Of
     ]
 
 
+def _reasons(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(verdict.reason for verdict in verdicts))
+
+
 def _settled(step: Transition, definition: Definition, asked: bool) -> frozenset[str]:
     """The conditions, as verdicts name them, that stand whatever comes along (and whoever asks)."""
     open_ = {"evidence", "withheld", *accepted(step, definition), *([] if asked else ["actor"])}
@@ -215,7 +252,6 @@ def _settled(step: Transition, definition: Definition, asked: bool) -> frozenset
 
 
 def _lasts(verdict: Verdict, step: Transition, case: Case, asked: bool) -> bool:
-    """Whether it would be the same whatever they bring along (and whoever asks)."""
     kind, _, which = verdict.rule.partition(" ")
     if kind == "evidence":
         said = step.should if verdict.weight == "should" else step

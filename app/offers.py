@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.signing import Ballot
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,6 @@ class Offer:
     may: bool | None = None
     on_behalf_of: str = ""
 
-    @property
-    def by_machines(self) -> bool:
-        """Whether only a timer or another program may."""
-        return bool(self.by) and all(who in ("timer", "service") for who in self.by)
-
     def __str__(self) -> str:
         parts = [" or ".join(self.by) or "anybody"]
         if self.not_by:
@@ -62,6 +60,25 @@ class Offer:
         if self.agreed_by:
             parts.append(f"agreed by {', '.join(self.agreed_by)}")
         return f"{self.trigger} -> {self.to}  ({'; '.join(parts)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """How a case stands for somebody: the steps out of its state, those that they may take first;
+    what is up for their answer; and, by trigger, why they may not take the rest.
+
+    What only machines do is not among the rest. Of several ways by one trigger ``cannot`` speaks
+    of the one that a refusal would speak of.
+    """
+
+    offered: tuple[Offer, ...]
+    ballots: tuple[Ballot, ...]
+    cannot: Mapping[str, tuple[str, ...]]
+
+    @property
+    def may(self) -> bool:
+        """Whether they may do anything now."""
+        return any(offer.may for offer in self.offered) or any(not b.why for b in self.ballots)
 
 
 def offers(body: Mapping[str, Any], state: str | None, data: Mapping[str, Any]) -> list[Offer]:

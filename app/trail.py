@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,22 @@ def trail(events: Iterable[tuple[int, Body]]) -> list[Entry]:
     """The entries of one stream's events, which come in the order of the log."""
     memory = _Memory()
     return [_entry(position, body, memory) for position, body in events]
+
+
+Units = Mapping[int, Mapping[str, str]]
+"""By version of a workflow, the fields that have a unit."""
+
+
+def units(stream: Callable[[str], list[tuple[int, Body]]], workflow: str) -> Units:
+    """As its definitions say, on a stream of their own."""
+    return {
+        body["definition"]["version"]: {
+            name: field["unit"]
+            for name, field in body["body"].get("data", {}).items()
+            if "unit" in field
+        }
+        for _, body in stream(f"definition/{workflow}")
+    }
 
 
 def papers(body: Body) -> tuple[Body, ...]:

@@ -19,6 +19,7 @@ from engine.yaml_source import LARGEST_FILE
 from projections.answers import Answer, Figure, ask, figures
 from projections.relations import NOBODY, Asker, Moments, Relations, Subscriber
 from projections.shipped import PROJECTIONS
+from projections.store import Tables
 from projections.view_definitions import (
     Metric,
     Question,
@@ -115,11 +116,14 @@ def open_view(
     moments: Moments,
     asker: Asker = NOBODY,
     most: int = 1_000,
+    tables: Tables | None = None,
 ) -> Answer:
-    """What a view answers. Raises ``NotForYou``, ``BadInput``."""
+    """What a view answers, from the home's views, or those that another thread has opened. Raises
+    ``NotForYou``, ``BadInput``."""
     require_reader(view, view.restricted, asker.roles)
     parameters = read_parameters(view, words)
-    return ask(home.views, relations_of(home, moments, asker), view, parameters, most)
+    tables = tables or home.views
+    return ask(tables, relations_of(home, moments, asker, tables), view, parameters, most)
 
 
 def measure(
@@ -140,14 +144,17 @@ def measure(
     return measured
 
 
-def relations_of(home: Home, moments: Moments, asker: Asker = NOBODY) -> Relations:
-    return Relations(home.views, moments, subscribers(home), asker)
+def relations_of(
+    home: Home, moments: Moments, asker: Asker = NOBODY, tables: Tables | None = None
+) -> Relations:
+    tables = tables or home.views
+    return Relations(tables, moments, lambda: _subscribers(home, tables), asker)
 
 
-def subscribers(home: Home) -> list[Subscriber]:
+def _subscribers(home: Home, tables: Tables) -> list[Subscriber]:
     """Who reads the log, and how far each has come."""
     head = home.head()
-    views = Views(home.views, PROJECTIONS)
+    views = Views(tables, PROJECTIONS)
     return [Subscriber("views", views.checkpoint(), head, len(views.parked()))]
 
 

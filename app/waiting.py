@@ -6,11 +6,11 @@ may. So the view finds the cases, and the engine is asked about these.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from app.offers import Offer, offers
+from app.offers import Prospect, offers
 from app.views import moments, open_view, read_catalogue, relations_of
 from projections.relations import NOBODY, Asker
 from projections.select_text import Select
@@ -18,7 +18,7 @@ from projections.select_text import Select
 if TYPE_CHECKING:
     from app.home import Home
     from engine.commands import Requester
-    from engine.signing import Ballot
+    from projections.store import Tables
 
 SIGN = "sign"
 """What the view calls an answer for a body, or in a role."""
@@ -35,10 +35,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A case that is not over, since when it is in its state, and the day it has to be left.
+    """A case that is not over, and since when it is in its state.
 
-    ``rows`` are those of the view: who is asked for what. ``offered`` are the steps among them as
-    the engine judges them of one person, ``ballots`` what is up for their answer.
+    ``until``: when a timer will end that; ``chased``: when one will only ask after it, and the case
+    stays where it is; ``late``: a day of these has passed. ``rows`` are those of the view: who is
+    asked for what. ``prospect`` is how these things stand for one person, as the engine judges
+    them.
     """
 
     key: str
@@ -47,15 +49,10 @@ class Waiting:
     state: str
     since: str
     until: str | None
+    chased: str | None
     late: bool
     rows: tuple[Row, ...]
-    offered: tuple[Offer, ...] = ()
-    ballots: tuple[Ballot, ...] = ()
-
-    @property
-    def may(self) -> bool:
-        """Whether the person may do anything of it now."""
-        return any(offer.may for offer in self.offered) or any(not b.why for b in self.ballots)
+    prospect: Prospect | None = None
 
     @property
     def asked(self) -> list[str]:
@@ -63,14 +60,54 @@ class Waiting:
         return list(dict.fromkeys(row["person"] or row["role"] or "anybody" for row in self.rows))
 
 
-def for_everybody(home: Home) -> list[Waiting]:
-    """All that waits for anybody, the nearest day first."""
-    return _found(home, NOBODY)
+def described(found: Sequence[Waiting], asker: Requester | None, limit: int) -> dict[str, Any]:
+    """As data: the first ``limit`` cases, and whether there are more."""
+    return {
+        "as": asker.id if asker else None,
+        "cases": [_described(waiting) for waiting in found[:limit]],
+        "more": len(found) > limit,
+    }
 
 
-def for_one(home: Home, asker: Requester) -> Iterator[Waiting]:
-    """What waits for one person, the nearest day first; judged one by one, as it is asked for."""
-    found = _found(home, Asker(asker.id, asker.roles))
+def _described(waiting: Waiting) -> dict[str, Any]:
+    about = {
+        "key": waiting.key,
+        "title": waiting.title,
+        "workflow": waiting.workflow,
+        "state": waiting.state,
+        "since": waiting.since,
+        "until": waiting.until,
+        "chased": waiting.chased,
+        "late": waiting.late,
+    }
+    prospect = waiting.prospect
+    if prospect is None:
+        return about | {"asked": waiting.asked}
+    signed = {f"sign {ballot.of}": [ballot.why] for ballot in prospect.ballots if ballot.why}
+    return about | {
+        "may": prospect.may,
+        "can": [asdict(offer) for offer in prospect.offered if offer.may],
+        "sign": [
+            {"of": ballot.of, "on_behalf_of": ballot.on_behalf_of}
+            for ballot in prospect.ballots
+            if not ballot.why
+        ],
+        "cannot": {trigger: list(why) for trigger, why in prospect.cannot.items()} | signed,
+    }
+
+
+def for_everybody(home: Home, tables: Tables | None = None) -> list[Waiting]:
+    """All that waits for anybody, the nearest day first. ``tables``: the views, as another thread
+    has opened them."""
+    return _found(home, NOBODY, tables)
+
+
+def for_one(
+    home: Home, asker: Requester, tables: Tables | None = None, offset: int = 0
+) -> Iterator[Waiting]:
+    """What waits for one person, the nearest day first, after so many cases; judged one by one, as
+    it is asked for."""
+    found = _found(home, Asker(asker.id, asker.roles), tables)[offset:]
     if not found:
         return
     from app.hurdles import Inquiry
@@ -84,12 +121,9 @@ def for_one(home: Home, asker: Requester) -> Iterator[Waiting]:
         wanted = {row["can"] for row in waiting.rows}
         told = offers(inquiry.body(case), case.state, case.data)
         told = [offer for offer in told if offer.trigger in wanted]
-        ballots = inquiry.ballots(case, asker, lent) if SIGN in wanted else []
-        yield replace(
-            waiting,
-            offered=tuple(inquiry.offers_to(asker, case, told, lent)),
-            ballots=tuple(ballot for ballot in ballots if not ballot.answer),
-        )
+        prospect = inquiry.prospect(asker, case, told, lent, signing=SIGN in wanted)
+        unanswered = tuple(ballot for ballot in prospect.ballots if not ballot.answer)
+        yield replace(waiting, prospect=replace(prospect, ballots=unanswered))
 
 
 def delegations_to(home: Home, person: str) -> Sequence[str]:
@@ -100,9 +134,9 @@ def delegations_to(home: Home, person: str) -> Sequence[str]:
     return [key for (key,) in rows]
 
 
-def _found(home: Home, asker: Asker) -> list[Waiting]:
+def _found(home: Home, asker: Asker, tables: Tables | None) -> list[Waiting]:
     view = read_catalogue(home, named="waiting").view("waiting")
-    answer = open_view(home, view, {}, moments(None, None), asker, _ALL)
+    answer = open_view(home, view, {}, moments(None, None), asker, _ALL, tables)
     names = [column.name for column in answer.columns]
     by_case: dict[str, list[Row]] = {}
     for values in answer.rows:
@@ -119,7 +153,13 @@ def _waiting(rows: list[Row]) -> Waiting:
         workflow=first["workflow"],
         state=first["state"],
         since=first["since"],
-        until=first["until"],
-        late=first["late"] is not None,
+        until=_first(row["until"] for row in rows),
+        chased=_first(row["chased"] for row in rows),
+        late=any(row["late"] for row in rows),
         rows=tuple(rows),
     )
+
+
+def _first(days: Iterable[str | None]) -> str | None:
+    """Steps that leave a case where it is have no day; all others have the same."""
+    return next((day for day in days if day), None)

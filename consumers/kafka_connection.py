@@ -6,7 +6,6 @@ is missing or a right is not granted. The reason is told at every try, and someb
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,8 +14,14 @@ from time import monotonic
 from typing import Any
 
 from kafka.admin import ConfigResource, KafkaAdminClient
-from kafka.errors import KafkaConfigurationError, KafkaError, TopicAlreadyExistsError
+from kafka.errors import (
+    IllegalStateError,
+    KafkaConfigurationError,
+    KafkaError,
+    TopicAlreadyExistsError,
+)
 from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
 from kafka.partitioner.default import murmur2
 
 from consumers.kafka_settings import KafkaSettings, read_secret
@@ -42,21 +47,41 @@ class TopicState:
 
 
 class Silence:
-    """How long nothing has come, for who ends then. A group that is still giving out partitions is
-    no silence; but where there are more members than partitions, some never get any."""
+    """How long nothing has come, for who ends then. It is no silence while the group is giving out
+    partitions, nor while one is not read to the end that the broker tells with its answers. But
+    neither holds for ever: where there are more members than partitions some never get any, and a
+    broker that is gone tells no end."""
 
     _JOINING = 15.0
+    _READING = 60.0
 
     def __init__(self) -> None:
-        self._began = self._since = monotonic()
+        self._began = self._came = self._since = monotonic()
 
     def lasts(self, consumer: Any, came: object) -> float:
         """Seconds, after another look, at which something came or not."""
         now = monotonic()
-        joining = not consumer.assignment() and now < self._began + self._JOINING
-        if came or joining:
+        if came:
+            self._came = now
+        parts = consumer.assignment()
+        if parts:
+            awaited = now < self._came + self._READING and not _at_ends(consumer, parts)
+        else:
+            awaited = now < self._began + self._JOINING
+        if came or awaited:
             self._since = now
         return now - self._since
+
+
+def _at_ends(consumer: Any, parts: Iterable[Any]) -> bool:
+    """Whether everything was read that was there at the last answer about each."""
+    try:
+        return all(
+            (end := consumer.highwater(part)) is not None and consumer.position(part) >= end
+            for part in parts
+        )
+    except IllegalStateError:
+        return False  # the group gave it to another member just now
 
 
 def look_for(consumer: Any) -> int:
@@ -96,8 +121,7 @@ def options(settings: KafkaSettings, what: str) -> dict[str, Any]:
 
 def connect(kind: Callable[..., Any], *topics: str, **how: Any) -> Any:
     """A client of kafka-python. One that cannot reach the broker leaves its thread and its sockets
-    behind, at every try, and a day of that is more than a process may have. So we end it here; a
-    socket that could not connect it leaves to the garbage collector, which may come seldom."""
+    behind, at every try, and a day of that is more than a process may have. So we end it here."""
     opened: list[Any] = []
 
     def open_network(**config: Any) -> Any:
@@ -105,12 +129,29 @@ def connect(kind: Callable[..., Any], *topics: str, **how: Any) -> Any:
         return opened[-1]
 
     try:
-        return kind(*topics, kafka_client=open_network, **how)
+        return kind(*topics, kafka_client=open_network, proxy_url=_CLOSING, **how)
     except BaseException:
         for network in opened:
             network.close()
-        gc.collect()
         raise
+
+
+_CLOSING = "closing://"
+
+
+class _ClosingSocket(KafkaNetSocket):  # type: ignore[misc]
+    """kafka-python leaves a socket that could not connect to the garbage collector, at every try of
+    every client, also of one that has lost its broker; and ours comes seldom. What opens sockets it
+    chooses by the scheme of a proxy's address."""
+
+    SCHEMES = (_CLOSING.partition(":")[0],)
+
+    async def sock_connect(self, net: Any, sock: Any, *at: Any, **how: Any) -> Any:
+        try:
+            return await super().sock_connect(net, sock, *at, **how)
+        except BaseException:
+            sock.close()
+            raise
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def start(command: StartCase, key: str, workflow: Workflow, context: Context) ->
     cannot = f"{definition.workflow} cannot start"
     taken = workflow.start(attempt)
     if taken is None:
-        return Decision((), None, Refused(cannot, nearest(attempt)))
+        return Decision((), None, Refused(cannot, nearest(attempt.tried, command.actor.kind)))
     dues: tuple[Due, ...] | None = None
     if taken.state in workflow.timed:
         entering = Entering(definition, taken.state, attempt.data, at, context)
@@ -121,7 +121,9 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     if taken is None or at < reached or _is_particular(command):
         prior = _prior(command, case, workflow, at, reached, now)
     if taken is None or prior:
-        return _refused(command, case, workflow, context, (*prior, *nearest(attempt)))
+        return _refused(
+            command, case, workflow, context, (*prior, *nearest(attempt.tried, command.actor.kind))
+        )
     state = taken.state
     done = deadlines.fired(command, case)
     # What a timer brings back to where it is goes on: nobody has to vote again because time passed.
@@ -193,7 +195,7 @@ def _beside(
     """What the step brings about on other streams: parents hear of it, claims change hands."""
     context = attempt.context
     found = link(command, key, definition, [attempt.given], at, context)
-    before = claims_of(definition, case.state, case.data) if case else ()
+    before = claims_of(definition, case.state, case.data) if case else {}
     after = claims_of(definition, state, attempt.data)
     return [*found, *hand_over(command, key, ref, before, after, at, context)]
 

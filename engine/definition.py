@@ -383,8 +383,17 @@ class Definition(Grammar):
         """Whether a step can write to other streams: to that of a parent, or of a claim."""
         return bool(self.only_one or self.parent_fields)
 
-    def transitions_from(self, state: str) -> list[Transition]:
-        return [t for t in self.transitions if state in t.sources]
+    @cached_property
+    def leaving(self) -> dict[str, tuple[Transition, ...]]:
+        """The transitions that leave each state, in the order of the definition."""
+        found: dict[str, list[Transition]] = {}
+        for transition in self.transitions:
+            for state in dict.fromkeys(transition.sources):
+                found.setdefault(state, []).append(transition)
+        return {state: tuple(transitions) for state, transitions in found.items()}
+
+    def transitions_from(self, state: str) -> tuple[Transition, ...]:
+        return self.leaving.get(state, ())
 
     def emits(self, step: Step) -> str:
         """The domain name of what the step records; by default made of workflow and outcome."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from engine import registers
+from engine.actors import MACHINES
 from engine.attempt import Attempt
 from engine.case import Case
 from engine.definition import ByAuthority, ByPerson, Definition, Step
@@ -12,10 +13,6 @@ from engine.events import Authority
 from engine.fixed import fixed
 from engine.registers import Rule
 from engine.values import folded, is_withheld
-
-SERVICE = "service"
-BUILT_IN = ("timer", SERVICE)
-"""Roles that no definition declares: a timer's, and another program's."""
 
 
 @fixed
@@ -56,7 +53,7 @@ def _as_said(attempt: Attempt) -> Standing:
 def _is_said(role: str, definition: Definition) -> bool:
     """Whether who asks says that they are in the role, and nobody looks it up."""
     declared = definition.roles.get(role)
-    return role not in BUILT_IN and (declared is None or declared.appointed_in is None)
+    return role not in MACHINES and (declared is None or declared.appointed_in is None)
 
 
 def _in_any(roles: Sequence[str]) -> Callable[[Attempt], Standing]:
@@ -96,7 +93,7 @@ def in_role(role: str, attempt: Attempt, matter: str = "", value: object = None)
     """Whether the actor is in a role: as they say, or, where it is held by appointment, as the
     register of appointments or a delegation says."""
     actor = attempt.command.actor
-    if role in BUILT_IN:
+    if role in MACHINES:
         return Standing(role if actor.kind == role else None)
     if actor.roles and role not in actor.roles:
         return Standing(None)

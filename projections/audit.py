@@ -39,7 +39,12 @@ def _row(position: int, event: Body) -> tuple[Any, ...]:
     get = event.get
     actor, data, conformance = event["actor"], get("data"), get("conformance")
     authority, basis, evidence = get("authority"), get("basis"), get("evidence", ())
-    open_to_doubt = [verdict for verdict in get("verdicts", ()) if _says_something(verdict)]
+    # That a rule held is what most verdicts say, and tells least.
+    open_to_doubt = [
+        verdict
+        for verdict in get("verdicts", ())
+        if verdict["held"] is not True or verdict.get("weight", "shall") != "shall"
+    ]
     return (
         position,
         event["stream"],
@@ -73,11 +78,6 @@ def _escalated(said: Body) -> tuple[str | None, str | None, str | None]:
     """From whom, to whom, in which unit they are it."""
     source, to = said.get("source") or {}, said.get("to") or {}
     return source.get("name"), to.get("name"), to.get("unit")
-
-
-def _says_something(verdict: Body) -> bool:
-    """Whether a verdict is more than a rule that held: those are most, and tell least."""
-    return verdict["held"] is not True or verdict.get("weight", "shall") != "shall"
 
 
 def trail(

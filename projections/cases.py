@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.upcasts import Body
 from projections.definitions import MIGRATED, PUBLISHED
 from projections.recent import Recent
 from projections.signatures import SIGNED, Signatures
@@ -12,13 +13,15 @@ from projections.views import Batch
 
 _SQL = read_sql("cases.sql")
 
-_NO_CASES = (PUBLISHED, "pmo.claim.changed.v1")
+_NO_CASES = frozenset((PUBLISHED, "pmo.claim.changed.v1"))
 """Events whose stream is no case: of definitions, and of claims that cases compete for."""
 
 _OBSERVED = "pmo.case.observed.v2"
 
 _TITLES = (("0", "name"), ("1", "title"))
 """The fields a case may be called by, the better one last, each with its rank."""
+
+_NAMES = frozenset(field for _, field in _TITLES)
 
 # A row, in the order of the columns.
 _VERSION, _STATE, _STATE_SINCE, _TITLE, _TITLE_SINCE = 4, 5, 6, 7, 8
@@ -43,18 +46,16 @@ class Cases:
         self._signatures.index()
 
     def apply(self, batch: Batch) -> None:
-        waiting = self._waiting
+        waiting, recent = self._waiting, self._recent
         for position, event in batch:
-            if event["type"] in _NO_CASES:
+            kind = event["type"]
+            if kind in _NO_CASES:
                 continue
             key, version, at = event["stream"], event["version"], event["occurred_at"]
-            row = waiting.get(key) or self._recent.get(key) or self._load(key, version)
+            row = waiting.get(key)
             if row is None:
-                about = event["definition"]
-                row = [key, about["name"], about["version"], about["hash"], 0, None, "", None, ""]
-                row += [0, "", "", ""]
-            waiting[key] = row
-            if event["type"] == MIGRATED:
+                row = waiting[key] = recent.get(key) or self._load(key, version) or _begin(event)
+            if kind == MIGRATED:
                 row[2:4] = event["definition"]["version"], event["definition"]["hash"]
                 self._signatures.end(position, event)
             row[_VERSION] = version
@@ -63,13 +64,13 @@ class Cases:
             # A late fact does not replace what came to be so after it.
             if state is not None and at >= row[_STATE_SINCE]:
                 # A fact that tells of the state the case is in anyway does not enter it.
-                if state != row[_STATE] or event["type"] != _OBSERVED:
+                if state != row[_STATE] or kind != _OBSERVED:
                     self._signatures.end(position, event)
                 row[_STATE], row[_STATE_SINCE] = state, at
-            elif event["type"] == SIGNED:
+            elif kind == SIGNED:
                 self._signatures.sign(position, event)
             data = event.get("data")
-            if data:
+            if data and not _NAMES.isdisjoint(data):
                 _entitle(row, data, at)
 
     def write(self) -> None:
@@ -86,6 +87,13 @@ class Cases:
         """The case's row as it is in the table; a first event has none."""
         found = self._tables.run(_SQL["one"], [key]) if version > 1 else []
         return list(found[0]) if found else None
+
+
+def _begin(event: Body) -> list[Any]:
+    """The row of a case of which nothing is known."""
+    about = event["definition"]
+    row = [event["stream"], about["name"], about["version"], about["hash"], 0, None, "", None, ""]
+    return [*row, 0, "", "", ""]
 
 
 def _entitle(row: list[Any], data: dict[str, Any], at: str) -> None:

@@ -8,6 +8,7 @@ day was given, or other rules hold).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from projections.views import Batch
 
 _SQL = read_sql("deadlines.sql")
 
-_ENTERS = ("pmo.case.started.v1", "pmo.case.transitioned.v1", MIGRATED)
+_ENTERS = frozenset(("pmo.case.started.v1", "pmo.case.transitioned.v1", MIGRATED))
 _OBSERVED = "pmo.case.observed.v2"
 _REMINDED = "pmo.case.deadline-reminded.v1"
 
@@ -40,7 +41,7 @@ class Row:
 
 class Deadlines:
     name = "deadlines"
-    version = 2
+    version = 3
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -58,7 +59,9 @@ class Deadlines:
             self._position = position
             kind = event["type"]
             if kind in _ENTERS:
-                self._enter(event)
+                dues = event.get("deadlines")
+                if dues is not None or not (event.get("stays") or event["stream"] in self._quiet):
+                    self._enter(event, dues or ())
             elif kind == _OBSERVED and event["version"] > 1 and event.get("state") is not None:
                 self._observe(event)
             elif kind == _REMINDED:
@@ -83,10 +86,8 @@ class Deadlines:
             self._quiet.clear()
         self._quiet.add(key)
 
-    def _enter(self, event: dict[str, Any]) -> None:
-        key, stays, dues = event["stream"], event.get("stays"), event.get("deadlines")
-        if dues is None and (stays or key in self._quiet):
-            return
+    def _enter(self, event: dict[str, Any], dues: Sequence[dict[str, Any]]) -> None:
+        key, stays = event["stream"], event.get("stays")
         entered, since = event.get("entered", event["version"]), event["occurred_at"]
         if event["version"] == 1:
             self._note_quiet(key)
@@ -99,7 +100,8 @@ class Deadlines:
         if not dues:
             return
         self._quiet.discard(key)
-        about = [key, entered, event["definition"]["name"], event["state"], since]
+        rules = event["definition"]
+        about = [key, entered, rules["name"], rules["version"], event["state"], since]
         for each in dues:
             due = [each["at"], each["of"], each["share"], each.get("then")]
             said = [self._position, event["occurred_at"]]

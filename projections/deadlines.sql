@@ -3,6 +3,7 @@ CREATE TABLE $deadlines (
     case_key TEXT NOT NULL,
     entered INTEGER NOT NULL,
     workflow TEXT NOT NULL,
+    definition INTEGER NOT NULL,
     state TEXT NOT NULL,
     since TEXT NOT NULL,
     at TEXT NOT NULL,
@@ -24,9 +25,10 @@ CREATE INDEX IF NOT EXISTS $deadlines_of_workflow ON $deadlines (workflow, at) W
 
 -- name: insert
 INSERT INTO $deadlines
-    (case_key, entered, workflow, state, since, at, of, share, pulls, position, entered_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (case_key, entered, of, share, at) DO UPDATE SET
+    (case_key, entered, workflow, definition, state, since, at, of, share, pulls, position,
+    entered_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (case_key, entered, of, share, at) DO UPDATE SET definition = excluded.definition,
     settled_at = NULL, settled_on = NULL, settled_position = NULL, outcome = NULL
 
 -- name: of_case

@@ -224,13 +224,22 @@ class Finder:
 
     def first(self, most: int, columns: str, leading: Condition | None) -> list[Row]:
         """These columns of the cases there are, up to so many."""
+        return self._run("first", self._first(leading).select(columns), {"most": most})
+
+    def are_more(self, most: int, leading: Condition | None) -> bool:
+        """Whether there are more cases than so many: they are counted, which takes two thirds of
+        bringing them here."""
+        ((count,),) = self._run("count", self._first(leading).select("1"), {"most": most + 1})
+        return bool(count > most)
+
+    def _first(self, leading: Condition | None) -> Way:
         way = self._way
         if leading:
             # The states of now have an index of their own; others have the rows of all moments.
             holds = self.moment.sql if leading.column == "_state" else _apart(self.moment.sql)
             rest = [c.apart for c in self.conditions if c is not leading]
             way = Way(_TABLE, holds).to(leading.sql, *rest)
-        return self._run("first", way.select(columns), {"most": most})
+        return way
 
     @property
     def _way(self) -> Way:

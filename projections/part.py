@@ -1,36 +1,32 @@
 """A part of the views, built by a second process in a place of its own.
 
 Building is work for one processor as long as one interpreter does it. The builder reads the log and
-tells a second process what some projections read of each event, which costs both together two
-thirds of reading and decoding it once more. That process makes their tables and indexes, and ends;
-the builder takes these over page by page, which costs a tenth of making them.
+tells a second process what one projection heeds of each event, which costs both together two thirds
+of reading and decoding it once more. That process makes its tables and indexes, and ends; the
+builder takes these over page by page, which costs a tenth of making them.
 """
 
 from __future__ import annotations
 
 import fcntl
-import marshal
 import os
 import pickle
 import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from itertools import repeat
 from subprocess import PIPE, STDOUT, Popen
 from threading import Thread
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, Any, Protocol, cast
+
+import orjson
 
 from engine.cycles import uncollected
 from engine.errors import PmoError, StoreFailed
-from engine.store.tail import Followed
 from engine.upcasts import Body
-from projections.store import Scratch
-from projections.views import BUILD_BATCH, FEW, Batch, Batches, ProjectionClass, Views
-
-if TYPE_CHECKING:
-    from engine.store.chain import Row
+from projections.store import Scratch, Tables
+from projections.views import BUILD_BATCH, FEW, Batch, Batches, Projection, ProjectionClass, Views
 
 _LENGTH = 4
 """Bytes before each message that say how long it is; one of no length is the last."""
@@ -41,29 +37,36 @@ _AHEAD = 2**20
 the other up."""
 
 
-class Apart(ProjectionClass, Protocol):
-    """What can be built by the second process: it says which members of a body it ``reads``. Those
-    that an event does not have are ``None`` there."""
+class Taking(Projection, Protocol):
+    """A projection that does with what it heeds of events."""
 
-    reads: tuple[str, ...]
+    def take(self, heeded: Batch) -> None:
+        """As ``apply``."""
+
+
+class Apart(ProjectionClass, Protocol):
+    """What can be built by the second process."""
+
+    def __call__(self, tables: Tables) -> Taking: ...
+
+    @staticmethod
+    def heed(event: Body) -> tuple[Any, ...]:
+        """What it needs of an event, as JSON has it; the stream first. It raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which ``projections`` to build, and where."""
+    """Which ``projection`` to build, and where."""
 
     scratch: Scratch
-    projections: tuple[Apart, ...]
-
-    def members(self) -> tuple[str, ...]:
-        return tuple(sorted({name for each in self.projections for name in each.reads}))
+    projection: Apart
 
     def build(self, pipe: IO[bytes]) -> None:
         """Everything that comes through the pipe, up to the message that is the last."""
         with uncollected(), closing(self.scratch.open()) as tables:
-            views = Views(tables, self.projections)
+            views = _Heeding(tables, (self.projection,))
             views.create()
-            for batches in _Told(pipe, self.members()).transactions():
+            for batches in _Told(pipe).transactions():
                 views.take(batches)
             Thread(target=_end_with_parent, daemon=True).start()
             views.index()
@@ -74,7 +77,8 @@ class Builder:
 
     def __init__(self, part: Part) -> None:
         self._scratch = part.scratch
-        self._members = part.members()
+        self._heed = part.projection.heed
+        self._told = 0
         # What this process can import, that one can.
         env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         command = [sys.executable, "-m", "projections.part"]
@@ -85,10 +89,15 @@ class Builder:
         self._write(pickle.dumps(part))
 
     def tell(self, batch: Batch) -> None:
-        """The events that follow those it has been told of. Raises ``StoreFailed`` if it ended."""
-        rows = [tuple(map(body.get, self._members)) for _, body in batch]
-        said = marshal.dumps((batch[0][0], rows))
-        self._write(len(said).to_bytes(_LENGTH) + said)
+        """The events that follow those it has been told of; each once, though they may be read
+        again. Raises ``StoreFailed`` if it ended."""
+        first, last = batch[0][0], batch[-1][0]
+        if last > self._told:
+            heed = self._heed
+            news = [heed(body) for _, body in batch[max(0, self._told + 1 - first) :]]
+            said = orjson.dumps((last + 1 - len(news), news))
+            self._write(len(said).to_bytes(_LENGTH) + said)
+            self._told = last
 
     def no_more(self) -> None:
         """It has been told of everything, and can make its indexes."""
@@ -124,39 +133,22 @@ class Builder:
         self._scratch.remove()
 
 
-class Overheard:
-    """A log (``Followed``) of which a builder hears whatever is read: each event once, though it
-    may be read again."""
+class _Heeding(Views):
+    """Views that are told what their projection heeds of each event, in the place of its body."""
 
-    def __init__(self, log: Followed, builder: Builder) -> None:
-        self._log = log
-        self._builder = builder
-        self._heard = 0
+    def apply(self, projection: Projection, batch: Batch) -> None:
+        cast("Taking", projection).take(batch)
 
-    def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
-        found = self._log.bodies(after, limit)
-        if news := [entry for entry in found if entry[0] > self._heard]:
-            self._builder.tell(news)
-            self._heard = news[-1][0]
-        return found
-
-    def rows(self, after: int, limit: int) -> list[Row]:
-        return self._log.rows(after, limit)
-
-    def head(self) -> int:
-        return self._log.head()
-
-    def wait(self, after: int, timeout: float) -> bool:
-        return self._log.wait(after, timeout)
+    def stream_of(self, body: Any) -> str:
+        return str(body[0])
 
 
 class _Told:
     """What the builder tells. A transaction's messages are kept until the next one begins, since it
     may ask for its events again."""
 
-    def __init__(self, pipe: IO[bytes], members: tuple[str, ...]) -> None:
+    def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
-        self._members = members
         self._kept: list[bytes] = []
         self._ended = False
 
@@ -166,13 +158,12 @@ class _Told:
             yield self._batches
 
     def _batches(self) -> Iterator[Batch]:
-        yield from map(self._batch, self._kept)
-        while self._has_room() and (said := self._next()):
+        yield from map(_batch, self._kept)
+        kept = sum(map(len, self._kept))
+        while len(self._kept) < BUILD_BATCH // FEW and kept < _KEPT and (said := self._next()):
             self._kept.append(said)
-            yield self._batch(said)
-
-    def _has_room(self) -> bool:
-        return len(self._kept) < BUILD_BATCH // FEW and sum(map(len, self._kept)) < _KEPT
+            kept += len(said)
+            yield _batch(said)
 
     def _next(self) -> bytes:
         length = self._pipe.read(_LENGTH)
@@ -182,9 +173,10 @@ class _Told:
         self._ended = not said
         return said
 
-    def _batch(self, said: bytes) -> Batch:
-        first, rows = marshal.loads(said)
-        return list(enumerate(map(dict, map(zip, repeat(self._members), rows)), first))
+
+def _batch(said: bytes) -> Batch:
+    first, heeded = orjson.loads(said)
+    return list(enumerate(heeded, first))
 
 
 def _end_with_parent() -> None:

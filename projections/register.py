@@ -11,7 +11,7 @@ lists and documents are JSON. What is withheld is NULL in its column and has its
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from engine.upcasts import Body
 from projections import timeline
@@ -33,6 +33,9 @@ _CALLED_BY = ("title", "name")
 _OF_THE_CASE = ("_version", "_position", "_definition", "_withheld")
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 """The types of values that stand in columns as they are."""
+Heeded = tuple[Any, ...]
+"""``Registers.heed``. How long it is, tells of what it is."""
+_OF_A_CASE, _OF_A_DEFINITION = 8, 3
 _TOGETHER = 50
 """Rows are written so many at a time, or a multiple of it: what a statement takes (``Tables``)."""
 _MOST_INDEXES = 12
@@ -73,17 +76,6 @@ def index_of_learnt(table: str) -> str:
 class Registers:
     name = "registers"
     version = 4
-    reads: ClassVar[tuple[str, ...]] = (
-        "stream",
-        "version",
-        "type",
-        "definition",
-        "occurred_at",
-        "state",
-        "stays",
-        "data",
-        "body",
-    )
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -107,16 +99,37 @@ class Registers:
             self._index(table)
             self._index_fields(table, fields)
 
+    @staticmethod
+    def heed(event: Body) -> Heeded:
+        """What registers need of an event, as JSON has it: of one that changes a case its stream,
+        workflow, version, definition's version, when, state, data, and whether it migrates; of a
+        definition its stream, workflow and fields; of others the stream."""
+        get = event.get
+        about, data, kind = get("definition") or {}, get("data"), get("type")
+        if data is not None or kind == MIGRATED:
+            state = None if get("stays") else get("state")
+            rest = about.get("version"), get("occurred_at"), state, data or {}, kind == MIGRATED
+            return get("stream"), about.get("name"), get("version"), *rest
+        if kind == PUBLISHED:
+            return get("stream"), about.get("name"), _fields(get("body") or {})
+        return (get("stream"),)
+
     def apply(self, batch: Batch) -> None:
-        for position, event in batch:
-            if event.get("data") is not None or event["type"] == MIGRATED:
-                workflow = event["definition"]["name"]
-                register = self._registers.get(workflow) or self._load(workflow)
-                register.take(read_change(position, event))
-            elif event["type"] == PUBLISHED:
+        heed = self.heed
+        self.take([(position, heed(event)) for position, event in batch])
+
+    def take(self, heeded: list[tuple[int, Heeded]]) -> None:
+        """As ``apply``, of what has been heeded of the events."""
+        registers = self._registers
+        for position, said in heeded:
+            if len(said) == _OF_A_CASE:
+                workflow = said[1]
+                register = registers.get(workflow) or self._load(workflow)
+                register.take(read_change(position, said))
+            elif len(said) == _OF_A_DEFINITION:
                 self.write()
-                self._declare(event["definition"]["name"], _fields(event["body"]))
-        for register in self._registers.values():
+                self._declare(said[1], said[2])
+        for register in registers.values():
             register.write_finished()
 
     def write(self) -> None:
@@ -250,23 +263,13 @@ def _fields(body: Body) -> dict[str, Any]:
     return {name: fields[name] for name in arranged if name in fields} | fields
 
 
-def read_change(position: int, event: Body) -> Change:
+def read_change(position: int, heeded: Heeded) -> Change:
     """What an event says of its case, its values as they stand in columns."""
-    values: Mapping[str, Any] = event.get("data") or {}
+    stream, _, version, definition, at, state, values, migrates = heeded
     withheld: Mapping[str, str] = {}
     if not _PLAIN.issuperset(map(type, values.values())):
         values, withheld = _as_columns(values)
-    return Change(
-        position,
-        event["stream"],
-        event["version"],
-        event["definition"]["version"],
-        event["occurred_at"],
-        None if event.get("stays") else event.get("state"),
-        values,
-        withheld,
-        event["type"] == MIGRATED,
-    )
+    return Change(position, stream, version, definition, at, state, values, withheld, migrates)
 
 
 def _as_columns(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -113,6 +113,9 @@ SELECT {columns} FROM ${table} WHERE {conditions} LIMIT 1
 -- name: first
 {way} LIMIT :most
 
+-- name: count
+SELECT count(*) FROM ({way} LIMIT :most) AS found
+
 -- name: page
 SELECT {columns} FROM ${table}
 WHERE {holds} AND _key IN (SELECT _key FROM ({way}) AS held {order} LIMIT :limit)

@@ -130,9 +130,12 @@ def page(
         share = find.share()
         is_told = by == "_key" or (leading is None and tables.holds and by in wanted)
         taken = 2 * most if is_told and share < _OFTEN else most
-        found = find.first(taken + 1, f"_key, {quote(by)}" if is_told else "_key", leading)
-        total = len(found) if len(found) <= most else None
-        if is_told and len(found) <= taken:
+        # Where many meet the conditions there are mostly more than are counted: no key is needed.
+        are_many = share >= _OFTEN and find.are_more(most, leading)
+        told = f"_key, {quote(by)}" if is_told else "_key"
+        found = [] if are_many else find.first(taken + 1, told, leading)
+        total = None if are_many or len(found) > most else len(found)
+        if is_told and not are_many and len(found) <= taken:
             rows = find.among(order.first(found, limit), order, limit)
         elif total is not None and total < min(COUNTED, _MANY * limit):
             rows = find.among([key for (key,) in found], order, limit)

@@ -7,7 +7,7 @@ are made only where the view names them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -19,7 +19,7 @@ from projections.register import table_of
 from projections.register_pages import Field
 from projections.select_text import Select
 from projections.store import Tables, from_json, quote, read_sql, to_json
-from projections.ways import Way, ways_of
+from projections.ways import Way, chases, ways_of
 
 _SQL = read_sql("relations.sql")
 _HISTORY, _CHANGES = "_history", "_changes"
@@ -47,7 +47,7 @@ FIXED: dict[str, tuple[str, ...]] = {
                     "holder_unit", "from", "until"),
     "bodies": ("key", "name", "members", "chair"),
     "cases": (*_CASES, "since", "started"),
-    "deadlines": ("key", "workflow", "state", "version", "since", "at", "share", "pulls",
+    "deadlines": ("key", "workflow", "state", "version", "since", "at", "share", "pulls", "ends",
                   "settled_at", "outcome"),
     "delegated": ("key", "giver", "receiver", "role", "unit", "category", "limit", "from", "until"),
     "definitions": ("position", "workflow", "version", "title", "hash", "published_at",
@@ -106,13 +106,14 @@ NOBODY = Asker(None)
 
 
 class Relations:
-    """The relations there are, given what has been published."""
+    """The relations there are, given what has been published. Who subscribes is asked only where a
+    view wants to know."""
 
     def __init__(
         self,
         tables: Tables,
         moments: Moments,
-        subscribers: Sequence[Subscriber] = (),
+        subscribers: Callable[[], Sequence[Subscriber]] = tuple,
         asker: Asker = NOBODY,
     ) -> None:
         self._tables = tables
@@ -189,6 +190,8 @@ class Relations:
                 return self._all_cases(select)
             case "subscribers":
                 return self._all_subscribers()
+            case "deadlines":
+                return self._deadlines()
             case "offers":
                 return _united(self._offers(), "offers")
             case register if register in _REGISTERS:
@@ -278,6 +281,16 @@ class Relations:
                 .replace("{condition}", self._condition)
             )
 
+    def _deadlines(self) -> str:
+        """What falls due when; and whether it ends the state, or chases whoever is to end it."""
+        chasing = [
+            f"('{workflow.name}', {version}, '{state}', '{trigger}')"
+            for workflow in self.workflows.values()
+            for version, body in workflow.bodies.items()
+            for state, trigger in sorted(chases(body))
+        ]
+        return _SQL["deadlines"].replace("{chasing}", ", ".join(chasing) or "('', 0, '', '')")
+
     def _entries(self, relation: str) -> Iterator[str]:
         """The entries that count, of every workflow that is a register of this kind."""
         for name, workflow in self.workflows.items():
@@ -300,7 +313,7 @@ class Relations:
         rows = [
             f"\nSELECT '{_escaped(s.name)}' AS name, {s.reached} AS reached, {s.head} AS head,"
             f" {s.waiting} AS waiting"
-            for s in self._subscribers
+            for s in self._subscribers()
         ]
         return _united(rows, "subscribers")
 

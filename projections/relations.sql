@@ -24,9 +24,12 @@ WHERE from_position <= :known AND from_at <= :as_of
 
 -- name: deadlines
 SELECT case_key AS key, workflow, state, entered AS version, entered_at AS since, at, share, pulls,
+    CASE WHEN pulls IS NULL OR chasing.column1 IS NOT NULL THEN 0 ELSE 1 END AS ends,
     CASE WHEN settled_position <= :known AND settled_on <= :as_of THEN settled_at END AS settled_at,
     CASE WHEN settled_position <= :known AND settled_on <= :as_of THEN outcome END AS outcome
 FROM main.$deadlines
+LEFT JOIN (VALUES {chasing}) AS chasing ON chasing.column1 = workflow
+    AND chasing.column2 = definition AND chasing.column3 = state AND chasing.column4 = pulls
 WHERE position <= :known AND entered_at <= :as_of
 
 -- name: register

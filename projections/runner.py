@@ -16,7 +16,7 @@ from engine.cycles import uncollected
 from engine.errors import StoreFailed
 from engine.store.tail import Followed
 from projections.opening import open_for_writing
-from projections.part import Apart, Builder, Overheard, Part
+from projections.part import Apart, Builder, Part
 from projections.register import Registers
 from projections.shipped import PROJECTIONS
 from projections.store import Place
@@ -25,7 +25,7 @@ from projections.views import BUILD_BATCH, ProjectionClass, Views
 Progress = Callable[[int, int], None]
 """Told how far it is: the position reached, and the one to reach."""
 
-_APART: tuple[Apart, ...] = (Registers,)
+_APART: Apart = Registers
 """What weighs as much as reading the log and all the others: a long build has a second process for
 it."""
 
@@ -74,7 +74,7 @@ class Runner:
             raise StoreFailed("the views are of a newer version of pmo: use that one")
         if not current or self._lacks_most(to):
             return self.rebuild(to, progress)
-        return self._project(self._views, self._log, _BATCH, to, progress)
+        return self._project(self._views, _BATCH, to, progress)
 
     def _lacks_most(self, to: int | None) -> bool:
         done = self._views.checkpoint()
@@ -109,20 +109,20 @@ class Runner:
         return self._views.checkpoint()
 
     def _build(self, shadow: Views, to: int, progress: Progress | None) -> None:
-        here = tuple(p for p in self._projections if p not in _APART)
-        there = tuple(p for p in _APART if p in self._projections)
+        here = tuple(p for p in self._projections if p is not _APART)
         scratch = shadow.tables.scratch()
-        if not (scratch and here and there and to >= _WORTH_TWO):
-            self._project(shadow, self._log, BUILD_BATCH, to, progress)
+        if not (scratch and here and _APART in self._projections and to >= _WORTH_TWO):
+            self._project(shadow, BUILD_BATCH, to, progress)
             shadow.index()
             return
-        with Builder(Part(scratch, there)) as builder:
+        with Builder(Part(scratch, _APART)) as builder:
             rest = Views(shadow.tables, here)
-            self._project(rest, Overheard(self._log, builder), BUILD_BATCH, to, progress)
+            rest.overheard = builder.tell
+            self._project(rest, BUILD_BATCH, to, progress)
             builder.no_more()
             rest.index()
             builder.finish()
-            Views(shadow.tables, there).absorb(scratch)
+            Views(shadow.tables, (_APART,)).absorb(scratch)
 
     def retry_parked(self) -> int:
         """Try again what is parked, in order; how many events could now be projected.
@@ -152,13 +152,11 @@ class Runner:
     def close(self) -> None:
         self._tables.close()
 
-    def _project(
-        self, views: Views, log: Followed, size: int, to: int | None, progress: Progress | None
-    ) -> int:
+    def _project(self, views: Views, size: int, to: int | None, progress: Progress | None) -> int:
         reached = views.checkpoint()
         goal = self._log.head() if to is None else to
         while reached < goal:
-            reached = views.advance(log, min(goal, reached + size))
+            reached = views.advance(self._log, min(goal, reached + size))
             if progress:
                 progress(reached, goal)
         return reached

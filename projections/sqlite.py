@@ -12,7 +12,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -109,14 +109,11 @@ class SQLiteTables:
         one statement, SQLite would set a copy aside of each page before it changes.
         """
         whole = len(rows) - len(rows) % _ROWS
-        if whole:
-            one = sql.replace("INSERT", "INSERT OR FAIL", 1)
-            several = one + f", {sql[sql.rindex('(') :]}" * (_ROWS - 1)
-            for start in range(0, whole, _ROWS):
-                some = rows[start : start + _ROWS]
-                self.run(
-                    several, [_NULL if value is None else value for row in some for value in row]
-                )
+        for start in range(0, whole, _ROWS):
+            some = rows[start : start + _ROWS]
+            self.run(
+                _several(sql), [_NULL if value is None else value for row in some for value in row]
+            )
         if whole < len(rows):
             self.run_many(sql, rows[whole:])
 
@@ -327,6 +324,13 @@ class SQLiteTables:
         if self._reads and isinstance(failure, Unfit):
             return StoreFailed(f"{self.path}: it is not what was built; {_MEND} ({error})")
         return failure
+
+
+@lru_cache(maxsize=100)
+def _several(sql: str) -> str:
+    """An ``INSERT`` of a row as one of ``_ROWS`` rows."""
+    one = sql.replace("INSERT", "INSERT OR FAIL", 1)
+    return one + f", {sql[sql.rindex('(') :]}" * (_ROWS - 1)
 
 
 _SHADOW = re.compile(r"b(\d+)_")

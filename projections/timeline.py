@@ -23,6 +23,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -75,10 +76,16 @@ class Change(NamedTuple):
 
     def said(self) -> str:
         """The names of what it mentions, in one text; no name holds a space."""
-        names = " ".join(self.values)
-        if self.migrates:
-            names = f"{names} {_DEFINITION_SAID}"
-        return names if self.state is None else f"{names} {_STATE_SAID}"
+        return _said(tuple(self.values), self.state is not None, self.migrates)
+
+
+@lru_cache(maxsize=1_000)
+def _said(names: tuple[str, ...], state: bool, migrates: bool) -> str:
+    """Few combinations of fields are mentioned in many events."""
+    said = " ".join(names)
+    if migrates:
+        said = f"{said} {_DEFINITION_SAID}"
+    return f"{said} {_STATE_SAID}" if state else said
 
 
 def begin(change: Change, places: Mapping[str, int]) -> Row:

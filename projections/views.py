@@ -9,23 +9,23 @@ else goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from engine.errors import StoreFailed
 from engine.store.tail import Followed, tail
 from engine.upcasts import Body
 from projections.store import Scratch, Tables, Unfit, read_sql
 
-Batch = list[tuple[int, Body]]
+Batch = list[tuple[int, Any]]
 """Events in order: position, and body as plain JSON (``engine.store.log.Log.bodies``)."""
 
 Batches = Callable[[], Iterable[Batch]]
 """The events of one transaction, from the first of them each time it is called."""
 
 _SQL = read_sql("views.sql")
-FEW = 100
+FEW = 50
 """Events at a time: what was just decoded is still in the processor's cache when it is used."""
-BUILD_BATCH = 10_000
+BUILD_BATCH = 30_000
 """Events a transaction. A build has readers wait for nothing, and larger ones write less."""
 _WAITS = "waits for an earlier event of its stream"
 
@@ -73,6 +73,8 @@ class Views:
         self._projections = [projection(tables) for projection in projections]
         self._remembered = -1  # the checkpoint up to which the projections' memory is right
         self._blocked: set[tuple[str, str]] = set()
+        self.overheard: Callable[[Batch], None] | None = None
+        """Is told of what is read from the log, before it is projected."""
 
     def create(self) -> None:
         with self.tables.transaction():
@@ -139,7 +141,19 @@ class Views:
             raise
 
     def _missing(self, log: Followed, to: int) -> Batches:
-        return lambda: tail(log, self._remembered, batch=FEW, until=to)
+        return lambda: self._read(tail(log, self._remembered, batch=FEW, until=to))
+
+    def _read(self, batches: Iterable[Batch]) -> Iterable[Batch]:
+        for batch in batches:
+            if self.overheard:
+                self.overheard(batch)
+            yield batch
+
+    def apply(self, projection: Projection, batch: Batch) -> None:
+        projection.apply(batch)
+
+    def stream_of(self, body: Any) -> str:
+        return str(body["stream"])
 
     def _take(self, batches: Batches) -> int:
         reached = self._recall()
@@ -147,7 +161,7 @@ class Views:
             with self.tables.attempt():
                 for batch in batches():
                     for projection in self._projections:
-                        projection.apply(self._admitted(projection, batch))
+                        self.apply(projection, self._admitted(projection, batch))
                     reached = batch[-1][0]
                 for projection in self._projections:
                     projection.write()
@@ -189,12 +203,12 @@ class Views:
                     reason = self._try(projection, position, body)
                     if reason is not None:
                         self._park(projection, position, body, reason)
-                        self._blocked.add((projection.name, body["stream"]))
+                        self._blocked.add((projection.name, self.stream_of(body)))
 
     def _try(self, projection: Projection, position: int, body: Body) -> str | None:
         try:
             with self.tables.attempt():
-                projection.apply([(position, body)])
+                self.apply(projection, [(position, body)])
                 projection.write()
         except StoreFailed:
             raise
@@ -209,14 +223,14 @@ class Views:
             return batch
         admitted = []
         for position, body in batch:
-            if (projection.name, body["stream"]) in self._blocked:
+            if (projection.name, self.stream_of(body)) in self._blocked:
                 self._park(projection, position, body, _WAITS)
             else:
                 admitted.append((position, body))
         return admitted
 
     def _park(self, projection: Projection, position: int, body: Body, reason: str) -> None:
-        self.tables.run(_SQL["park"], [projection.name, position, body["stream"], reason])
+        self.tables.run(_SQL["park"], [projection.name, position, self.stream_of(body), reason])
 
     def _recall(self) -> int:
         """The checkpoint; what is remembered is dropped if another process has moved it."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from engine.actors import MACHINES
 from projections.store import to_json
-
-_MACHINES = ("timer", "service")
-"""Who acts by itself: nothing waits for these."""
 
 AUTHORITY = "authority"
 """Stands for the role where it is the register of authorities that says who decides."""
@@ -60,6 +58,18 @@ def ways_of(bodies: Mapping[int, Body]) -> Iterator[Way]:
                     yield way._replace(**said, waits=int(waits), rests=int(rests))
 
 
+def chases(body: Body) -> set[tuple[str, str]]:
+    """The states with the triggers that leave a case there, whichever way is taken: a deadline that
+    pulls one ends nothing."""
+    stays: set[tuple[str, str]] = set()
+    leaves: set[tuple[str, str]] = set()
+    for step in body.get("transitions", ()):
+        for state in step["from"]:
+            found = stays if step.get("to", state) == state else leaves
+            found.add((state, step["trigger"]))
+    return stays - leaves
+
+
 def _ways(step: Body, roles: Mapping[str, Any]) -> Iterator[Way]:
     """Without version and state."""
     stays = int(step.get("to") is None)
@@ -68,7 +78,7 @@ def _ways(step: Body, roles: Mapping[str, Any]) -> Iterator[Way]:
     way = Way(0, "", step["trigger"], stays=stays, not_by=to_json(not_by), apart=apart)
     for who in step.get("by") or ("",):
         if isinstance(who, str):
-            if who not in _MACHINES:
+            if who not in MACHINES:
                 yield way._replace(role=who, unit=_unit(who, roles))
         elif "person" in who:
             yield way._replace(person=who["person"])

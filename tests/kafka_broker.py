@@ -27,6 +27,8 @@ from typing import Any
 import pytest
 
 from tests.network import Cable
+from tests.patience import PATIENCE
+from tests.ports import free_ports
 
 POM = Path(__file__).parent / "kafka" / "pom.xml"
 IN_CI = os.environ.get("CI") == "true"
@@ -38,7 +40,6 @@ GET_IT = (
 )
 USER, PASSWORD = "pmo", "correct-horse"
 """Who may come in where a password is asked for."""
-_PATIENCE = 120.0
 
 
 class Broker:
@@ -63,7 +64,7 @@ class OwnBroker(Broker):
         self.folder = folder
         self._network = network
         self.host = network.inside if network else "127.0.0.1"
-        self.port, self._controller, self.behind, self.proxied = _free_ports(4)
+        self.port, self._controller, self.behind, self.proxied = free_ports(4)
         super().__init__(f"{self.host}:{self.port}")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -76,7 +77,7 @@ class OwnBroker(Broker):
             self._process = subprocess.Popen(
                 words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder
             )
-        give_up = time.monotonic() + _PATIENCE
+        give_up = time.monotonic() + PATIENCE
         while not _answers(self.host, self.port):
             if self._process.poll() is not None or time.monotonic() > give_up:
                 told = (self.folder / "broker.log").read_text(errors="replace")[-3000:]
@@ -107,7 +108,7 @@ class OwnBroker(Broker):
     def _end(self, how: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(how)
-        self._process.wait(_PATIENCE)
+        self._process.wait(PATIENCE)
         self._process = None
 
 
@@ -127,7 +128,7 @@ class ApacheKafka(OwnBroker):
         self, folder: Path, jars: Path, pem: Path | None = None, network: Cable | None = None
     ) -> None:
         super().__init__(folder, network)
-        self.secured, self.mutual = _free_ports(2)
+        self.secured, self.mutual = free_ports(2)
         self.jars = jars
         self.data = folder / "data"
         listeners = {
@@ -188,7 +189,7 @@ class ApacheKafka(OwnBroker):
         done = subprocess.run(
             [*self._java(program, "-Xmx256m", "-XX:TieredStopAtLevel=1"), *words],
             capture_output=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         if done.returncode:
@@ -391,19 +392,13 @@ def _kept_jars(pom: Path) -> Path:
 
 def _java_version() -> int:
     try:
-        told = subprocess.run(["java", "-version"], capture_output=True, timeout=60, check=False)
+        told = subprocess.run(
+            ["java", "-version"], capture_output=True, timeout=PATIENCE, check=False
+        )
     except OSError:
         return 0
     found = re.search(r'version "(\d+)', told.stderr.decode(errors="replace"))
     return int(found[1]) if found else 0
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _answers(host: str, port: int) -> bool:

@@ -19,6 +19,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from tests.patience import PATIENCE
+
 MAKE_IT = (
     "no network can be made here, to be cut: it takes root, on a Linux that allows it, and `ip`"
     " (Debian: apt-get install iproute2)"
@@ -91,9 +93,11 @@ class Wire:
 
 
 class Starting(Wire):
-    """What a PostgreSQL says while it starts or recovers, until it is ``ready``; then the wire."""
+    """What a PostgreSQL says while it starts or recovers, until it is ``ready``; then the wire.
+    Its words are in its own language (``lc_messages``), its code in none."""
 
-    def __init__(self, behind: int, host: str) -> None:
+    def __init__(self, behind: int, host: str, words: str) -> None:
+        self._words = words.encode()
         self.ready = threading.Event()
         self.asked = 0
         super().__init__(behind, host=host)
@@ -106,7 +110,7 @@ class Starting(Wire):
         with client, suppress(OSError):
             while client.recv(65536)[4:8] in _ASKS_FOR_ENCRYPTION:
                 client.sendall(b"N")
-            said = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+            said = b"SFATAL\0VFATAL\0C57P03\0M" + self._words + b"\0\0"
             client.sendall(b"E" + (len(said) + 4).to_bytes(4, "big") + said)
 
 
@@ -166,7 +170,7 @@ class Cable:
 
 
 def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=20)
+    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=PATIENCE)
 
 
 @contextmanager

@@ -22,7 +22,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -35,6 +34,9 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from psycopg import conninfo
+
+from tests.patience import PATIENCE, wait_until
+from tests.ports import free_port
 
 CHOSEN = os.environ.get("PMO_TEST_POSTGRES", "")
 HOW_TO_GET_IT = (
@@ -110,7 +112,7 @@ class OwnServer(Server):
         self._keeper: subprocess.Popen[bytes] | None = None
         atexit.register(self.remove)
         self._programs = _within_reach(programs, self._user)
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self._settings = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
@@ -168,7 +170,7 @@ class OwnServer(Server):
                 cwd=self._folder,
                 start_new_session=True,  # Ctrl-C is for the tests, not for the server
             )
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + PATIENCE
         while True:
             try:
                 self.connect().close()
@@ -214,10 +216,7 @@ class OwnServer(Server):
         checkpoint that it is asked for, but may have been about to begin one: hence two.
         """
         wanted = {name: str(value) for name, value in settings.items()}
-        give_up = time.monotonic() + 30
-        while self._shown(wanted) != wanted:
-            assert time.monotonic() < give_up, f"{self._shown(wanted)} has not become {wanted}"
-            time.sleep(0.02)
+        wait_until(lambda: self._shown(wanted) == wanted)
         with self.connect() as connection:
             connection.execute("CHECKPOINT")
             connection.execute("CHECKPOINT")
@@ -264,7 +263,7 @@ class OwnServer(Server):
         assert self._keeper
         assert self._keeper.stdin
         self._keeper.stdin.close()
-        self._keeper.wait(60)
+        self._keeper.wait(PATIENCE)
         self._keeper = None
 
     def remove(self) -> None:
@@ -352,12 +351,6 @@ QUIET = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 def _children(pid: int) -> list[int]:
     told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], check=False, **QUIET).stdout
     return [int(child) for child in told.split()]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def programs() -> Path | None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 PMO = (sys.executable, "-c", "from app.cli import main; main()")
-PATIENCE = 60.0
 
 
 class Program:
@@ -82,27 +80,9 @@ def program(tmp_path: Path) -> Iterator[Start]:
         one.clear_away()
 
 
-def wait_until(holds: Callable[[], bool], *living: Program, seconds: float = 150) -> None:
-    """Looks again and again, and fails at once where one that should live has ended by itself.
-
-    The patience is for a machine that is busy with much else.
-    """
-    gives_up = time.monotonic() + seconds
-    pause = threading.Event()
-    while not holds():
-        assert time.monotonic() < gives_up, [one.told() for one in living]
-        assert all(one.lives() for one in living)
-        pause.wait(0.02)
-
-
 def need(name: str, how: str) -> str:
     """Where a program is. Without it CI fails, and everybody else skips."""
     found = shutil.which(name)
     if found is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} not found: {how}")
     return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PMO = Path(sys.executable).with_name("pmo")
@@ -71,7 +73,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
             os.killpg(process.pid, 2)
             process.communicate()
             continue
-        out, _ = process.communicate(timeout=120)
+        out, _ = process.communicate(timeout=PATIENCE)
         output.append(out)
         expected = 1 if " review " in command and "--as rosa:reviewer" in command else 0
         assert process.returncode == expected, f"{command}\n{out}"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"^```(yaml|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -63,7 +65,7 @@ def test_a_tutorial_holds_from_the_first_line_to_the_last(
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                timeout=120,
+                timeout=PATIENCE,
                 check=False,
             )
             typed += 1

@@ -13,7 +13,7 @@ import click
 
 from app.cli import options
 from app.cli.failures import CheckFailed
-from app.cli.history import print_entry
+from app.cli.history import print_trail
 from app.cli.progress import bar
 from app.cli.tables import print_aligned, show_value
 from app.cli.terminal import bold, clean, dim, echo
@@ -147,14 +147,14 @@ def _print_rebaselined(home: Home) -> None:
 
 def _print_trail(home: Home) -> None:
     from app.demo import PROJECT, find_project
-    from app.trail import trail
+    from app.trail import trail, units
 
     project = find_project(home.views, PROJECT)
     if project is None:
         return
     _head(f"{PROJECT} ({project.key}): all that was reported of it")
-    for entry in trail(home.stream(project.key)):
-        print_entry(entry)
+    events = home.stream(project.key)
+    print_trail(trail(events), units(home.stream, events[0][1]["definition"]["name"]))
 
 
 def _print_before(home: Home) -> None:

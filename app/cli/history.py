@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 
 import click
@@ -13,7 +13,7 @@ from app.cli.tables import MISSING, print_json, show_escalation, show_moment, sh
 from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
 from app.places import Address
-from app.trail import Entry, select, trail
+from app.trail import Entry, Units, select, trail, units
 from engine.upcasts import Body
 
 
@@ -30,18 +30,23 @@ def history_command(
         events = opened.stream(case)
         if not events:
             raise no_case(opened, case)
+        measured = units(opened.stream, events[0][1]["definition"]["name"])
     entries = trail(select(events, as_of, known_at))
     if not entries:
         raise nothing_yet(case, events)
     if as_json:
         print_json([asdict(entry) for entry in entries])
         return
+    print_trail(entries, measured)
+
+
+def print_trail(entries: Iterable[Entry], measured: Units) -> None:
+    """The events of a trail, each on a few lines."""
     for entry in entries:
-        print_entry(entry)
+        _print_entry(entry, measured.get(entry.definition, {}))
 
 
-def print_entry(entry: Entry) -> None:
-    """One event of a trail, on a few lines."""
+def _print_entry(entry: Entry, measured: Mapping[str, str]) -> None:
     moved = entry.state if entry.state != entry.state_before else None
     arrow = f"  {entry.state_before or MISSING} → {moved}" if moved else ""
     echo(f"{show_moment(entry.occurred_at)}  {bold(entry.name)}{arrow}")
@@ -52,7 +57,8 @@ def print_entry(entry: Entry) -> None:
     echo(dim(f"    {clean('  '.join(filter(None, said)))}"))
     for change in entry.changes:
         late = "  (late: what was so after it stays)" if change.late else ""
-        before, after = show_value(change.before), show_value(change.after)
+        unit = measured.get(change.field, "")
+        before, after = show_value(change.before, unit), show_value(change.after, unit)
         echo(f"    {change.field}: {before} → {after}{late}")
     for paper in entry.evidence:
         echo(f"    evidence: {show_paper(paper)}")

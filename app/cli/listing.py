@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 import click
@@ -92,7 +92,8 @@ def list_command(
         return
     names = _columns(columns, [field.name for field in fields])
     numbers = [field.name for field in fields if field.type in ("number", "money")]
-    print_rows(names, [[_cell(row, name) for name in names] for row in page.rows], numbers)
+    units = {field.name: field.unit for field in fields}
+    print_rows(names, [[_cell(row, name, units) for name in names] for row in page.rows], numbers)
     if len(page.rows) == limit:
         _print_rest(
             limit, page.total, f"; --limit shows more, --after {page.rows[-1].key} the rest"
@@ -163,9 +164,9 @@ def _require_columns(option: str, names: Sequence[str], known: Sequence[str]) ->
             raise BadInput.one(option, f"no column {name!r}", suggest(name, known))
 
 
-def _cell(row: register_pages.CaseRow, name: str) -> str:
+def _cell(row: register_pages.CaseRow, name: str, units: Mapping[str, str]) -> str:
     if name in row.data:
-        return show_value(row.data[name])
+        return show_value(row.data[name], units.get(name, ""))
     system = {
         "key": row.key,
         "state": row.state or MISSING,

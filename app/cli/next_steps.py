@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from app.cli.terminal import clean, dim, echo
 from app.home import Home
-from app.offers import Offer
+from app.offers import Offer, Prospect
 
 if TYPE_CHECKING:
     from engine.case import Case
     from engine.commands import Requester
-    from engine.signing import Ballot
 
 
 def with_hurdles(home: Home, case: Case | str, offered: list[Offer]) -> list[Offer]:
@@ -27,18 +26,13 @@ def with_hurdles(home: Home, case: Case | str, offered: list[Offer]) -> list[Off
     return hurdles.with_hurdles(offered, hurdles.Inquiry(home).hurdles(found))
 
 
-def for_somebody(
-    home: Home, case: Case | str, offered: list[Offer], asker: Requester
-) -> tuple[list[Offer], list[Ballot]]:
-    """The offers, those that this person may take first; and what is up for their answer."""
+def for_somebody(home: Home, case: Case | str, offered: list[Offer], asker: Requester) -> Prospect:
     from app.hurdles import Inquiry
     from app.waiting import delegations_to
 
     found = home.service.case(case) if isinstance(case, str) else case
     inquiry = Inquiry(home)
-    lent = delegations_to(home, asker.id)
-    told = inquiry.offers_to(asker, found, offered, lent)
-    return told, inquiry.ballots(found, asker, lent)
+    return inquiry.prospect(asker, found, offered, delegations_to(home, asker.id))
 
 
 def print_next(offered: Iterable[Offer]) -> None:
@@ -51,40 +45,29 @@ def print_next(offered: Iterable[Offer]) -> None:
         _print_beside(offer)
 
 
-def print_for(offered: Sequence[Offer], ballots: Sequence[Ballot], indent: str = "  ") -> None:
+def print_for(prospect: Prospect) -> None:
     """What somebody may do, and then, in short, why not the rest."""
-    for ballot in ballots:
+    for ballot in prospect.ballots:
         if not ballot.why:
             said = f"  (you are {ballot.answer}, so far)" if ballot.answer else ""
-            echo(f"{indent}can sign --of {clean(ballot.of)}{_lent(ballot.on_behalf_of)}{said}")
-    for offer in offered:
+            echo(f"  can sign --of {clean(ballot.of)}{_lent(ballot.on_behalf_of)}{said}")
+    for offer in prospect.offered:
         if offer.may:
-            echo(f"{indent}can {offer}{_lent(offer.on_behalf_of, '  ')}")
-            _print_beside(offer, indent)
-    for ballot in ballots:
+            echo(f"  can {offer}{_lent(offer.on_behalf_of, '  ')}")
+            _print_beside(offer)
+    for ballot in prospect.ballots:
         if ballot.why:
-            echo(dim(f"{indent}cannot sign --of {clean(ballot.of)}: {clean(ballot.why)}"))
-    for trigger, why in refusals(offered).items():
-        echo(dim(f"{indent}cannot {trigger}: {clean('; '.join(why))}"))
+            echo(dim(f"  cannot sign --of {clean(ballot.of)}: {clean(ballot.why)}"))
+    for trigger, why in prospect.cannot.items():
+        echo(dim(f"  cannot {trigger}: {clean('; '.join(why))}"))
 
 
 def _lent(delegation: str, before: str = " ") -> str:
     return f"{before}--on-behalf-of {clean(delegation)}" if delegation else ""
 
 
-def refusals(offered: Sequence[Offer]) -> dict[str, tuple[str, ...]]:
-    """Why not, by trigger: of the way that comes nearest. What only machines do is left out."""
-    may = {offer.trigger for offer in offered if offer.may}
-    found: dict[str, tuple[str, ...]] = {}
-    for offer in offered:
-        if offer.trigger not in may and not offer.by_machines:
-            before = found.get(offer.trigger, offer.missing)
-            found[offer.trigger] = min(before, offer.missing, key=len)
-    return found
-
-
-def _print_beside(offer: Offer, indent: str = "  ") -> None:
+def _print_beside(offer: Offer) -> None:
     for reason in offer.warned:
-        echo(f"{indent}    would be warned of: {clean(reason)}")
+        echo(f"      would be warned of: {clean(reason)}")
     if offer.overridable:
-        echo(dim(f"{indent}    can be overridden: {offer.overridable}"))
+        echo(dim(f"      can be overridden: {offer.overridable}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,14 +16,11 @@ from app.cli.next_steps import for_somebody, print_for, print_next, with_hurdles
 from app.cli.tables import MISSING, print_json, print_pairs, show_moment, show_paper, show_value
 from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
-from app.offers import Offer, offers
+from app.offers import Offer, Prospect, offers
 from app.places import Address
 from projections import register_pages
 from projections.cases import case as case_now
 from projections.definitions import definition
-
-if TYPE_CHECKING:
-    from engine.signing import Ballot
 
 
 @click.command("show")
@@ -56,15 +53,15 @@ def show_command(
             raise nothing_yet(case, events)
         fields = register_pages.fields(opened.views, about["workflow"])
         offered: list[Offer] = []
-        ballots: list[Ballot] = []
+        prospect: Prospect | None = None
         if as_of is None and known_at is None:
             rules = definition(opened.views, about["workflow"], about["definition_version"])
             found = offers(rules["body"] if rules else {}, described["state"], described["data"])
             if asked is None:
                 offered = with_hurdles(opened, case, found)
             else:
-                asker = options.read_actor(asked)
-                offered, ballots = for_somebody(opened, case, found, asker)
+                prospect = for_somebody(opened, case, found, options.read_actor(asked))
+                offered = [*prospect.offered]
     described["next"] = [asdict(offer) for offer in offered]
     if as_json:
         print_json(described)
@@ -72,10 +69,10 @@ def show_command(
     _print_case(described, fields)
     if offered:
         echo("\nnext")
-        if asked is None:
+        if prospect is None:
             print_next(offered)
         else:
-            print_for(offered, ballots)
+            print_for(prospect)
 
 
 def _print_case(case: dict[str, Any], fields: Sequence[register_pages.Field]) -> None:
@@ -93,7 +90,10 @@ def _print_case(case: dict[str, Any], fields: Sequence[register_pages.Field]) ->
         echo(", ".join(filter(None, moments)))
     echo()
     print_pairs(
-        {field.title or field.name: _shown(field, data.get(field.name)) for field in fields}
+        {
+            field.title or field.name: show_value(data.get(field.name), field.unit)
+            for field in fields
+        }
     )
     if case["evidence"]:
         echo("\nevidence")
@@ -113,11 +113,6 @@ def _print_case(case: dict[str, Any], fields: Sequence[register_pages.Field]) ->
         print_pairs(
             {c["key"]: f"{c['workflow']}  {c['state'] or MISSING}" for c in case["children"]}
         )
-
-
-def _shown(field: register_pages.Field, value: Any) -> str:
-    counts = isinstance(value, int | float) and field.unit
-    return f"{show_value(value)} {field.unit}" if counts else show_value(value)
 
 
 def _answers(signed: Sequence[dict[str, Any]]) -> dict[str, str]:

@@ -23,9 +23,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
-def show_value(value: Any) -> str:
-    """A field's value (``engine.values``) for people."""
+def show_value(value: Any, unit: str = "") -> str:
+    """A field's value (``engine.values``) for people; a number in the field's unit."""
     match value:
+        case int() | float() if unit:
+            return f"{value} {clean(unit)}"
         case None:
             return MISSING
         case {"withheld": ground}:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import islice
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from app.cli import options
-from app.cli.next_steps import print_for, refusals
+from app.cli.next_steps import print_for
 from app.cli.tables import MISSING, print_json, print_rows, show_moment, show_value
 from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
 from app.places import Address
-
-if TYPE_CHECKING:
-    from app.waiting import Waiting
+from app.waiting import Waiting, described, for_everybody, for_one
 
 
 @click.command("waiting")
@@ -41,8 +37,6 @@ def waiting_command(
     pmo waiting --as rosa:reviewer          # and a role that you say you have
     pmo waiting --everybody
     """
-    from app.waiting import for_everybody, for_one
-
     if everybody and options.asked_about(actor):
         raise click.UsageError("say --as or --everybody, not both")
     with Home.open(home) as opened:
@@ -51,14 +45,13 @@ def waiting_command(
             return
         asker = options.read_actor(actor)
         found = list(islice(for_one(opened, asker), limit + 1))
+    if as_json:
+        print_json(described(found, asker, limit))
+        return
     more = len(found) > limit
     found = found[:limit]
-    if as_json:
-        cases = [_described(waiting) for waiting in found]
-        print_json({"as": asker.id, "cases": cases, "more": more})
-        return
-    mine = [waiting for waiting in found if waiting.may]
-    others = [waiting for waiting in found if not waiting.may]
+    mine = [waiting for waiting in found if waiting.prospect and waiting.prospect.may]
+    others = [waiting for waiting in found if waiting not in mine]
     late = sum(waiting.late for waiting in mine)
     overdue = f", {late} overdue" if late else ""
     who = clean(asker.id)
@@ -80,19 +73,18 @@ def waiting_command(
 
 
 def _tell_all(found: Sequence[Waiting], limit: int, as_json: bool) -> None:
-    shown = found[:limit]
     if as_json:
-        cases = [_about(waiting) | {"asked": waiting.asked} for waiting in shown]
-        print_json({"as": None, "cases": cases, "more": len(found) > limit})
+        print_json(described(found, None, limit))
         return
     late = sum(waiting.late for waiting in found)
     echo(bold(f"{_counted(found)} for somebody" + (f", {late:,} overdue" if late else "")))
     echo()
     print_rows(
-        ["until", "", "case", "title", "state", "since", "for"],
+        ["until", "chased", "", "case", "title", "state", "since", "for"],
         [
             [
                 _day(waiting.until),
+                _day(waiting.chased),
                 "overdue" if waiting.late else "",
                 waiting.key,
                 _short(show_value(waiting.title)),
@@ -100,7 +92,7 @@ def _tell_all(found: Sequence[Waiting], limit: int, as_json: bool) -> None:
                 _day(waiting.since),
                 ", ".join(waiting.asked),
             ]
-            for waiting in shown
+            for waiting in found[:limit]
         ],
     )
     if len(found) > limit:
@@ -112,38 +104,13 @@ def _print(waiting: Waiting) -> None:
     days = f"since {_day(waiting.since)}"
     if waiting.until:
         days += f", until {_day(waiting.until)}"
+    if waiting.chased:
+        days += f", chased {_day(waiting.chased)}"
     overdue = f"  {bold('overdue')}" if waiting.late else ""
     echo(f"\n{bold(clean(waiting.key))}{title}{overdue}")
     echo(dim(f"  {clean(waiting.workflow)}, {clean(_spoken(waiting.state))} {days}"))
-    print_for(waiting.offered, waiting.ballots)
-
-
-def _described(waiting: Waiting) -> dict[str, Any]:
-    return _about(waiting) | {
-        "may": waiting.may,
-        "can": [asdict(offer) for offer in waiting.offered if offer.may],
-        "sign": [
-            {"of": ballot.of, "on_behalf_of": ballot.on_behalf_of}
-            for ballot in waiting.ballots
-            if not ballot.why
-        ],
-        "cannot": {
-            **{trigger: list(why) for trigger, why in refusals(waiting.offered).items()},
-            **{f"sign {ballot.of}": [ballot.why] for ballot in waiting.ballots if ballot.why},
-        },
-    }
-
-
-def _about(waiting: Waiting) -> dict[str, Any]:
-    return {
-        "key": waiting.key,
-        "title": waiting.title,
-        "workflow": waiting.workflow,
-        "state": waiting.state,
-        "since": waiting.since,
-        "until": waiting.until,
-        "late": waiting.late,
-    }
+    if waiting.prospect:
+        print_for(waiting.prospect)
 
 
 def _counted(found: Sequence[Waiting]) -> str:

@@ -13,7 +13,7 @@ from app.cli.next_steps import for_somebody, print_for, print_next, with_hurdles
 from app.cli.tables import print_json
 from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
-from app.offers import Offer, offers
+from app.offers import Offer, Prospect, offers
 from app.places import Address
 from engine.errors import BadInput, NotFound, Refused, StoreFailed
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from engine.case import Case
     from engine.commands import Command
     from engine.machine import Workflow
-    from engine.signing import Ballot
 
 
 @click.command("start")
@@ -279,21 +278,22 @@ def _offers(home: Home, case: Case) -> list[Offer]:
 
 def _print_offers(home: Home, case: Case, actor: str | None, as_json: bool) -> None:
     """What can be asked for; by somebody, if they say who they are."""
-    ballots: list[Ballot] = []
+    prospect: Prospect | None = None
     if actor is None:
         offered = _offers(home, case)
     else:
         body = home.service.catalog.pinned(case.definition).definition.body
         found = offers(body, case.state, case.data)
-        offered, ballots = for_somebody(home, case, found, options.read_actor(actor))
+        prospect = for_somebody(home, case, found, options.read_actor(actor))
+        offered = [*prospect.offered]
     if as_json:
         print_json([asdict(offer) for offer in offered])
         return
     echo(f"{bold(case.key)}  {case.state}")
-    if actor is None or not offered:
+    if prospect is None or not offered:
         _print_next(offered)
     else:
-        print_for(offered, ballots)
+        print_for(prospect)
 
 
 def _print_next(offered: list[Offer]) -> None:

@@ -163,13 +163,13 @@ def _print_results(tale: Tale) -> None:
 def _print_waiting(tale: Tale) -> None:
     _head(f"What waits on {tale.day}, the nearest day first")
     print_aligned(
-        ["case", "what", "state", "until"],
+        ["case", "what", "state", "day"],
         [
             [
                 row["key"],
                 _short(row["title"], 36),
                 row["state"].replace("_", " "),
-                row["until"][:10],
+                row["day"][:10],
             ]
             for row in tale.waiting
             if row["workflow"] != "routine"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class ReceiptAnswer(BaseModel):
@@ -98,6 +98,65 @@ class CaseAnswer(BaseModel):
 class CasesAnswer(BaseModel):
     total: int
     cases: list[dict[str, Any]]
+    views_position: int
+
+
+class JudgedOffer(OfferAnswer):
+    """A step that somebody may take now, with whatever it needs; if by a delegation, by which.
+
+    ``warned``: what should be otherwise, and stops nobody. ``decided_by`` and ``missing`` are
+    empty.
+    """
+
+    decided_by: list[str]
+    missing: list[str]
+    warned: list[str]
+    may: bool
+    on_behalf_of: str
+
+
+class BallotAnswer(BaseModel):
+    """A body or role for which somebody may answer (a command of kind ``sign``)."""
+
+    of: str
+    on_behalf_of: str
+
+
+class WaitingCase(BaseModel):
+    """A case: since when it is in its state, the day that ends that, the day on which somebody is
+    chased for it, and whether one of these has passed."""
+
+    key: str
+    title: Any
+    workflow: str
+    state: str
+    since: str
+    until: str | None
+    chased: str | None
+    late: bool
+
+
+class WaitingForOne(WaitingCase):
+    """``may``: whether they can do anything now. ``cannot``: why not the rest, by trigger."""
+
+    may: bool
+    can: list[JudgedOffer]
+    sign: list[BallotAnswer]
+    cannot: dict[str, list[str]]
+
+
+class WaitingForAnybody(WaitingCase):
+    """``asked``: persons by name, where they are known; else roles and bodies."""
+
+    asked: list[str]
+
+
+class WaitingAnswer(BaseModel):
+    """The same as of ``pmo waiting --json``. ``more``: whether there are cases after these."""
+
+    asker: Annotated[str | None, Field(alias="as")]
+    cases: list[WaitingForOne] | list[WaitingForAnybody]
+    more: bool
     views_position: int
 
 

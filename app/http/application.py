@@ -17,6 +17,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.home import Home
 from app.http import answers, cases, commands, metrics, problems
+from app.http.document import (
+    AS_STREAM,
+    BATCH,
+    COMMAND_BODY,
+    COMMAND_KEY,
+    EVENT_STREAM,
+    PROBLEM,
+    answered,
+    documented,
+)
 from app.http.feed import MOST, Feed, Place, Wanted, describe
 from app.http.following import Head, Reading
 from app.http.keys import Caller, Keys
@@ -25,14 +35,12 @@ from app.http.settings import ServeSettings
 from app.http.views import ServedViews
 from consumers import cloud_events
 from engine.asking import AsyncService
-from engine.commands import Observe
+from engine.commands import Observe, Requester
 from engine.errors import PmoError, Problem
 from engine.validation import suggest
 
 LONGEST_WAIT = 60
 _LARGEST = 2**53
-_STREAM = "text/event-stream"
-_BATCH = "application/cloudevents-batch+json"
 
 Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 Position = Annotated[int, Query(ge=0, le=_LARGEST)]
@@ -92,7 +100,7 @@ def build(served: Served) -> FastAPI:
     _add_cases(app, served)
     _add_feed(app, served)
     _add_standing(app, served)
-    app.openapi = _documented(app.openapi)  # type: ignore[method-assign]
+    app.openapi = documented(app.openapi)  # type: ignore[method-assign]
     return app
 
 
@@ -165,20 +173,6 @@ def _may(served: Served, right: Any) -> Callable[[Request], Awaitable[Caller]]:
     return admitted
 
 
-_PROBLEM: dict[str, Any] = {
-    "description": "Problem details (RFC 9457)",
-    "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}},
-}
-
-
-def _told(model: type, *statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The answers an address can give, for the document."""
-    told: dict[int | str, dict[str, Any]] = {200: {"model": model}}
-    for status in (400, 401, 403, 421, 422, 500, 503, *statuses):
-        told[status] = _PROBLEM
-    return told
-
-
 def _json(body: bytes, headers: dict[str, str] | None = None) -> Response:
     return Response(body, media_type="application/json", headers=headers)
 
@@ -187,9 +181,9 @@ def _add_commands(app: FastAPI, served: Served) -> None:
     @app.post(
         "/v1/commands",
         response_model=None,
-        responses=_told(answers.ReceiptAnswer, 408, 409, 413, 415),
+        responses=answered(answers.ReceiptAnswer, 408, 409, 413, 415),
         summary="Ask for something. Sent twice with one key, it has one effect and one receipt.",
-        openapi_extra={"parameters": [_COMMAND_KEY], "requestBody": _COMMAND_BODY},
+        openapi_extra={"parameters": [COMMAND_KEY], "requestBody": COMMAND_BODY},
     )
     async def submit(request: Request) -> Response:
         # The framework's own reading of parameters takes longer than judging the command does.
@@ -212,7 +206,7 @@ def _add_cases(app: FastAPI, served: Served) -> None:
     @app.get(
         "/v1/cases/{key}",
         response_model=None,
-        responses=_told(answers.CaseAnswer, 404),
+        responses=answered(answers.CaseAnswer, 404),
         dependencies=[reader],
         summary="A case, now or at a moment of either clock.",
     )
@@ -234,7 +228,7 @@ def _add_cases(app: FastAPI, served: Served) -> None:
     @app.get(
         "/v1/cases/{key}/events",
         response_model=None,
-        responses=_told(answers.CaseEventsAnswer, 404),
+        responses=answered(answers.CaseEventsAnswer, 404),
         dependencies=[reader],
         summary="The events of a case, after a version of it.",
     )
@@ -255,7 +249,7 @@ def _add_cases(app: FastAPI, served: Served) -> None:
     @app.get(
         "/v1/cases",
         response_model=None,
-        responses=_told(answers.CasesAnswer),
+        responses=answered(answers.CasesAnswer),
         dependencies=[reader],
         summary="Cases, those changed last first.",
     )
@@ -270,21 +264,26 @@ def _add_cases(app: FastAPI, served: Served) -> None:
         position, page = await served.views.read(cases.read_cases, workflow, state, limit, offset)
         return _json(orjson.dumps(page | {"views_position": position}))
 
-
-_AS_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "model": answers.FeedAnswer,
-        "content": {
-            _BATCH: {
-                "schema": {
-                    "type": "array",
-                    "items": {"$ref": "#/components/schemas/CloudEventAnswer"},
-                }
-            },
-            _STREAM: {"schema": {"type": "string"}},
-        },
-    }
-}
+    @app.get(
+        "/v1/waiting",
+        response_model=None,
+        responses=answered(answers.WaitingAnswer),
+        dependencies=[reader],
+        summary="What waits for somebody, the nearest day first, and what they may do now; or, for "
+        "nobody in particular, what waits for anybody.",
+    )
+    async def read_waiting(
+        asker: Annotated[Text | None, Query(alias="as")] = None,
+        limit: Limit = 100,
+        offset: Position = 0,
+        at_least: Position = 0,
+    ) -> Response:
+        who = None if asker is None else Requester.read(asker, "query/as")
+        await served.views.wait_for(at_least)
+        position, found = await served.views.read(
+            cases.read_waiting, served.home, who, limit, offset
+        )
+        return _json(orjson.dumps(found | {"views_position": position}))
 
 
 def _add_feed(app: FastAPI, served: Served) -> None:
@@ -293,7 +292,7 @@ def _add_feed(app: FastAPI, served: Served) -> None:
     @app.get(
         "/v1/events",
         response_model=None,
-        responses=_told(answers.FeedAnswer, 409) | _AS_STREAM,
+        responses=answered(answers.FeedAnswer, 409) | AS_STREAM,
         dependencies=[reader],
         summary="Every event after a position, in order: a page, or (Accept: text/event-stream) "
         "a stream that goes on.",
@@ -311,20 +310,20 @@ def _add_feed(app: FastAPI, served: Served) -> None:
     ) -> Response:
         wanted = Wanted(frozenset(workflow), frozenset(type), frozenset(case))
         accepted = request.headers.get("Accept", "")
-        if _STREAM in accepted:
+        if EVENT_STREAM in accepted:
             place = Place(after, seen) if last_event_id is None else _read_place(last_event_id)
             await served.feed.check(place)
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             if "pmo.head" in request.scope:
-                return Response(media_type=_STREAM, headers=headers)
+                return Response(media_type=EVENT_STREAM, headers=headers)
             request.scope["pmo.stream"] = True
             stream = _counted(served, served.feed.stream(place, wanted))
-            return StreamingResponse(stream, media_type=_STREAM, headers=headers)
+            return StreamingResponse(stream, media_type=EVENT_STREAM, headers=headers)
         await served.feed.check(Place(after, seen))
         page = await served.feed.page(after, limit, wanted, wait)
         headers = {"Pmo-Next-After": str(page.reached), "Cache-Control": "no-store"}
-        if _BATCH in accepted:
-            return Response(page.events, media_type=_BATCH, headers=headers)
+        if BATCH in accepted:
+            return Response(page.events, media_type=BATCH, headers=headers)
         end = b',"next_after":%d,"head":%d}' % (page.reached, page.head)
         return _json(b'{"events":' + page.events + end, headers)
 
@@ -355,7 +354,7 @@ def _add_standing(app: FastAPI, served: Served) -> None:
     @app.get(
         "/ready",
         response_model=answers.StatusAnswer,
-        responses={503: _PROBLEM},
+        responses={503: PROBLEM},
         summary="The log can be read, and the views are not too far behind it.",
     )
     async def ready() -> dict[str, str]:
@@ -376,33 +375,3 @@ def _add_standing(app: FastAPI, served: Served) -> None:
         lines = await served.reading.run(lambda: [*metrics.read_home(served.home)])
         text = "\n".join([*lines, *served.measured.lines(), ""])
         return Response(text, media_type=metrics.MEDIA_TYPE)
-
-
-_COMMAND_SCHEMA = commands.ASKED.json_schema(ref_template="#/components/schemas/{model}")
-_COMMAND_PARTS: dict[str, Any] = _COMMAND_SCHEMA.pop("$defs")
-_PROBLEM_SCHEMA = answers.ProblemAnswer.model_json_schema(
-    ref_template="#/components/schemas/{model}"
-)
-_PROBLEM_PARTS = {**_PROBLEM_SCHEMA.pop("$defs"), "ProblemAnswer": _PROBLEM_SCHEMA}
-_COMMAND_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": True,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 202},
-}
-_COMMAND_BODY = {
-    "required": True,
-    "content": {"application/json": {"schema": _COMMAND_SCHEMA}},
-}
-
-
-def _documented(write: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """The body of a command is read by hand, so its schemas are put in by hand, too."""
-
-    def document() -> dict[str, Any]:
-        written = write()
-        schemas = written["components"]["schemas"]
-        schemas |= _COMMAND_PARTS | _PROBLEM_PARTS
-        return written
-
-    return document

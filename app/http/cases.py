@@ -1,14 +1,18 @@
-"""``/v1/cases``: what the views say of cases, and the position up to which they know."""
+"""``/v1/cases`` and ``/v1/waiting``: what the views say of cases, and for whom they wait."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from app.cases import describe
+from app.home import Home
 from app.offers import offers
+from app.waiting import described, for_everybody, for_one
 from engine import canonical
 from engine.clock import read_moment
+from engine.commands import Requester
 from engine.events import to_bytes
 from engine.store.log import Log
 from engine.upcasts import Body
@@ -47,6 +51,15 @@ def _next(tables: Tables, case: dict[str, Any]) -> list[dict[str, Any]]:
         {name: said for name, said in asdict(offer).items() if name not in judged}
         for offer in found
     ]
+
+
+def read_waiting(
+    tables: Tables, home: Home, asker: Requester | None, limit: int, offset: int
+) -> dict[str, Any]:
+    """What waits for one person, or for anybody: as ``pmo waiting --json`` has it."""
+    if asker is None:
+        return described(for_everybody(home, tables)[offset:], None, limit)
+    return described([*islice(for_one(home, asker, tables, offset), limit + 1)], asker, limit)
 
 
 def read_events(log: Log, key: str, after: int = 0) -> list[tuple[int, Body]]:

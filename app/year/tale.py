@@ -76,5 +76,6 @@ def _key(home: Home, workflow: str, title: str) -> str:
 
 def _each_once(rows: list[Row]) -> list[Row]:
     """Of what waits, each case once: what has a title and a day, the nearest day first."""
-    cases = {row["key"]: row for row in reversed(rows) if row["until"] and row["title"]}
-    return sorted(cases.values(), key=lambda row: (row["until"], row["key"]))
+    timed = [row | {"day": row["until"] or row["chased"]} for row in rows if row["title"]]
+    cases = {row["key"]: row for row in reversed(timed) if row["day"]}
+    return sorted(cases.values(), key=lambda row: (row["day"], row["key"]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from engine.actors import MACHINES
 from engine.definition import (
     ByAuthority,
     ByPerson,
@@ -20,7 +21,6 @@ from engine.definition import (
 from engine.errors import Problem
 from engine.guards import needed
 from engine.lint.data import asked, steps
-from engine.standing import BUILT_IN
 from engine.validation import suggest
 from engine.votes import TIED
 
@@ -100,7 +100,7 @@ def _field(
 def knows_who_signs(definition: Definition) -> Iterator[Problem]:
     """Who agrees, vetoes or overrides does so in a role that is declared."""
     for role in definition.roles:
-        if role in BUILT_IN:
+        if role in MACHINES:
             what = f"{role} is built in: it is not for people"
             yield Problem(f"/roles/{role}", what, "leave it out, or choose another name")
     named = []
@@ -113,7 +113,7 @@ def knows_who_signs(definition: Definition) -> Iterator[Problem]:
         named += [(f"{at}/override/by/{i}", role) for i, role in enumerate(passing)]
         named += [(at, who) for at, who in _parties(at, step) if isinstance(who, str)]
     for pointer, role in named:
-        if role in BUILT_IN:
+        if role in MACHINES:
             what = f"no {role} signs or answers for anything: people do"
             yield Problem(pointer, what, suggest(role, definition.roles))
         elif role not in definition.roles:

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
+from engine.actors import MACHINES
 from engine.definition import ByAuthority, ByPerson, Definition, Step, Transition
 from engine.errors import Problem
 from engine.guards import accepted
 from engine.lint import data, dead_ends, deadlines, governance, reactions, registers
-from engine.standing import BUILT_IN, SERVICE
 from engine.validation import suggest
 
 Rule = Callable[[Definition], Iterator[Problem]]
@@ -138,10 +138,10 @@ def knows_its_people(definition: Definition) -> Iterator[Problem]:
         for i, who in enumerate(step.by):
             if isinstance(who, ByPerson):
                 yield from _person(f"{at}/by/{i}/person", who.person, definition)
-            elif isinstance(who, str) and who not in (*definition.roles, *BUILT_IN):
+            elif isinstance(who, str) and who not in (*definition.roles, *MACHINES):
                 yield _no_role(f"{at}/by/{i}", who, definition.roles)
     # Where a case can begin by itself, what has begun it is somebody else than any person.
-    known = [*definition.roles, *persons, *_persons(definition), SERVICE]
+    known = [*definition.roles, *persons, *_persons(definition), "service"]
     for at, said in data.asked(definition):
         for i, role in enumerate(said.not_by):
             if role not in known:
@@ -185,6 +185,7 @@ def has_four_eyes(definition: Definition) -> Iterator[Problem]:
     takers = {who for _, step in data.steps(definition) for who in _roles(step)}
     # Whom a case is about need not act in it to be kept out of it.
     subjects = {*_persons(definition)} - takers
+    changing = {name for rule in definition.transitions for name in accepted(rule, definition)}
     for i, role in enumerate(definition.start.not_by):
         mend = "nobody has acted before a case starts: leave it out"
         yield Problem(f"/start/not_by/{i}", f"not_by {role} excludes nobody", mend)
@@ -212,9 +213,9 @@ def has_four_eyes(definition: Definition) -> Iterator[Problem]:
                 f"let an earlier step be taken by {excluded} alone, on every way to here",
             )
         only = _only_person(rule)
-        may_change = any(only in accepted(other, definition) for other in definition.transitions)
-        has_acted = not reached_without(frozenset({only})) & {*reached}
-        if only in rule.not_by and has_acted and not may_change:
+        if only not in rule.not_by or only in changing:
+            continue
+        if not reached_without(frozenset({only})) & {*reached}:
             yield Problem(
                 f"{at}/not_by/{rule.not_by.index(only)}",
                 f"only the person in {only} may do this, and that person has acted before",

@@ -106,6 +106,9 @@ class Log(Protocol):
     def read(self, after: int, limit: int) -> list[Recorded]:
         """Up to ``limit`` events with positions above ``after``, in order."""
 
+    def states(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """As ``read``, but of each event its position and its bytes alone."""
+
     def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
         """As ``read``, but each event as plain JSON lifted to today's form.
 

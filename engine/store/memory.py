@@ -132,11 +132,11 @@ class MemoryLog:
     def read(self, after: int, limit: int) -> list[Recorded]:
         return [Recorded(stored.id, self._event(stored)) for stored in self._select(after, limit)]
 
+    def states(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        return [(stored.id, stored.state) for stored in self._select(after, limit)]
+
     def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
-        return [
-            (stored.id, lift(canonical.decode(stored.state)))
-            for stored in self._select(after, limit)
-        ]
+        return [(at, lift(canonical.decode(state))) for at, state in self.states(after, limit)]
 
     def head(self) -> int:
         return self._recorder.max_notification_id() or 0

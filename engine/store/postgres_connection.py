@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import conninfo, errors
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PGconn, Ping, TransactionStatus
 from psycopg.rows import Row, tuple_row
 
 CONNECT_SECONDS = 10
@@ -39,7 +39,8 @@ SELECT CASE WHEN pg_is_in_recovery() THEN 0
        ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END
 """
 _LOOK_SECONDS = 2
-"""To see whether another host of the address takes writes, too; once in a process."""
+"""To see whether another host of the address takes writes, too, once in a process; and whether one
+that let nobody in is starting."""
 
 _newest: dict[tuple[tuple[str, str], ...], int] = {}
 """The highest timeline that this process has seen among these hosts."""
@@ -90,14 +91,40 @@ def _hosts(parts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def connect(kind: type[_C], address: str, name: str, **how: Any) -> _C:
     """A connection in autocommit mode. Raises ``psycopg.Error``, also for a server that was
-    replaced: another one of the address has been promoted since, and both take writes."""
-    connection = kind.connect(parameters(address, name), autocommit=True, **how)
+    replaced: another one of the address has been promoted since, and both take writes; and of a
+    server that starts or stops always ``CannotConnectNow``, in whichever language it says so."""
+    chosen = parameters(address, name)
+    try:
+        connection = kind.connect(chosen, autocommit=True, **how)
+    except psycopg.OperationalError as error:
+        if error.sqlstate or not _may_have_started(chosen, error):
+            raise
+        connection = kind.connect(chosen, autocommit=True, **how)
     try:
         _refuse_the_replaced(connection, conninfo.conninfo_to_dict(address))
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _may_have_started(chosen: str, error: psycopg.OperationalError) -> bool:
+    """Whether a server that did not let us in is worth asking once more: it may have been starting
+    then, and have started since. Raises ``CannotConnectNow`` where it is starting now.
+
+    Of a connection that was refused psycopg has only the server's words, in the server's language.
+    libpq looks at their code, and tells what it means by ``ping``, while which no thread of ours
+    goes on: so only one host is asked, and only if it has answered, and has not asked who we are.
+    """
+    parts = conninfo.conninfo_to_dict(chosen)
+    ended = error.pgconn
+    asked = ended is None or ended.needs_password or ended.used_password
+    if asked or isinstance(error, errors.ConnectionTimeout) or len(_hosts(parts)) > 1:
+        return False
+    there = PGconn.ping(conninfo.make_conninfo(chosen, connect_timeout=_LOOK_SECONDS).encode())
+    if there == Ping.REJECT:
+        raise errors.CannotConnectNow(str(error)) from error
+    return there == Ping.OK
 
 
 def _refuse_the_replaced(connection: PatientConnection[Any], parts: dict[str, Any]) -> None:

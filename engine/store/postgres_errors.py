@@ -10,8 +10,9 @@ from engine.errors import StoreFailed, StoreStarting
 from engine.store.postgres_connection import plain_address
 from engine.store.postgres_pool import WAIT_SECONDS
 
-_STARTING = "the server is starting or stopping"
-_MAY_BE_BACK = ("57P01", "57P02", "57P03")
+_STARTING = "57P03"
+_AGAIN = "the server is starting or stopping; try again"
+_MAY_BE_BACK = ("57P01", "57P02", _STARTING)
 
 _PLAIN_WORDS = {
     "25006": "it can only be read: a standby, or a database set to be read-only",
@@ -21,7 +22,6 @@ _PLAIN_WORDS = {
     "55P03": f"another process kept it locked for more than {WAIT_SECONDS} seconds",
     "57P01": "the server is being stopped",
     "57P02": "the server has crashed and is starting again",
-    "57P03": f"{_STARTING}; try again",
     "XX001": "it is damaged; `pmo verify` names the position, a backup mends it",
     "XX002": "an index is damaged; REINDEX mends it",
 }
@@ -33,7 +33,8 @@ _MENDS = {
     r"too many connections|too many clients|connection slots": (
         "raise max_connections, or run fewer processes"
     ),
-    r"the database system is (starting|shutting|in recovery|not)": f"{_STARTING}; try again",
+    # Of several servers; of one the code is known (``postgres_connection.connect``).
+    r"the database system is (starting|shutting|in recovery|not)": _AGAIN,
     r"refused|timeout|could not translate": "check the host, the port, and that it runs",
 }
 _PREAMBLE = re.compile(r"^connection failed: .*?failed: (FATAL: *)?")
@@ -46,10 +47,12 @@ def failed(address: str, error: psycopg.Error) -> StoreFailed:
         # libpq tells each address that it tried on a line of its own.
         words = _PREAMBLE.sub("", " ".join(str(error).split())) or type(error).__name__
         mend = next((mend for what, mend in _MENDS.items() if re.search(what, words)), "")
+        if error.sqlstate == _STARTING:
+            mend = _AGAIN
         words = f"{words} ({mend})" if mend else words
     elif error.sqlstate == "42501" and error.diag.message_primary:
         words = f"{error.diag.message_primary}: {words}"
-    passes = error.sqlstate in _MAY_BE_BACK or _STARTING in words
+    passes = error.sqlstate in _MAY_BE_BACK or _AGAIN in words
     kind = StoreStarting if passes else StoreFailed
     return kind(f"{plain_address(address)}: {words}")
 

@@ -81,7 +81,7 @@ class PostgresReader:
             )
             return self._recorded(c.fetchall())
 
-    def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
+    def states(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         with self._reading() as c:
             c.execute(
                 "SELECT position, state FROM pmo_log.events WHERE position > %b"
@@ -89,11 +89,15 @@ class PostgresReader:
                 (after, limit),
                 prepare=True,
             )
-            rows = c.fetchall()
-        found = [(position, read(position, state, canonical.decode)) for position, state in rows]
+            found: list[tuple[int, bytes]] = c.fetchall()
         if found:
-            self._see(found[-1][0], found[-1][1]["event_id"])
+            position, state = found[-1]
+            self._see(position, read(position, state, canonical.decode)["event_id"])
         return found
+
+    def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
+        rows = self.states(after, limit)
+        return [(position, read(position, state, canonical.decode)) for position, state in rows]
 
     def head(self) -> int:
         with self._reading() as c:

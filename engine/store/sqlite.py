@@ -130,14 +130,18 @@ class SQLiteLog:
                 self._recorder.select_notifications(after, limit, inclusive_of_start=False)
             )
 
-    def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
+    def states(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         with self._reading() as c:
             c.execute(
                 "SELECT position, state FROM events WHERE position > ? ORDER BY position LIMIT ?",
                 (after, limit),
             )
             c.sqlite_cursor.row_factory = None  # tuples: nothing here asks for a column by name
-            rows = c.fetchall()
+            rows: list[tuple[int, bytes]] = c.fetchall()
+        return rows
+
+    def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]:
+        rows = self.states(after, limit)
         return [(position, read(position, state, canonical.decode)) for position, state in rows]
 
     def head(self) -> int:

@@ -7,10 +7,14 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from engine.errors import LogDamaged, LogDiverged
-from engine.upcasts import Body
+from engine.upcasts import Body, read
 
 if TYPE_CHECKING:  # who only reads views starts without what rows are decoded and hashed with
     from engine.store.chain import Row
+
+_PAGE = 1_000
+"""Events that are read at a time, at least: a statement of its own for a hundred costs as much as
+half of them."""
 
 _PATIENCE = 0.2
 """Seconds after which a waiting reader looks at ``stop`` again. New events wake it at once."""
@@ -18,6 +22,8 @@ _PATIENCE = 0.2
 
 class Followed(Protocol):
     """What following needs of a log (``engine.store.log.Log``)."""
+
+    def states(self, after: int, limit: int) -> list[tuple[int, bytes]]: ...
 
     def bodies(self, after: int, limit: int) -> list[tuple[int, Body]]: ...
 
@@ -51,7 +57,16 @@ def tail(
     event at ``after`` is not there any more. ``seen`` is its id, for who read it another time:
     positions are used again when a log that lost its end goes on.
     """
-    return follow(log, log.bodies, _id_of_body, after, batch, until, stop, seen)
+    from engine.canonical import decode  # late, as above
+
+    def id_of(placed: tuple[int, bytes]) -> str:
+        return str(read(*placed, decode)["event_id"])
+
+    size = max(batch, _PAGE)
+    for page in follow(log, log.states, id_of, after, size, until, stop, seen):
+        for start in range(0, len(page), batch):
+            some = page[start : start + batch]
+            yield [(position, read(position, state, decode)) for position, state in some]
 
 
 def follow(
@@ -81,7 +96,3 @@ def follow(
             raise LogDamaged(after + 1, "missing, though later events are there")
         after, seen = found[-1][0], id_of(found[-1])
         yield found
-
-
-def _id_of_body(placed: tuple[int, Body]) -> str:
-    return str(placed[1]["event_id"])

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import main
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = Path(__file__).parent / "workflows"
@@ -69,7 +70,7 @@ class Pmo:
     def run(self, *words: str) -> Answer:
         """Run it as a process of its own, to its end."""
         with self.start(*words) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE)
         return Answer(process.returncode, out, err)
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from engine.store.opening import open_log
 from engine.store.postgres_connection import plain_address
 from tests.cli.conftest import WORKFLOWS, Pmo
 from tests.network import Starting
+from tests.patience import PATIENCE, wait_until
 from tests.postgres import server
 
 PAT = Requester(id="pat", roles=("requester",))
@@ -273,38 +273,37 @@ def test_two_versions_of_a_definition_are_lived_by_in_two_processes_at_once(deci
     assert "say what the log says" in decision.done("verify").out
 
 
-@pytest.fixture
-def starting(decision: Pmo) -> Iterator[tuple[Starting, Pmo]]:
+LANGUAGES = ["the database system is starting up", "das Datenbanksystem startet"]
+
+
+@pytest.fixture(params=LANGUAGES, ids=["en", "de"])
+def starting(request: pytest.FixtureRequest, decision: Pmo) -> Iterator[tuple[Starting, Pmo]]:
     """A server that is not ready yet, and the same home on it."""
     at = psycopg.conninfo.conninfo_to_dict(decision.home)
     host, port = str(at["host"]), int(at.get("port", 5432))
     if host.startswith("/"):
         pytest.skip("the server is reached by a socket in a folder")
-    server = Starting(port, host)
+    server = Starting(port, host, request.param)
     there = f"postgresql://{at['user']}@127.0.0.1:{server.port}/{at['dbname']}"
     yield server, Pmo(there)
     server.close()
 
 
-def test_work_waits_for_a_server_that_is_still_starting_and_goes_on(decision, starting):
+def test_work_waits_for_a_server_that_is_still_starting_and_goes_on(decision, starting, request):
     server, there = starting
+    words = request.node.callspec.params["starting"]
     with there.start("work") as process:
         assert process.stderr
         told = process.stderr.readline()
         assert told == (
-            f"warning: {there.home}: the database system is starting up"
+            f"warning: {there.home}: {words}"
             " (the server is starting or stopping; try again); waiting for it\n"
         )
-        give_up = time.monotonic() + 60
-        while server.asked < 3:
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+        wait_until(lambda: server.asked >= 3)
         server.ready.set()
-        while not at_work(decision, process):
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+        wait_until(lambda: at_work(decision, process))
         process.terminate()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "", "")
 
 
@@ -338,39 +337,34 @@ def test_what_waits_for_a_server_ends_when_it_is_told_to(starting, words, code, 
         assert process.stderr
         assert process.stderr.readline().endswith("; waiting for it\n")
         process.terminate()
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (code, said, "")
 
 
 @pytest.mark.parametrize("words", [["work", "--once"], ["list"]])
 def test_what_is_to_be_done_at_once_fails_at_a_server_that_is_starting(starting, words):
     _, there = starting
-    answer = there(*words)
+    answer = there.run(*words)
     assert answer.code == 3
     assert "the server is starting or stopping; try again" in answer.err
 
 
 def at_work(pmo: Pmo, process: subprocess.Popen[str]) -> bool:
-    leaders = {c["leader"] for c in pmo.done("status", "--json").json()["consumers"]}
-    return any(leader and f" {process.pid} " in leader for leader in leaders)
+    """On all that there is to do: one consumer begins after the other."""
+    leaders = [c["leader"] for c in pmo.done("status", "--json").json()["consumers"]]
+    return bool(leaders) and all(who and f" {process.pid} " in who for who in leaders)
 
 
 def test_of_two_processes_at_work_one_stands_by_until_the_other_is_killed(decision):
-    def wait_until(process: subprocess.Popen[str]) -> None:
-        give_up = time.monotonic() + 60
-        while not at_work(decision, process):
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
-
     first = decision.start("work")
     second = None
     try:
-        wait_until(first)
+        wait_until(lambda: at_work(decision, first))
         second = decision.start("work")
         assert second.stderr
         assert "standing by: reactions is at work in" in second.stderr.readline()
         first.kill()
-        wait_until(second)
+        wait_until(lambda: at_work(decision, second))
     finally:
         for process in filter(None, (first, second)):
             process.kill()

@@ -16,6 +16,7 @@ from engine.store.postgres_connection import PatientConnection, connect
 from engine.store.postgres_pool import Pool
 from projections.postgres import PostgresPlace
 from tests.cli.conftest import process_environment
+from tests.patience import PATIENCE
 
 LOSES_THE_INTERRUPT = """
 import os, signal
@@ -51,7 +52,7 @@ def test_being_told_to_end_is_remembered_where_the_interrupt_is_lost(pmo, how):
         capture_output=True,
         text=True,
         env=process_environment(pmo.home),
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert (answer.returncode, answer.stdout) == (0, "")

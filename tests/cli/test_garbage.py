@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 PROGRAM = """
 import gc, sys
 import app.following, app.http.server
@@ -34,7 +36,7 @@ def test_long_running_commands_look_for_garbage_seldom(
             [sys.executable, "-c", PROGRAM, *command, *home],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 0, done.stderr

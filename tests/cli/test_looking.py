@@ -88,6 +88,26 @@ def test_the_trail_says_what_changed_from_what_to_what(projects):
     assert moved == {"field": "end", "before": "2022-01-01", "after": "2024-06-30", "late": False}
 
 
+def test_numbers_and_money_are_told_in_their_units_and_to_programs_as_they_are(pmo):
+    about = ["--source", "Report", "--workflow", "project"]
+    for progress in ("40", "55.5"):
+        fields = ["name=Bridge", f"progress={progress}", "cost=0"]
+        pmo.done("observe", "PRJ-0001", "ProjectSeen", *fields, *about)
+    told = pmo.done("history", "PRJ-0001").out
+    assert "    progress: \N{EN DASH} → 40 %\n" in told
+    assert "    progress: 40 % → 55.5 %\n" in told
+    assert "    cost: \N{EN DASH} → GBP 0\n" in told
+    names, row = pmo.done("list", "project", "--columns", "progress,cost,version").out.splitlines()
+    assert (names.split(), row.split()) == (
+        ["progress", "cost", "version"],
+        ["55.5", "%", "GBP", "0", "2"],
+    )
+    listed = pmo.done("list", "project", "--json").json()["cases"][0]["data"]
+    changes = pmo.done("history", "PRJ-0001", "--json").json()[1]["changes"]
+    (changed,) = (change for change in changes if change["field"] == "progress")
+    assert (listed["progress"], changed["before"], changed["after"]) == (55.5, 40, 55.5)
+
+
 def test_the_trail_says_what_came_too_late_to_count(projects):
     rating, end = projects.done("history", "PRJ-0001", "--json").json()[2]["changes"]
     if rating["field"] == "end":

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import fields, replace
 
 import click
 from click.testing import CliRunner
 
 from app.cli import VERBS, main
+from app.offers import Offer, Prospect
+from app.waiting import Waiting, described
 from tests.cli.conftest import ROOT
 
 MANUAL = ROOT / "docs" / "cli.md"
@@ -51,6 +55,17 @@ def test_every_verb_that_prints_data_can_print_json():
         options = {name for parameter in command.params for name in parameter.opts}
         known = verb in ("demo", "diagram", *always) or isinstance(command, click.Group)
         assert "--json" in options or known
+
+
+def test_the_manual_tells_every_key_of_what_programs_ask_for():
+    by_hand = MANUAL.read_text(encoding="utf-8").partition(MARK)[0]
+    told = set(re.findall(r"`([a-z_]+)`", by_hand.partition("## For programs")[2]))
+    prospect = Prospect((), (), {})
+    case = Waiting("K", "", "", "", "", None, None, late=False, rows=())
+    (anybody,) = described([case], None, 1)["cases"]
+    (somebody,) = described([replace(case, prospect=prospect)], None, 1)["cases"]
+    keys = {*described([], None, 1), *anybody, *somebody, "ahead", "tells"}
+    assert keys | {field.name for field in fields(Offer)} <= told
 
 
 def test_the_manual_names_every_exit_code():

@@ -12,7 +12,7 @@ import pytest
 
 from consumers.store import Store
 from tests.cli.conftest import ROOT, process_environment
-from tests.programs import wait_until
+from tests.patience import PATIENCE, wait_until
 
 # What takes long to import. A command that only looks something up does without.
 HEAVY = ("pydantic", "eventsourcing", "transitions", "cel", "ruamel", "rich", "kafka", "difflib")
@@ -78,7 +78,7 @@ def test_a_reader_that_goes_away_is_no_error(pmo):
         process.stdout.readline()
         process.stdout.close()
         pmo.done("start", "decision", "title=Nobody reads this")
-        assert process.wait(timeout=30) == 141
+        assert process.wait(PATIENCE) == 141
         assert process.stderr is not None
         assert process.stderr.read() == ""
 
@@ -105,7 +105,7 @@ def test_work_that_is_told_to_end_leaves_what_it_leads_to_others_at_once(pmo, ho
     with pmo.start("work") as process:
         wait_until(lambda: {"scheduler", "reactions"} <= leaders().keys())
         process.send_signal(how)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
     assert leaders() == {}
@@ -119,7 +119,7 @@ def test_following_the_log_shows_what_other_processes_record_and_skips_nothing(p
             pmo.done("start", "decision", f"title=Case {number}")
             seen.append(json.loads(process.stdout.readline())["position"])
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
     assert seen == list(range(1, 24))
@@ -138,7 +138,7 @@ def test_output_in_an_encoding_without_our_signs_is_written_all_the_same(decisio
 
 def test_two_processes_write_to_one_home(pmo):
     processes = [pmo.start("start", "decision", f"title=From process {n}") for n in range(4)]
-    assert [process.wait(timeout=60) for process in processes] == [0] * 4
+    assert [process.wait(PATIENCE) for process in processes] == [0] * 4
     for process in processes:
         process.communicate()
     found = pmo.done("list", "decision", "--json").json()

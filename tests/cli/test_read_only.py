@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import WORKFLOWS, Answer, Pmo, process_environment
+from tests.patience import PATIENCE
 
 UNPRIVILEGED = """
 import ctypes, os, sys
@@ -63,7 +64,7 @@ def run(tmp_path: Path) -> Run:
             capture_output=True,
             text=True,
             env={**process_environment(pmo.home), "TMPDIR": str(temporary)},
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert [*temporary.iterdir()] == [], "nothing is left behind"

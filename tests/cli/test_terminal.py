@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from app.cli import main
 from engine import commands
 from tests.cli.conftest import ROOT, WORKFLOWS, Pmo, process_environment
+from tests.patience import PATIENCE
 
 EVIL = "a\x1b[31mb\rc\x07d\u202ee\x9b2Jf"
 SHOWN = r"a\x1b[31mb\rc\x07d\u202ee\x9b2Jf"
@@ -183,7 +184,7 @@ def test_a_real_terminal_gets_our_styles_and_no_other_escapes(evil, words, form)
     with subprocess.Popen(program, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
         told = "".join(iter(lambda: _read(ours), ""))
-        process.wait(60)
+        process.wait(PATIENCE)
     os.close(ours)
     told = re.sub(r"\x1b\[[012]m", "", told.replace("\r\n", "\n"))
     assert "\\u202e" in told

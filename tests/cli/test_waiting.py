@@ -182,8 +182,8 @@ def test_what_is_done_does_not_wait(own: Pmo) -> None:
 def test_the_operator_sees_what_waits_for_anybody_and_for_whom(home: Pmo) -> None:
     lines = home.done("waiting", "--everybody").out.splitlines()
     assert lines[0] == "4 cases wait for somebody, 1 overdue"
-    assert lines[2].split() == ["until", "case", "title", "state", "since", "for"]
-    assert lines[3].split()[:5] == ["2026-01-10", "overdue", "MAT-0004", "Old", "ready"]
+    assert lines[2].split() == ["until", "chased", "case", "title", "state", "since", "for"]
+    assert lines[3].split()[:6] == ["2026-01-10", MISSING, "overdue", "MAT-0004", "Old", "ready"]
     assert lines[3].endswith("  board, dee, hal")
     assert [line.split()[0] for line in lines[3:]][-1] == MISSING, "no day asks for the draft"
     cases = home.done("waiting", "--everybody", "--json").json()["cases"]
@@ -309,6 +309,54 @@ def test_a_delegate_is_told_that_they_can_sign_and_by_which_delegation(own: Pmo)
     assert deal["sign"] == [{"of": "head", "on_behalf_of": "DEL-0001"}]
     own.done("sign", "DEAL-0001", "for", "--of", "head", "--on-behalf-of", "DEL-0001", actor="dee")
     assert "DEAL-0001" not in told(own, "dee")
+
+
+PURCHASE = """
+workflow: purchase
+version: 1
+title: Purchase
+key: BUY
+roles: {lead: , secretary: , auditor: }
+data: {spend: {type: money, currency: GBP, required: true}, grounds: {type: text}}
+states: {asked: {initial: true}, bought: {final: true}, dropped: {final: true}}
+transitions:
+  - {trigger: approve, from: asked, to: bought, by: secretary, needs: grounds}
+  - {trigger: approve, from: asked, to: bought, by: lead, agreed_by: [secretary, auditor]}
+  - {trigger: drop, from: asked, to: dropped, by: service}
+  - trigger: drop
+    from: asked
+    to: dropped
+    by: secretary
+    needs: grounds
+    when: [{check: data.spend > 10, otherwise: so little is not dropped}]
+  - {trigger: forget, from: asked, to: dropped, by: service}
+"""
+
+
+def test_before_one_asks_the_same_way_is_told_as_when_one_is_refused(tmp_path: Path) -> None:
+    """Not the way against which the fewest reasons stand, which is for others; and not a
+    program's, where there is one for people."""
+    pmo = Pmo(tmp_path / "home")
+    file = tmp_path / "purchase.yaml"
+    file.write_text(PURCHASE, encoding="utf-8")
+    pmo.done("init", "--bare", actor="operator")
+    pmo.done("publish", str(file), actor="operator")
+    pmo.done("start", "purchase", "spend=5")
+    agree = "secretary has not agreed yet; auditor has not agreed yet"
+    drop = "needs secretary; lena acts as lead; so little is not dropped (not so: "
+    drop += "data.spend > 10 (spend is GBP 5))"
+    assert pmo.done("do", "BUY-0001", "--as", "lena:lead").out.splitlines() == [
+        "BUY-0001  asked",
+        f"  cannot approve: {agree}",
+        f"  cannot drop: {drop}",
+    ]
+    refused = pmo("do", "BUY-0001", "approve", "--as", "lena:lead").err
+    assert [line[4:] for line in refused.splitlines() if line[:4] == "  - "] == agree.split("; ")
+    refused = pmo("do", "BUY-0001", "drop", "--as", "lena:lead").err
+    assert "service" not in refused
+    assert "so little is not dropped" in refused
+    refused = pmo("do", "BUY-0001", "forget", "--as", "lena:lead").err
+    assert "needs service" in refused
 
 
 def test_one_asks_for_somebody_or_for_everybody(home: Pmo) -> None:

@@ -13,8 +13,8 @@ from engine.loading import load_definition
 from engine.service import Service
 from engine.store.log import Log
 from engine.store.memory import MemoryLog
+from tests.deciding.asking import start
 from tests.deciding.conftest import DECISION, OBJECTIVE, PAT, publish
-from tests.deciding.test_service import start
 
 CLOCK = HandClock("2026-03-01T09:00:00.000000Z")
 

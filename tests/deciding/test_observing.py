@@ -15,11 +15,11 @@ from engine.commands import (
 from engine.errors import BadInput, Refused
 from engine.events import CaseObserved, Source
 from engine.service import Receipt, Service
-from tests.deciding.conftest import OPERATOR, publish
-from tests.deciding.test_service import (
+from tests.deciding.asking import (
     active_objective,
     start,
 )
+from tests.deciding.conftest import OPERATOR, publish
 
 _numbers = count()
 

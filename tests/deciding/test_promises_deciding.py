@@ -17,8 +17,8 @@ from engine.errors import BadInput, CommandIdReused, Refused
 from engine.events import CaseObserved, Source
 from engine.service import Receipt, Service
 from engine.store.log import Log
+from tests.deciding.asking import in_review, pull, start
 from tests.deciding.conftest import BOTH, PAT, SAM
-from tests.deciding.test_service import in_review, pull, start
 
 
 def test_promise_4_once(log: Log, service: Service) -> None:
@@ -93,7 +93,7 @@ anything = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[*HealthCheck], max_examples=60)
 @given(
     data=st.dictionaries(
         st.sampled_from(["title", "amount", "objective", "rationale"]) | st.text(), anything

@@ -17,8 +17,8 @@ from engine.past import Past
 from engine.rehearsal import Judged, rehearse
 from engine.service import Service
 from engine.store.log import Log
+from tests.deciding.asking import in_review, pull, start
 from tests.deciding.conftest import BOTH, DECISION, SAM, publish
-from tests.deciding.test_service import in_review, pull, start
 
 
 def edit(*changes: tuple[str, str]) -> str:

@@ -1,69 +1,25 @@
-"""The service: what commands bring about, what they are refused for, and who may race whom."""
+"""The service: what commands bring about, and what they are refused for."""
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import count
-from typing import Any
 
 import pytest
 
-from engine import decide
 from engine.case import fold
 from engine.clock import HandClock
 from engine.commands import (
     AttachEvidence,
     Fact,
     Observe,
-    PublishDefinition,
-    PullTrigger,
-    Requester,
     StartCase,
 )
-from engine.errors import BadInput, CommandIdReused, Faulty, NotFound, Refused
-from engine.events import CaseTransitioned, CommandRefused, Evidence, Source
-from engine.service import Receipt, Service
+from engine.errors import BadInput, NotFound, Refused
+from engine.events import CaseTransitioned, CommandRefused, Source
+from engine.service import Service
 from engine.store.log import Log
-from tests.deciding.conftest import BOTH, DECISION, OPERATOR, PAT, SAM, publish
-
-_numbers = count()
-BUSINESS_CASE = Evidence(kind="business-case", sha256="ab" * 32, as_of="2026-02-01")
-
-
-def start(service: Service, workflow: str = "decision", actor: Requester = PAT, **data: Any) -> str:
-    command = StartCase(
-        command_id=f"start-{next(_numbers)}",
-        actor=actor,
-        workflow=workflow,
-        data={"title": "Replace the signalling", **data},
-    )
-    return service.handle(command).stream
-
-
-def pull(
-    service: Service, case: str, trigger: str, actor: Requester = PAT, **given: Any
-) -> Receipt:
-    given.setdefault("command_id", f"pull-{next(_numbers)}")
-    return service.handle(PullTrigger(case=case, trigger=trigger, actor=actor, **given))
-
-
-def active_objective(service: Service, due: str = "2026-12-31") -> str:
-    key = start(service, "objective")
-    pull(service, key, "activate", data={"due": due})
-    return key
-
-
-def in_review(service: Service, amount: str = "90000") -> str:
-    case = start(service)
-    data = {"amount": amount, "objective": active_objective(service)}
-    pull(service, case, "submit", data=data, evidence=(BUSINESS_CASE,))
-    return case
-
-
-def rules(refusal: pytest.ExceptionInfo[Refused]) -> set[str]:
-    return {verdict.rule for verdict in refusal.value.verdicts if not verdict.held}
+from tests.deciding.asking import BUSINESS_CASE, active_objective, in_review, pull, rules, start
+from tests.deciding.conftest import BOTH, OPERATOR, PAT, SAM, publish
 
 
 def test_a_decision_goes_from_draft_to_approved_and_every_step_is_an_event(
@@ -272,139 +228,6 @@ def test_unknown_things_are_named(service: Service) -> None:
         pull(service, start(service), "submit", data={"amuont": 1})
 
 
-def test_a_case_stays_on_the_definition_it_started_with(service: Service) -> None:
-    old = in_review(service, amount="90000")
-    publish(service, DECISION.replace("version: 1", "version: 2").replace("100000", "50000"))
-    new = in_review(service, amount="90000")
-    assert pull(service, old, "approve", SAM).state == "approved"
-    with pytest.raises(Refused):
-        pull(service, new, "approve", SAM)
-    assert service.case(new).definition.version == 2
-
-
-def test_publishing_twice_changes_nothing_and_a_version_cannot_be_taken_again(
-    service: Service,
-) -> None:
-    head = service.log.head()
-    publish(service, DECISION + "# a comment does not change the meaning\n")
-    assert service.log.head() == head
-    with pytest.raises(BadInput, match="version 1 is already published with other content"):
-        publish(service, DECISION.replace("100000", "7"))
-    retyped = DECISION.replace("rationale: {type: text}", "rationale: {type: number}")
-    with pytest.raises(BadInput, match="/data/rationale: was text"):
-        publish(service, retyped.replace("version: 1", "version: 2"))
-
-
-def test_a_field_that_comes_back_has_the_type_it_had(service: Service) -> None:
-    with_note = DECISION.replace(
-        "  rationale: {type: text}\n", "  rationale: {type: text}\n  note: {type: number}\n"
-    )
-    publish(service, with_note.replace("version: 1", "version: 2"))
-    publish(service, DECISION.replace("version: 1", "version: 3"))
-    other = with_note.replace("note: {type: number}", "note: {type: text}")
-    head = service.log.head()
-    with pytest.raises(BadInput, match="/data/note: was number in version 2 and cannot become tex"):
-        publish(service, other.replace("version: 1", "version: 4"))
-    assert service.log.head() == head
-    publish(service, with_note.replace("version: 1", "version: 4"))
-
-
-def test_commands_of_one_call_see_each_other_and_fail_alone(service: Service) -> None:
-    objective = active_objective(service)
-    data = {"amount": "1", "objective": objective}
-    answers = service.handle_many(
-        [
-            StartCase(command_id="g1", actor=PAT, workflow="decision", data={"title": "a"}),
-            PullTrigger(command_id="g2", actor=PAT, case="DEC-0001", trigger="submit", data=data),
-            PullTrigger(
-                command_id="g3",
-                actor=PAT,
-                case="DEC-0001",
-                trigger="submit",
-                data=data,
-                evidence=(BUSINESS_CASE,),
-            ),
-            PullTrigger(command_id="g4", actor=SAM, case="DEC-0001", trigger="approve"),
-            StartCase(command_id="g1", actor=PAT, workflow="decision", data={"title": "a"}),
-        ]
-    )
-    first, refused, submitted, approved, again = answers
-    assert isinstance(refused, Refused)
-    assert isinstance(submitted, Receipt)
-    assert isinstance(approved, Receipt)
-    assert approved.state == "approved"
-    assert again == first
-
-
-def test_the_same_command_from_fifty_threads_has_one_effect(service: Service) -> None:
-    command = StartCase(command_id="only", actor=PAT, workflow="decision", data={"title": "once"})
-    gate = threading.Barrier(50)
-
-    def send(_: int) -> Receipt:
-        gate.wait()
-        return service.handle(command)
-
-    with ThreadPoolExecutor(50) as pool:
-        receipts = set(pool.map(send, range(50)))
-    assert len(receipts) == 1
-    assert service.log.version("DEC-0001") == 1
-    assert service.log.version("DEC-0002") == 0
-
-
-def test_a_command_id_cannot_carry_another_command(service: Service) -> None:
-    service.handle(
-        StartCase(command_id="id", actor=PAT, workflow="decision", data={"title": "one"})
-    )
-    with pytest.raises(CommandIdReused):
-        service.handle(
-            StartCase(command_id="id", actor=PAT, workflow="decision", data={"title": "two"})
-        )
-
-
-def test_two_services_on_one_log_never_both_win(log: Log, service: Service) -> None:
-    other = Service(log, HandClock("2026-03-01T10:00:00.000000Z"))
-    case = in_review(service)
-    assert other.case(case).state == "in_review"
-    gate = threading.Barrier(2)
-    outcomes: list[str] = []
-
-    def decide(who: Service, trigger: str) -> None:
-        gate.wait()
-        try:
-            data = {"rationale": "because"}
-            outcomes.append(pull(who, case, trigger, SAM, data=data).state or "")
-        except Refused:
-            outcomes.append("refused")
-
-    threads = [
-        threading.Thread(target=decide, args=(service, "approve")),
-        threading.Thread(target=decide, args=(other, "reject")),
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert outcomes.count("refused") == 1
-    assert service.case(case).state in outcomes
-
-
-def test_a_refusal_never_rests_on_a_fold_that_others_have_outrun(
-    log: Log, service: Service
-) -> None:
-    case = in_review(service)
-    other = Service(log, HandClock("2026-03-01T10:00:00.000000Z"))
-    assert pull(other, case, "approve", SAM).state == "approved"
-    assert pull(service, case, "close").state == "closed"
-
-
-def test_a_case_read_by_a_guard_cannot_change_before_the_write(log: Log, service: Service) -> None:
-    case = in_review(service)
-    other = Service(log, HandClock("2026-03-01T10:00:00.000000Z"))
-    pull(other, "OBJ-0001", "close")
-    with pytest.raises(Refused, match="the objective must be active"):
-        pull(service, case, "approve", SAM)
-
-
 def test_live_folds_are_the_folds_of_the_log(service: Service) -> None:
     case = in_review(service)
     pull(service, case, "approve", SAM)
@@ -413,95 +236,6 @@ def test_live_folds_are_the_folds_of_the_log(service: Service) -> None:
     assert replayed is not None
     assert kept.digest() == replayed.digest()
     assert kept == replayed
-
-
-def test_a_definition_that_is_not_one_is_refused(service: Service) -> None:
-    unfit = {
-        "workflow": "X",
-        "version": "1",
-        "title": "T",
-        "key": "X",
-        "states": {"a": {"fnal": 1}},
-    }
-    with pytest.raises(BadInput) as error:
-        service.handle(PublishDefinition(command_id="p", actor=OPERATOR, body=unfit, text=""))
-    assert [(problem.where, problem.what) for problem in error.value.problems] == [
-        ("/workflow", "'X' cannot stand here"),
-        ("/version", "the text '1' where a whole number is needed"),
-        ("/states/a/fnal", "there is no key 'fnal' here"),
-    ]
-    assert error.value.problems[2].mend == "did you mean 'final'?"
-    stuck = {
-        "workflow": "stuck",
-        "version": 1,
-        "title": "Nothing leads out",
-        "key": "S",
-        "states": {"open": {"initial": True}, "island": {}},
-    }
-    with pytest.raises(BadInput, match="island"):
-        service.handle(PublishDefinition(command_id="s", actor=OPERATOR, body=stuck, text=""))
-
-
-def test_hundreds_of_copies_in_one_group_have_one_effect_and_one_receipt(service: Service) -> None:
-    command = StartCase(command_id="copy", actor=PAT, workflow="decision", data={"title": "once"})
-    answers = service.handle_many([command] * 300)
-    assert len(set(answers)) == 1
-    assert isinstance(answers[0], Receipt)
-    assert service.log.version("DEC-0002") == 0
-
-
-def test_a_fault_of_ours_fails_one_command_and_not_its_neighbours(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    case = in_review(service)
-    real = decide.pull
-
-    def faulty(command: PullTrigger, *rest: Any) -> Any:
-        if command.reason == "trip":
-            raise ZeroDivisionError("a fault")
-        return real(command, *rest)
-
-    monkeypatch.setattr(decide, "pull", faulty)
-    begin = {"actor": PAT, "workflow": "decision", "data": {"title": "a"}}
-    first, fault, last = service.handle_many(
-        [
-            StartCase(command_id="n1", **begin),
-            PullTrigger(command_id="n2", actor=SAM, case=case, trigger="approve", reason="trip"),
-            StartCase(command_id="n3", **begin),
-        ]
-    )
-    assert isinstance(fault, Faulty)
-    assert isinstance(fault.__cause__, ZeroDivisionError)
-    assert isinstance(first, Receipt)
-    assert isinstance(last, Receipt)
-    assert service.case(case).state == "in_review"
-
-
-def test_a_definition_that_another_process_published_counts_at_once(
-    log: Log, service: Service
-) -> None:
-    start(service)
-    other = Service(log, HandClock("2026-03-01T10:00:00.000000Z"))
-    newer = DECISION.replace("version: 1", "version: 2")
-    publish(other, newer.replace("data:", "data:\n  extra: {type: text}", 1))
-    assert service.case(start(service, extra="known")).data["extra"] == "known"
-
-
-def test_versions_bound_to_zero_and_to_nothing_are_two_commands(service: Service) -> None:
-    def observe(version: int | None) -> Observe:
-        return Observe(
-            command_id="bound",
-            actor=OPERATOR,
-            workflow="objective",
-            case="OBJ-X",
-            facts=(Fact(name="Reported", data={"title": "x"}),),
-            origin=Source(name="report"),
-            expected_version=version,
-        )
-
-    service.handle(observe(0))
-    with pytest.raises(CommandIdReused):
-        service.handle(observe(None))
 
 
 @pytest.mark.parametrize(

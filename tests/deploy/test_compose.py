@@ -18,6 +18,7 @@ from app.cli import main
 from app.settings import NAMED_BY, read_settings
 from engine.yaml_source import read_yaml
 from tests.npm import Npm
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = read_yaml((ROOT / "docker-compose.yml").read_bytes(), "docker-compose.yml").value
@@ -46,7 +47,7 @@ def test_the_docker_client_takes_it_where_it_has_compose(tmp_path: Path) -> None
     there = (
         shutil.which("docker")
         and not subprocess.run(
-            ["docker", "compose", "version"], capture_output=True, timeout=60, check=False
+            ["docker", "compose", "version"], capture_output=True, timeout=PATIENCE, check=False
         ).returncode
     )
     if not there:
@@ -56,7 +57,9 @@ def test_the_docker_client_takes_it_where_it_has_compose(tmp_path: Path) -> None
     (tmp_path / "secrets").mkdir()
     for file in ("postgres.env", "pmo.env"):
         (tmp_path / "secrets" / file).write_text("X=y\n")
-    subprocess.run(["docker", "compose", "config", "-q"], cwd=tmp_path, timeout=60, check=True)
+    subprocess.run(
+        ["docker", "compose", "config", "-q"], cwd=tmp_path, timeout=PATIENCE, check=True
+    )
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -200,7 +203,7 @@ def test_what_the_image_installs_has_every_file_that_the_program_needs(tmp_path:
     subprocess.run(
         [*command, "--quiet", "--disable-pip-version-check", "--wheel-dir", str(tmp_path)],
         cwd=source,
-        timeout=280,
+        timeout=PATIENCE,
         check=True,
     )
     (wheel,) = tmp_path.glob("*.whl")
@@ -216,7 +219,7 @@ def test_what_the_image_installs_has_every_file_that_the_program_needs(tmp_path:
 
 def test_the_roles_are_no_superusers_and_one_owns_only_its_database() -> None:
     script = (ROOT / "deploy" / "postgres-roles.sh").read_text(encoding="utf-8")
-    subprocess.run(["bash", "-n"], input=script, text=True, timeout=60, check=True)
+    subprocess.run(["bash", "-n"], input=script, text=True, timeout=PATIENCE, check=True)
     host, base = role_and_place("init")[1].split(":5432/")
     assert host in SERVICES
     for role in (OWNER, APP):

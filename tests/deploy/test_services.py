@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -23,12 +22,12 @@ from kafka import KafkaConsumer
 
 from tests.deploy.test_compose import APP, OURS, OWNER, ROOT, SERVICES, role_and_place
 from tests.kafka_broker import Broker
+from tests.patience import PATIENCE
+from tests.ports import free_port
 from tests.postgres import OwnServer, programs
 
 PMO = Path(sys.executable).with_name("pmo")
-PATIENCE = 120
-
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -52,7 +51,9 @@ def environments(
         "PMO_PASSWORD": passwords[OWNER],
         "PMO_APP_PASSWORD": passwords[APP],
     }
-    subprocess.run([ROOT / "deploy" / "postgres-roles.sh"], env=script, timeout=60, check=True)
+    subprocess.run(
+        [ROOT / "deploy" / "postgres-roles.sh"], env=script, timeout=PATIENCE, check=True
+    )
     settings = (ROOT / "deploy" / "settings.yaml").read_text(encoding="utf-8")
     for name, here in (
         ("kafka:9092", kafka.bootstrap),
@@ -75,12 +76,6 @@ def environments(
     }
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def run(environment: dict[str, str], *words: str) -> str:
     done = subprocess.run(
         [PMO, *words],
@@ -88,7 +83,7 @@ def run(environment: dict[str, str], *words: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -107,7 +102,7 @@ def running(environment: dict[str, str], name: str, log: Path) -> Iterator[None]
         assert process.poll() is None, log.read_text(encoding="utf-8")
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(PATIENCE)
 
 
 def ask(environment: dict[str, str], path: str, body: Any = None) -> Any:
@@ -122,7 +117,7 @@ def ask(environment: dict[str, str], path: str, body: Any = None) -> Any:
             "Idempotency-Key": '"the-first-decision"',
         },
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return json.loads(answer.read())
 
 
@@ -180,7 +175,7 @@ def read_until(kafka: Broker, topic: str, case: str) -> tuple[dict[str, str], An
         bootstrap_servers=kafka.bootstrap,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
-        consumer_timeout_ms=PATIENCE * 1_000,
+        consumer_timeout_ms=int(PATIENCE * 1_000),
     )
     try:
         for record in consumer:
@@ -188,4 +183,4 @@ def read_until(kafka: Broker, topic: str, case: str) -> tuple[dict[str, str], An
                 return {n: v.decode() for n, v in record.headers}, json.loads(record.value)
     finally:
         consumer.close()
-    raise AssertionError(f"no message of {case} within {PATIENCE} s")
+    raise AssertionError(f"no message of {case} within {PATIENCE:.0f} s")

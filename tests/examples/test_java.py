@@ -13,7 +13,8 @@ import pytest
 from tests.examples.conftest import EXAMPLES, Told
 from tests.kafka.conftest import prefix
 from tests.kafka_broker import ApacheKafka, fetch_jars
-from tests.programs import PMO, Start, need, wait_until
+from tests.patience import PATIENCE, wait_until
+from tests.programs import PMO, Start, need
 
 __all__ = ["prefix"]
 
@@ -27,7 +28,7 @@ def class_path(tmp_path: Path) -> str:
     how = "install a JDK of 17 or newer (Debian: default-jdk-headless) and Maven (maven)"
     javac, jars = need("javac", how), fetch_jars(EXAMPLES / "java" / "pom.xml", how)
     words = [javac, "-Xlint:all", "-Werror", "-cp", f"{jars}/*", "-d", str(tmp_path), str(SOURCE)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return f"{jars}/*:{tmp_path}"
 
@@ -49,7 +50,7 @@ def test_a_java_service_has_every_event_once_in_effect_whatever_is_killed(
         return program("java", *SMALL, "-cp", class_path, "Subscriber", *words)
 
     def ask(sql: str) -> list[tuple]:
-        with closing(sqlite3.connect(database, timeout=30)) as mine:
+        with closing(sqlite3.connect(database, timeout=PATIENCE)) as mine:
             return mine.execute(sql).fetchall()
 
     def count() -> int:

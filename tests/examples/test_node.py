@@ -12,7 +12,9 @@ import pytest
 from standardwebhooks import Webhook as Official
 
 from tests.examples.conftest import EXAMPLES, NODE, Told, as_entry, read_journal
-from tests.programs import PMO, Start, free_port, need, wait_until
+from tests.patience import PATIENCE, wait_until
+from tests.ports import free_port
+from tests.programs import PMO, Start, need
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes, ok").decode()
 
@@ -108,6 +110,11 @@ def test_a_receiver_of_webhooks_believes_only_what_is_signed_just_now(
     wait_until(lambda: "listening" in receiver.told())
     body = '{"id": "e-1", "subject": "NOTE-0001", "sequence": "1", "type": "a", "data": {}}'
 
+    def send(said: str, headers: dict[str, str]) -> int:
+        url = f"http://127.0.0.1:{port}/"
+        answer = httpx.post(url, content=said, headers=headers, trust_env=False, timeout=PATIENCE)
+        return answer.status_code
+
     def post(secret: str = SECRET, age: int = 0, said: str = body) -> int:
         sent_at = datetime.now(UTC) - timedelta(seconds=age)
         headers = {
@@ -115,12 +122,11 @@ def test_a_receiver_of_webhooks_believes_only_what_is_signed_just_now(
             "webhook-timestamp": str(int(sent_at.timestamp())),
             "webhook-signature": "v2,other " + Official(secret).sign("e-1", sent_at, body),
         }
-        url = f"http://127.0.0.1:{port}/"
-        return httpx.post(url, content=said, headers=headers, trust_env=False).status_code
+        return send(said, headers)
 
     assert post(secret="whsec_" + base64.b64encode(b"another one of some bytes").decode()) == 401
     assert post(age=600) == 401
     assert post(said=body.replace("e-1", "e-2")) == 401
-    assert httpx.post(f"http://127.0.0.1:{port}/", content=body, trust_env=False).status_code == 401
+    assert send(body, {}) == 401
     assert [post(), post()] == [204, 204]
     assert [as_entry(entry) for entry in read_journal(journal)] == [("e-1", 1, "NOTE-0001")]

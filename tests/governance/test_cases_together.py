@@ -160,6 +160,79 @@ def test_a_claim_moves_with_what_it_is_for_and_nobody_moves_onto_anothers(
     planning.do(second, "move", LEAD, data={"unit": "transport"})
 
 
+SKILL = """
+workflow: skill
+version: 1
+title: Skill
+key: SKILL
+only_one: {per: [person, topic], in: [held]}
+data: {person: {type: person, required: true}, topic: {type: text, required: true}}
+states: {noted: {initial: true}, held: , gone: {final: true}}
+transitions:
+  - {trigger: hold, from: noted, to: held}
+  - {trigger: keep, from: held, to: held}
+  - {trigger: move, from: [noted, held], needs: topic}
+  - {trigger: drop, from: held, to: gone}
+"""
+
+
+@pytest.fixture
+def skills(office: Office) -> Office:
+    publish(office.service, SKILL)
+    return office
+
+
+def test_dots_in_values_make_no_two_claims_one(skills: Office) -> None:
+    first = skills.start("skill", person="ann.b", topic="c")
+    other = skills.start("skill", person="ann", topic="b.c")
+    same = skills.start("skill", person="ann.b", topic="c")
+    for case in (first, other):
+        skills.do(case, "hold")
+    assert f"{first} is held for the same person and topic" in refused(
+        skills, same, "hold", "clerk"
+    )
+    skills.do(first, "drop")
+    skills.do(same, "hold")
+
+
+@pytest.fixture
+def held_before(skills: Office, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A case with a claim that was taken when dots were not told apart."""
+    case = skills.start("skill", person="ann.b", topic="c")
+    with monkeypatch.context() as before:
+        before.setattr("engine.claims._tells_apart", lambda _: True)
+        skills.do(case, "hold")
+    (event,) = [r.event for r in skills.service.log.stream("claim/skill/0/ann.b.c")]
+    assert isinstance(event, ClaimChanged)
+    assert event.holder == case
+    return case
+
+
+@pytest.mark.parametrize("leave", ["drop", "move"])
+def test_a_claim_from_before_dots_were_told_apart_stands_until_it_is_released(
+    skills: Office, held_before: str, leave: str
+) -> None:
+    same = skills.start("skill", person="ann.b", topic="c")
+    told = f"{held_before} is held for the same person and topic"
+    assert told in refused(skills, same, "hold", "clerk")
+    skills.do(held_before, "keep")
+    assert told in refused(skills, same, "hold", "clerk")
+    skills.do(held_before, leave, data={"topic": "d"} if leave == "move" else {})
+    skills.do(same, "hold")
+    third = skills.start("skill", person="ann.b", topic="c")
+    assert f"{same} is held" in refused(skills, third, "hold", "clerk")
+
+
+def test_a_claim_from_before_dots_were_told_apart_is_in_nobody_elses_way(
+    skills: Office, held_before: str
+) -> None:
+    other = skills.start("skill", person="ann", topic="b.c")
+    skills.do(other, "hold")
+    skills.do(other, "drop")
+    same = skills.start("skill", person="ann.b", topic="c")
+    assert f"{held_before} is held" in refused(skills, same, "hold", "clerk")
+
+
 def test_a_warning_may_look_at_another_case(planning: Office) -> None:
     plan = runnable(planning, "transport")
     planning.do(plan, "run", LEAD)

@@ -19,6 +19,7 @@ from engine import ids
 from engine.commands import PublishDefinition, Requester, StartCase
 from engine.loading import load_definition
 from engine.service import Receipt
+from tests.patience import PATIENCE
 
 NOTE = """
 workflow: note
@@ -53,8 +54,8 @@ class Running:
         self.address = ""
         self._thread = threading.Thread(target=self.server.run, daemon=True)
         self._thread.start()
-        assert self._up.wait(20)
-        self.client = httpx.Client(base_url=self.address, timeout=20, trust_env=False)
+        assert self._up.wait(PATIENCE)
+        self.client = httpx.Client(base_url=self.address, timeout=PATIENCE, trust_env=False)
 
     def _announced(self, address: str) -> None:
         self.address = address
@@ -80,13 +81,13 @@ class Running:
 
     def connect(self) -> socket.socket:
         where = urlsplit(self.address)
-        return socket.create_connection((where.hostname, where.port), timeout=20)
+        return socket.create_connection((where.hostname, where.port), timeout=PATIENCE)
 
     def stop(self) -> None:
         """Raises where it does not go."""
         self.client.close()
         self.server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive(), "the service did not stop"
 
 
@@ -102,6 +103,18 @@ def make_home(folder: Path) -> Home:
             )
         )
     return home
+
+
+@pytest.fixture(autouse=True)
+def patient() -> Iterator[None]:
+    """Who waits for views that are behind gives up for a fault only.
+
+    What a test itself replaces has to be itself again before its service is to stop, so that
+    ``monkeypatch`` must not begin here.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.http.views.PATIENCE", PATIENCE)
+        yield
 
 
 @pytest.fixture

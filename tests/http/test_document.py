@@ -10,6 +10,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from tests.http.conftest import Running
+from tests.patience import PATIENCE
 
 WAITS = ("wait", "at_least")
 """What has an answer take long; other tests see to that."""
@@ -35,7 +36,7 @@ def test_every_address_answers_as_the_document_says(shared: Running, mode):
             for name in WAITS:
                 if str((case.query or {}).get(name, "")).replace(".", "").isdigit():
                     case.query[name] = 0
-            case.call_and_validate(timeout=20, excluded_checks=unsure)  # noqa: B023
+            case.call_and_validate(timeout=PATIENCE, excluded_checks=unsure)  # noqa: B023
             asked.add(case.operation.label)
 
         try:

@@ -12,6 +12,7 @@ from app.http.settings import Key, ServeSettings, is_loopback
 from engine.commands import Requester
 from tests.cli.conftest import Pmo, process_environment
 from tests.http.conftest import Running, make_home
+from tests.patience import PATIENCE
 
 PORTAL, AUDIT = "portal-key-0123456789", "audit-key-0123456789x"
 REPORTS = "reports-key-0123456789"
@@ -65,7 +66,9 @@ def test_somebody_with_a_key_cannot_act_as_another(guarded):
     [{}, bearer("wrong"), bearer("."), bearer(PORTAL + "x"), bearer(PORTAL[:-1]),
      {"Authorization": PORTAL}, {"Authorization": f"Basic {PORTAL}"}, {b"Authorization": b"\xff"}],
 )  # fmt: skip
-@pytest.mark.parametrize("address", ["/v1/events", "/v1/cases", "/metrics", "/v1/cases/X/events"])
+@pytest.mark.parametrize(
+    "address", ["/v1/events", "/v1/cases", "/v1/waiting", "/metrics", "/v1/cases/X/events"]
+)
 def test_without_a_key_nothing_is_told(guarded, headers, address):
     answer = guarded.client.get(address, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
@@ -188,6 +191,6 @@ def test_it_goes_when_it_is_told_to(tmp_path, signal):
         assert process.stdout
         assert "http://127.0.0.1:" in process.stdout.readline()
         process.send_signal(getattr(signals, signal))
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in err
     assert process.returncode in (0, -signals.SIGTERM)

@@ -19,6 +19,7 @@ from consumers.webhooks import sign
 from engine.yaml_source import read_yaml
 from tests.cli.conftest import ROOT, Pmo
 from tests.http.conftest import Running
+from tests.patience import PATIENCE
 
 HTTP, WEBHOOKS = ((ROOT / "docs" / name).read_text("utf-8") for name in ("http.md", "webhooks.md"))
 SECRET, KEY = "whsec_" + "QUJD" * 10, b"ABC" * 10
@@ -52,7 +53,7 @@ def test_every_line_of_curl_works_as_the_page_goes_on(shipped):
     done = subprocess.run(
         ["bash", "-c", script], check=False,
         env={**os.environ, "PMO": shipped.address, "no_proxy": "*"},
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     for told in (
@@ -120,6 +121,6 @@ console.log("checked");
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert (done.returncode, done.stdout) == (0, "checked\n"), done.stderr

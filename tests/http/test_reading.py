@@ -146,7 +146,8 @@ def test_the_head_of_what_can_be_read_can_be_asked_for_alone(service):
     receipt = service.write()
     key = receipt["stream"]
     service.client.get("/v1/cases", params={"at_least": receipt["position"]})
-    for address in (f"/v1/cases/{key}", "/v1/cases", f"/v1/cases/{key}/events", "/v1/events",
+    for address in (f"/v1/cases/{key}", "/v1/cases",
+                    f"/v1/cases/{key}/events", "/v1/events", "/v1/waiting",
                     "/health", "/ready", "/v1/openapi.json", "/nowhere"):  # fmt: skip
         whole, head = service.client.get(address), service.client.head(address)
         assert (head.status_code, head.content) == (whole.status_code, b""), address

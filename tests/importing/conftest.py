@@ -17,6 +17,7 @@ from engine.events import AnyEvent
 from engine.service import Service
 from engine.store.memory import MemoryLog
 from tests.importing.facts_table import FACTS, WORKFLOWS, load_major_project, load_mapping
+from tests.importing.small import load_initiative, load_initiatives
 
 SHARED = Path(os.environ.get("PMO_SHARED") or WORKFLOWS.parents[1] / "shared")
 
@@ -117,3 +118,14 @@ def imported(raw: dict[str, bytes], gmpp: Mapping, major_project: Definition) ->
     ledger = Ledger(major_project)
     ledger.take(gmpp, raw)
     return ledger
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    """To import small reports into."""
+    return Ledger(load_initiative())
+
+
+@pytest.fixture(scope="session")
+def initiatives() -> Mapping:
+    return load_initiatives()

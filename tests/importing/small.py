@@ -4,6 +4,7 @@ import csv
 import io
 from functools import cache
 
+from app.importing.known import Portfolio
 from app.importing.mapping import Mapping, read_mapping
 from engine.definition import Definition
 from engine.loading import load_definition
@@ -103,3 +104,29 @@ def table(*rows: dict[str, str], delimiter: str = ",") -> bytes:
     lines.writerow(HEADINGS.values())
     lines.writerows([row.get(field, "") for field in HEADINGS] for row in rows)
     return out.getvalue().encode()
+
+
+ROAD = {
+    "name": "Ring road",
+    "code": "R-1",
+    "owner": "Roads",
+    "status": "Late",
+    "due": "2025-06-30",
+    "cost": "120",
+    "staff": "7",
+}
+
+PARK = {"name": "City park", "owner": "Parks"}
+HARBOUR = {"name": "Harbour"}
+
+
+def known(ledger, day):
+    """State and data of each case as of a day."""
+    portfolio = Portfolio("initiative")
+    portfolio.catch_up(ledger.log)
+    cases = {each.key: each.case for each in portfolio.as_of(day)}
+    return {key: (case.state, dict(case.data)) for key, case in cases.items() if case}
+
+
+def names(ledger, after=0):
+    return [(event.stream, event.name) for event in ledger.events()[after:]]

@@ -1,49 +1,12 @@
 """Which differences between reports become which events, in whatever order reports arrive."""
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.importing.known import Portfolio
-from app.importing.reports import import_reports
-from engine.commands import Fact, Observe, PullTrigger, Requester, StartCase
-from engine.errors import BadInput, Refused, StoreFailed
+from engine.commands import Fact, Observe, Requester, StartCase
 from engine.events import Source
 from tests.importing.conftest import Ledger
-from tests.importing.small import load_initiative, load_initiatives, table
-
-ROAD = {
-    "name": "Ring road",
-    "code": "R-1",
-    "owner": "Roads",
-    "status": "Late",
-    "due": "2025-06-30",
-    "cost": "120",
-    "staff": "7",
-}
-PARK = {"name": "City park", "owner": "Parks"}
-
-
-@pytest.fixture
-def ledger():
-    return Ledger(load_initiative())
-
-
-@pytest.fixture(scope="module")
-def initiatives():
-    return load_initiatives()
-
-
-def known(ledger, day):
-    """State and data of each case as of a day."""
-    portfolio = Portfolio("initiative")
-    portfolio.catch_up(ledger.log)
-    cases = {each.key: each.case for each in portfolio.as_of(day)}
-    return {key: (case.state, dict(case.data)) for key, case in cases.items() if case}
-
-
-def names(ledger, after=0):
-    return [(event.stream, event.name) for event in ledger.events()[after:]]
+from tests.importing.small import PARK, ROAD, known, load_initiative, load_initiatives, names, table
 
 
 def test_a_project_joins_with_everything_the_report_says_of_it(ledger, initiatives):
@@ -134,118 +97,6 @@ def test_who_is_no_longer_in_the_report_left_and_may_come_back(ledger, initiativ
     assert [event.conformance.verdict for event in ledger.events()] == ["conforms"] * 4
 
 
-def test_a_name_links_only_to_the_report_before_and_only_where_there_is_no_number(
-    ledger, initiatives
-):
-    ledger.take(initiatives, {"2021.csv": table(PARK, {"name": "Harbour"})})
-    ledger.take(initiatives, {"2022.csv": table({**PARK, "code": "P-1"})})
-    ledger.take(
-        initiatives, {"2023.csv": table({**PARK, "code": "P-2"}, {"name": "Harbour", "code": "H"})}
-    )
-    assert names(ledger)[2:] == [
-        ("INI-0001", "FiguresReported"),
-        ("INI-0002", "InitiativeLeft"),
-        ("INI-0003", "InitiativeJoined"),
-        ("INI-0004", "InitiativeJoined"),
-        ("INI-0001", "InitiativeLeft"),
-    ]
-
-
-HARBOUR = {"name": "Harbour"}
-
-
-def merge(ledger, key, into, on="2021-06-30"):
-    ledger.service.handle(
-        PullTrigger(
-            command_id=f"merge {key} into {into}",
-            actor=Requester(id="ana"),
-            case=key,
-            trigger="merge",
-            data={"same_as": into},
-            occurred_at=on,
-        )
-    )
-
-
-def test_what_a_report_says_of_a_merged_record_is_said_of_the_one_that_goes_on(ledger, initiatives):
-    ledger.take(initiatives, {"2021.csv": table(HARBOUR, PARK, ROAD)})
-    merge(ledger, "INI-0001", into="INI-0002")
-    merge(ledger, "INI-0002", into="INI-0003")
-    ledger.take(initiatives, {"2022.csv": table({**HARBOUR, "code": "R-1", "staff": "8"})})
-    ledger.take(initiatives, {"2023.csv": table({**HARBOUR, "owner": "Ports", "staff": "8"})})
-    assert [(event.stream, event.name, event.data) for event in ledger.events()[5:]] == [
-        ("INI-0003", "Renamed", {"name": "Harbour"}),
-        (
-            "INI-0003",
-            "FiguresReported",
-            {"owner": None, "status": None, "due": None, "cost": None, "staff": 8},
-        ),
-        ("INI-0003", "FiguresReported", {"code": None, "owner": "Ports"}),
-    ]
-
-
-def test_a_name_of_two_merged_records_is_that_of_one_project(ledger, initiatives):
-    ledger.take(initiatives, {"2021.csv": table(PARK, {**PARK, "code": "P-1"})})
-    merge(ledger, "INI-0001", into="INI-0002")
-    ledger.take(initiatives, {"2022.csv": table(PARK)})
-    assert names(ledger, after=3) == [("INI-0002", "FiguresReported")]
-
-
-def test_before_they_were_merged_both_records_are_still_reported_on(ledger, initiatives):
-    ledger.take(initiatives, {"2021.csv": table(HARBOUR, PARK)})
-    merge(ledger, "INI-0001", into="INI-0002")
-    ledger.take(initiatives, {"2021.csv": table({**HARBOUR, "staff": "3"}, PARK)})
-    assert names(ledger, after=3) == [("INI-0001", "FiguresReported")]
-
-
-def test_a_report_that_has_both_of_two_merged_records_is_refused(ledger, initiatives):
-    ledger.take(initiatives, {"2021.csv": table(HARBOUR, ROAD)})
-    merge(ledger, "INI-0001", into="INI-0002")
-    with pytest.raises(BadInput) as caught:
-        ledger.take(initiatives, {"2022.csv": table(HARBOUR, ROAD)})
-    (problem,) = caught.value.problems
-    assert (problem.where, problem.what, problem.mend) == (
-        "2022.csv",
-        "row 3 and row 2 both speak of INI-0002, into which a record was merged",
-        "take the merging back: it is no double",
-    )
-    assert names(ledger, after=3) == []
-
-
-def test_two_rows_that_could_be_one_case_are_refused_though_nothing_was_merged(ledger, initiatives):
-    ledger.take(initiatives, {"2021.csv": table(HARBOUR)})
-    with pytest.raises(BadInput) as caught:
-        ledger.take(
-            initiatives,
-            {"2022.csv": table({**HARBOUR, "code": "H-1"}, {**HARBOUR, "code": "H-2"})},
-        )
-    (problem,) = caught.value.problems
-    assert (problem.what, problem.mend) == (
-        "row 2 and row 3 both speak of INI-0001 by its name",
-        "give one of them another name",
-    )
-    assert names(ledger, after=2) == []
-
-
-@pytest.mark.parametrize("into", ["INI-0009", "INI-0001"])
-def test_a_merged_record_that_leads_nowhere_is_told(ledger, initiatives, into):
-    ledger.take(initiatives, {"2021.csv": table(HARBOUR, PARK)})
-    fact = Fact(name="RecordMerged", state="merged", data={"same_as": into})
-    ledger.service.handle(
-        Observe(
-            command_id="told",
-            actor=Requester(id="ana"),
-            workflow="initiative",
-            case="INI-0001",
-            facts=(fact,),
-            occurred_at="2021-06-30",
-            origin=Source(name="minutes"),
-        )
-    )
-    with pytest.raises(BadInput, match="INI-0001: it is merged, and same_as names no record that"):
-        ledger.take(initiatives, {"2022.csv": table(PARK)})
-
-
 def test_the_same_report_twice_says_nothing_new(ledger, initiatives):
     files = {"2021.csv": table(ROAD, PARK), "2022.csv": table({**ROAD, "cost": "1,200.50"})}
     ledger.take(initiatives, files)
@@ -313,25 +164,6 @@ def test_later_reports_in_the_same_import_need_not_be_imported_again(ledger, ini
     assert result.findings == []
 
 
-def test_a_late_report_without_numbers_finds_the_projects_of_the_next_one_by_name(
-    ledger, initiatives
-):
-    numbered = {**PARK, "code": "P-1"}
-    ledger.take(initiatives, {"2023.csv": table(numbered, {"name": "Harbour"})})
-    ledger.take(initiatives, {"2022.csv": table(numbered, ROAD)})
-    ledger.take(initiatives, {"2021.csv": table(PARK, {"name": "Harbour"})})
-    assert known(ledger, "2021-01-31") == {
-        "INI-0001": ("running", PARK),
-        "INI-0004": ("running", {"name": "Harbour"}),
-    }
-
-
-def test_a_case_is_one_row_even_where_another_has_its_name(ledger, initiatives):
-    ledger.take(initiatives, {"2021.csv": table(ROAD)})
-    ledger.take(initiatives, {"2022.csv": table({"name": "Ring road", "owner": "Rail"}, ROAD)})
-    assert names(ledger)[1:] == [("INI-0002", "InitiativeJoined")]
-
-
 def test_what_another_source_said_before_the_project_joined_does_not_begin_it(ledger, initiatives):
     ledger.take(initiatives, {"2022.csv": table(ROAD)})
     observe(ledger, "INI-0001", "2021-01-01", state=None)
@@ -364,12 +196,14 @@ def observe(ledger, case, day, state):
 
 
 codes = st.sampled_from(["A", "B", "C"])
+
 cells = st.fixed_dictionaries(
     {
         "owner": st.sampled_from(["", "Roads", "Parks"]),
         "cost": st.sampled_from(["", "0", "5", "exempt, 43"]),
     }
 )
+
 rows_by_code = st.dictionaries(codes, cells, max_size=3)
 
 
@@ -403,90 +237,7 @@ def test_whatever_the_order_the_log_ends_up_saying_what_the_reports_say(contents
     assert len(keys) == len(set(keys))
 
 
-def test_an_import_that_broke_off_is_finished_by_the_next(ledger, initiatives):
-    whole = Ledger(load_initiative())
-    files = {"2021.csv": table(ROAD, PARK), "2022.csv": table({**ROAD, "cost": "1"})}
-    whole.take(initiatives, files)
-
-    real = ledger.service.handle_many
-    ledger.service.handle_many = lambda commands: [
-        *real(commands[:1]),
-        StoreFailed("the disk is full"),
-    ]
-    with pytest.raises(StoreFailed, match="disk is full"):
-        ledger.take(initiatives, files)
-    assert len(ledger.events()) == 1
-    ledger.service.handle_many = real
-    ledger.take(initiatives, files)
-    assert ledger.said() == whole.said()
-
-
-def test_of_two_who_import_at_once_the_second_is_refused_and_finds_the_rest_done(
-    ledger, initiatives
-):
-    files = {"2021.csv": table({"name": "One", "code": "1"}, {"name": "Two", "code": "2"})}
-    first = []
-
-    def overtaken(commands):
-        first.append(ledger.take(initiatives, files, importer="ben").events)
-        return ledger.service.handle_many(commands)
-
-    with pytest.raises(Refused, match="INI-0001 is at version 1, not 0"):
-        import_reports(initiatives, ledger.definition, files, ledger.log, overtaken, importer="ana")
-    assert first == [{"InitiativeJoined": 2}]
-    assert {event.on_behalf_of for event in ledger.events()} == {"ben"}
-    assert not ledger.take(initiatives, files, importer="ana").events
-
-
 def test_numbers_go_on_after_those_that_are_taken(ledger, initiatives):
     ledger.take(initiatives, {"2021.csv": table(ROAD)})
     ledger.take(initiatives, {"2022.csv": table(PARK, ROAD)})
     assert names(ledger)[-1] == ("INI-0002", "InitiativeJoined")
-
-
-def test_a_name_that_two_cases_have_is_not_guessed_at(ledger, initiatives):
-    twins = table({**PARK, "code": "A"}, {**PARK, "code": "B"})
-    ledger.take(initiatives, {"2021.csv": twins})
-    with pytest.raises(BadInput) as caught:
-        ledger.take(initiatives, {"2022.csv": table(PARK)})
-    assert str(caught.value) == (
-        "2022.csv: row 2: INI-0001 and INI-0002 both have the name 'City park' "
-        "(give one of them another name)"
-    )
-
-
-def test_nothing_is_written_when_one_of_the_reports_cannot_be_read(ledger, initiatives):
-    with pytest.raises(BadInput, match=r"^2022.csv:1: "):
-        ledger.take(initiatives, {"2021.csv": table(ROAD), "2022.csv": b"Something;else\n1;2\n"})
-    assert ledger.events() == []
-
-
-def test_strict_refuses_what_is_otherwise_a_finding(ledger, initiatives):
-    files = {"2021.csv": table({**ROAD, "due": "next year"})}
-    with pytest.raises(BadInput, match=r"^2021.csv:2:5: 'next year' is not a date"):
-        ledger.take(initiatives, files, strict=True)
-    assert ledger.events() == []
-    assert len(ledger.take(initiatives, files).findings) == 1
-    assert "due" not in known(ledger, "2021-01-31")["INI-0001"][1]
-
-
-def test_progress_is_told_of_each_report_before_it_is_recorded(ledger, initiatives):
-    told = []
-
-    def progress(report, count):
-        told.append((report.name, count, len(ledger.events())))
-
-    ledger.take(
-        initiatives, {"2022.csv": table(ROAD), "2021.csv": table(ROAD, PARK)}, progress=progress
-    )
-    assert told == [("2021", 2, 0), ("2022", 1, 2)]
-
-
-def test_files_that_no_report_is_in_are_refused(ledger, initiatives):
-    with pytest.raises(BadInput, match=r"^2031.csv: no report of the mapping is in a file"):
-        ledger.take(initiatives, {"2021.csv": table(ROAD), "2031.csv": b""})
-    with pytest.raises(
-        BadInput, match=r"no file was given \(there is 2021.csv, 2022.csv, 2023.csv\)"
-    ):
-        ledger.take(initiatives, {})
-    assert ledger.events() == []

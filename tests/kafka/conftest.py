@@ -17,12 +17,14 @@ from consumers.kafka_settings import KafkaSettings
 from consumers.runner import Runner
 from tests.consumers.conftest import DECISION, PLAN, House
 from tests.kafka_broker import Broker
+from tests.patience import PATIENCE
 
 SOURCE = "/ledgers/test"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """kafka-python leaves every socket that could not connect to the garbage collector."""
+    """A client of kafka-python leaves every socket that could not connect to the garbage collector;
+    ours do not, those that tests make do."""
     for item in items:
         if "/tests/kafka/" in item.path.as_posix():
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
@@ -63,7 +65,7 @@ def settings_at(bootstrap: str, prefix: str, **more: Any) -> KafkaSettings:
         "replication": 1,
     }
     return KafkaSettings.model_validate(
-        {"bootstrap": bootstrap, "answers_within": 10, "topics": topics} | more
+        {"bootstrap": bootstrap, "answers_within": 30, "topics": topics} | more
     )
 
 
@@ -113,9 +115,9 @@ def read_all(bootstrap: str, *topics: str) -> list[Any]:
 def send_all(bootstrap: str, topic: str, values: Sequence[bytes], key: bytes = b"k") -> None:
     with closing(KafkaProducer(bootstrap_servers=bootstrap)) as producer:
         futures = [producer.send(topic, value, key) for value in values]
-        producer.flush(30)
+        producer.flush(PATIENCE)
         for future in futures:
-            future.get(1)
+            future.get(PATIENCE)
 
 
 def positions(records: Sequence[Any]) -> list[int]:

@@ -14,6 +14,7 @@ from bench.ledgers import fill
 from tests.cli.conftest import ROOT
 from tests.kafka.conftest import positions, read_all
 from tests.kafka.test_reader import told
+from tests.patience import PATIENCE
 
 FEW, MANY = 4_000, 12_000
 """Events that wait. The relay sends 2,000 at a time."""
@@ -44,7 +45,7 @@ def peak(program: str, *words: str) -> int:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -24,8 +24,8 @@ from engine.commands import ASKABLE
 from engine.errors import StoreFailed
 from tests.consumers.conftest import House
 from tests.kafka.conftest import intake_of, read_all, send_all, settings_at
-from tests.kafka.test_relay import wait_until
 from tests.kafka_broker import OwnBroker, need_durable
+from tests.patience import PATIENCE, wait_until
 
 PAT = {"id": "pat", "roles": ["requester"]}
 
@@ -179,7 +179,9 @@ def test_an_intake_that_is_back_under_its_name_goes_on_at_once(
     made: list[Any] = []
 
     def patient(*topics: str, **options: Any) -> Any:
-        made.append(KafkaConsumer(*topics, **options | {"session_timeout_ms": 200_000}))
+        made.append(
+            KafkaConsumer(*topics, **options | {"session_timeout_ms": int(2 * PATIENCE * 1_000)})
+        )
         return made[-1]
 
     monkeypatch.setattr("consumers.kafka_intake.KafkaConsumer", patient)
@@ -350,7 +352,7 @@ def test_a_rebalance_in_mid_batch_harms_nothing(house, open_settings, taking, le
     wait_until(lambda: len(starts(house)) == 60)
     stop.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     second._begin_anew()
     drain(taking())
     assert sorted(starts(house)) == sorted(f"c{number:02}" for number in range(60))
@@ -401,11 +403,11 @@ def test_a_broker_that_goes_down_under_the_intake_loses_no_command(
         getattr(own_kafka, how)()
         own_kafka.start()
         send(open_settings, *(asking(f"b{number}") for number in range(10)))
-        wait_until(lambda: len(starts(house)) == 40, 120)
+        wait_until(lambda: len(starts(house)) == 40)
         wait_until(lambda: len({r["command_id"] for r in replies(open_settings)}) == 40)
     finally:
         stop.set()
-        thread.join(60)
+        thread.join(PATIENCE)
     assert len({*starts(house)}) == 40
 
 

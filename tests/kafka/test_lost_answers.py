@@ -10,9 +10,10 @@ from contextlib import closing
 import pytest
 
 from tests.kafka.conftest import check_told, read_all, settings_at
-from tests.kafka.test_relay import fill, wait_until
+from tests.kafka.test_relay import fill
 from tests.kafka_broker import ApacheKafka, OwnBroker
 from tests.network import Wire, hang_up
+from tests.patience import PATIENCE, wait_until
 
 PRODUCE = 0
 
@@ -103,7 +104,7 @@ def test_a_network_that_is_cut_between_relay_and_broker_and_heals_loses_nothing(
         wire.mend()
         wait_until(lambda: runner.lag() == 0)
     stop.set()
-    follower.join(60)
+    follower.join(PATIENCE)
     check_told(house, read_all(kafka.bootstrap, settings.topics.events))
 
 
@@ -126,6 +127,6 @@ def test_a_broker_that_hangs_is_given_up_and_told_again_when_it_goes_on(
     fill(house, 2)
     wait_until(lambda: runner.lag() == 0)
     stop.set()
-    follower.join(60)
+    follower.join(PATIENCE)
     check_told(house, read_all(own_kafka.bootstrap, settings.topics.events))
     assert runner.consumer.again > 0

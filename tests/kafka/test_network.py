@@ -18,9 +18,10 @@ from consumers.kafka_reader import read
 from tests.kafka.conftest import check_told, intake_of, public, read_all, settings_at
 from tests.kafka.test_intake import asking, replies, send, starts, topics
 from tests.kafka.test_reader import TABLE, check, note, told
-from tests.kafka.test_relay import fill, wait_until
+from tests.kafka.test_relay import fill
 from tests.kafka_broker import ApacheKafka, collect_sockets, need_apache
 from tests.network import Cable, cable
+from tests.patience import PATIENCE, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +53,11 @@ def test_relay_and_reader_lose_nothing_and_keep_the_order_over_a_network_that_is
     stop = threading.Event()
 
     def read_on() -> None:
-        with closing(sqlite3.connect(tmp_path / "mine.db", timeout=30)) as own:
-            waits = {"session_timeout_ms": 2_000, "heartbeat_interval_ms": 500}
+        with closing(sqlite3.connect(tmp_path / "mine.db", timeout=PATIENCE)) as own:
+            waits = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 1_000}
             read(note, far.bootstrap, settings.topics.events, prefix, own, stop=stop, **waits)
 
-    with closing(sqlite3.connect(tmp_path / "mine.db", timeout=30)) as mine:
+    with closing(sqlite3.connect(tmp_path / "mine.db", timeout=PATIENCE)) as mine:
         mine.execute(TABLE)
         mine.commit()
 
@@ -126,5 +127,5 @@ def running(stop: threading.Event, *works: Callable[[], object]) -> Iterator[Non
     finally:
         stop.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
             assert not thread.is_alive()

@@ -22,8 +22,11 @@ from consumers.kafka_reader import Event, Unreadable, read
 from engine.errors import BadInput
 from tests.cli.conftest import ROOT
 from tests.kafka.conftest import public, send_all
-from tests.kafka.test_relay import check_no_more, fill, threads_and_files, wait_until
+from tests.kafka.test_relay import check_no_more, fill, threads_and_files
+from tests.patience import PATIENCE, wait_until
 
+LONG = int(2 * PATIENCE * 1_000)
+"""Milliseconds: a session that lasts longer than any test waits."""
 TABLE = "CREATE TABLE IF NOT EXISTS told (n INTEGER PRIMARY KEY, stream TEXT, position INTEGER)"
 
 
@@ -36,7 +39,7 @@ def note(connection: sqlite3.Connection, event: Event) -> None:
 @pytest.fixture
 def mine(tmp_path: Path) -> Any:
     """The reading service's own database."""
-    with closing(sqlite3.connect(tmp_path / "mine.db", timeout=30)) as connection:
+    with closing(sqlite3.connect(tmp_path / "mine.db", timeout=PATIENCE)) as connection:
         connection.execute(TABLE)
         connection.commit()
         yield connection
@@ -140,7 +143,7 @@ def test_two_readers_of_one_name_share_the_work_and_hand_nothing_over_twice(
     counts: list[int] = []
 
     def run() -> None:
-        with closing(sqlite3.connect(tmp_path / "mine.db", timeout=30)) as own:
+        with closing(sqlite3.connect(tmp_path / "mine.db", timeout=PATIENCE)) as own:
             topic = settings.topics.events
             counts.append(read(note, settings.bootstrap, topic, prefix, own, stop=stop, at_once=5))
 
@@ -150,7 +153,7 @@ def test_two_readers_of_one_name_share_the_work_and_hand_nothing_over_twice(
     wait_until(lambda: len(told(mine)) == len(public(house)))
     stop.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert sum(counts) == len(public(house))
     check(house, mine)
 
@@ -169,7 +172,7 @@ def note_and_die(connection, event):
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
 
-connection = sqlite3.connect(sys.argv[3], timeout=30)
+connection = sqlite3.connect(sys.argv[3], timeout=60)
 read(note_and_die, sys.argv[1], sys.argv[2], sys.argv[4], connection, at_once=3)
 """
 
@@ -184,7 +187,7 @@ def test_a_reader_that_is_killed_in_mid_batch_again_and_again_hands_everything_o
         died = subprocess.run(
             [sys.executable, "-c", READING, *words, events],
             env=os.environ | {"PYTHONPATH": str(ROOT)},
-            timeout=90,
+            timeout=PATIENCE,
             check=False,
         )
         assert died.returncode == -signal.SIGKILL
@@ -224,7 +227,7 @@ def test_what_says_it_is_an_event_and_is_none_holds_up_nobody(
         whole = [("ce_id", b"2"), ("ce_type", b"t"), ("ce_subject", b"c"), ("ce_sequence", b"2")]
         producer.send(topic, value, b"c", broken, 0)
         producer.send(topic, good, b"c", whole, 0)
-        producer.flush(30)
+        producer.flush(PATIENCE)
     put_aside: list[Unreadable] = []
 
     def keep(connection: sqlite3.Connection, message: Unreadable) -> None:
@@ -251,11 +254,11 @@ def test_a_process_that_is_back_under_its_name_has_its_partitions_at_once(
     fill(house, 10)
     relaying(settings).catch_up()
     words = [settings.bootstrap[0], settings.topics.events, str(tmp_path / "mine.db"), prefix]
-    static = "at_once=3, group_instance_id='one', session_timeout_ms=200_000"
+    static = f"at_once=3, group_instance_id='one', session_timeout_ms={LONG}"
     died = subprocess.run(
         [sys.executable, "-c", READING.replace("at_once=3", static), *words, "5"],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-        timeout=90,
+        timeout=PATIENCE,
         check=False,
     )
     assert died.returncode == -signal.SIGKILL
@@ -266,13 +269,15 @@ def test_a_process_that_is_back_under_its_name_has_its_partitions_at_once(
         if len(told(connection)) == len(public(house)):
             stop.set()
 
-    threading.Timer(100, stop.set).start()
+    giving_up = threading.Timer(PATIENCE, stop.set)
+    giving_up.start()
     read(
         *(stop_at_the_end, settings.bootstrap, settings.topics.events, prefix, mine),
         stop=stop,
         group_instance_id="one",
-        session_timeout_ms=200_000,
+        session_timeout_ms=LONG,
     )
+    giving_up.cancel()
     check(house, mine)
 
 

@@ -30,6 +30,7 @@ from tests.kafka.conftest import (
     settings_at,
 )
 from tests.kafka_broker import ApacheKafka, OwnBroker
+from tests.patience import PATIENCE, wait_until
 
 Relaying = Callable[..., Runner]
 
@@ -229,7 +230,7 @@ def test_a_broker_that_goes_down_in_the_middle_and_comes_back_misses_nothing(
         wait_until(lambda: runner.lag() == 0)
     finally:
         stop.set()
-        follower.join(60)
+        follower.join(PATIENCE)
     check_told(house, read_all(settings.bootstrap, settings.topics.events))
     assert house.store.incidents() == []
 
@@ -355,16 +356,3 @@ def test_an_operator_has_everything_told_again_from_a_position_on(house, setting
     check_told(house, records)
     assert sorted(positions(records)) == sorted([*public(house), *range(head - 4, head + 1)])
     assert house.store.position("kafka") == head
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    """Looks again and again; each look is a round trip of its own."""
-    give_up = threading.Event()
-    timer = threading.Timer(seconds, give_up.set)
-    timer.start()
-    try:
-        while not holds():
-            assert not give_up.is_set(), "it took too long"
-            give_up.wait(0.02)
-    finally:
-        timer.cancel()

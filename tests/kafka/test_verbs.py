@@ -12,8 +12,8 @@ from consumers.kafka_connection import make_topics
 from consumers.kafka_settings import KafkaSettings
 from tests.cli.conftest import Pmo, made_home, pmo
 from tests.kafka.conftest import positions, read_all, send_all
-from tests.kafka.test_relay import wait_until
 from tests.kafka_broker import Broker
+from tests.patience import PATIENCE, wait_until
 
 __all__ = ["made_home", "pmo"]
 
@@ -67,12 +67,12 @@ def test_work_that_goes_on_tells_of_what_is_recorded_meanwhile_and_ends_when_ask
     with wired.start("work") as process:
         try:
             wired.done("start", "decision", "title=One")
-            wait_until(lambda: len(events(kafka, prefix)) == 4, 30)
+            wait_until(lambda: len(events(kafka, prefix)) == 4)
             wired.done("start", "decision", "title=Two")
-            wait_until(lambda: len(events(kafka, prefix)) == 5, 30)
+            wait_until(lambda: len(events(kafka, prefix)) == 5)
         finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
 
@@ -89,7 +89,7 @@ def test_work_says_why_it_waits_and_does_all_else_meanwhile(pmo):
         assert process.stderr is not None
         said = [process.stderr.readline(), process.stderr.readline()]
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(PATIENCE) == 0
     assert all("waits and tries again: kafka at 127.0.0.1:1" in line for line in said)
     assert {line.split()[1] for line in said} == {"kafka", "kafka-states"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,7 +12,9 @@ import pytest
 
 from engine import ids
 from engine.events import Actor, CaseTransitioned, DefinitionRef
+from engine.store import postgres, postgres_connection
 from engine.store.log import Append
+from engine.store.postgres_connection import PatientConnection
 from engine.store.sqlite import SQLiteLog
 
 NINE = "2026-01-01T09:00:00.000000Z"
@@ -81,3 +83,14 @@ def tamper(path: Path) -> Callable[..., None]:
             other.execute(statement, values)
 
     return run
+
+
+@contextmanager
+def impatience() -> Iterator[None]:
+    """Waits as in life, but for parts of a second; only while nobody can answer, since who does
+    may be slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PatientConnection, "patience", 0.5)
+        patch.setattr(postgres, "_PATIENCE", 0.5)
+        patch.setitem(postgres_connection._DEFAULTS, "connect_timeout", "2")
+        yield

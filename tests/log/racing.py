@@ -26,6 +26,7 @@ from engine.store.log import Appended
 from engine.store.postgres import PostgresLog
 from engine.store.tail import tail
 from tests.log.conftest import append
+from tests.patience import PATIENCE
 from tests.postgres import own_server
 
 WRITERS, READERS, LARGEST_GROUP = 4, 5, 40
@@ -99,12 +100,12 @@ def race(address, seconds, seed):
     ]
     for process in writers + readers:
         process.start()
-    counts = [wrote.get(timeout=seconds + 120) for _ in writers]
+    counts = [wrote.get(timeout=seconds + PATIENCE) for _ in writers]
     with closing(PostgresLog(address)) as log:
         head = stop.value = log.head()
         seen = [told.get(timeout=600) for _ in readers]
         for process in writers + readers:
-            process.join(60)
+            process.join(PATIENCE)
             assert process.exitcode == 0
         whole, reached = hashlib.sha256(), 0
         for batch in tail(log, 0, until=head):

@@ -17,6 +17,7 @@ from engine.store.memory import MemoryLog
 from engine.store.opening import open_log
 from engine.store.sqlite import SQLiteLog
 from tests.log.conftest import append
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -208,7 +209,7 @@ def test_readers_go_on_while_a_writer_holds_its_lock(ledger):
         answers = []
         reader = threading.Thread(target=lambda: answers.append(len(ledger.read(0, 9))))
         reader.start()
-        reader.join(30)
+        reader.join(PATIENCE)
         assert answers == [3]
         c.execute("PRAGMA data_version")
 
@@ -226,10 +227,10 @@ def test_another_connection_of_this_process_may_write_in_between(path, ledger):
 def test_waiting_notices_what_another_connection_commits(path, ledger):
     other = SQLiteLog(path)
     answers = []
-    waiting = threading.Thread(target=lambda: answers.append(ledger.wait(0, 60)))
+    waiting = threading.Thread(target=lambda: answers.append(ledger.wait(0, 2 * PATIENCE)))
     waiting.start()
     other.append([append("A")])
-    waiting.join(30)
+    waiting.join(PATIENCE)
     assert answers == [True]
     other.close()
 
@@ -253,7 +254,7 @@ def test_closing_while_others_read_ends_in_an_error_and_not_in_a_crash(path):
     started.wait()
     log.close()
     for reader in readers:
-        reader.join(30)
+        reader.join(PATIENCE)
     assert len(errors) == 3
     assert "closed" in errors[0]
     with pytest.raises(StoreFailed, match="closed"):

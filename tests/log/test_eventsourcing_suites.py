@@ -27,6 +27,7 @@ from engine.errors import LogDamaged
 from engine.store import memory, postgres, postgres_recorders, sqlite, sqlite_recorders
 from engine.store.mapper import Mapper as OurMapper
 from tests.log.conftest import event
+from tests.patience import PATIENCE
 from tests.postgres import server
 
 # One test of theirs provokes a deprecation warning and records it, unless it is raised as an error.
@@ -156,12 +157,12 @@ class TestSubscriptionsOnPostgres(OnPostgres, suites.ApplicationRecorderTestCase
 
         class Late(postgres_recorders.Subscription):
             def _listen(self):
-                committed.wait(60)
+                committed.wait(PATIENCE)
                 super()._listen()
 
         recorder = Recorder(self.factory.datastore)
         with Late(recorder, gt=0) as subscription:
-            assert looked.wait(60)
+            assert looked.wait(PATIENCE)
             recorder.insert_events([StoredEvent(self.new_originator_id(), 1, "topic", b"state")])
             committed.set()
             assert next(subscription).state == b"state"

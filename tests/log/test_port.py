@@ -6,9 +6,11 @@ import threading
 
 import pytest
 
-from engine import events
+from engine import canonical, events
 from engine.store.log import Appended, Conflict, Late, Marked
+from engine.store.tail import tail
 from tests.log.conftest import JUST_BEFORE_TEN, NINE, TEN, append, event
+from tests.patience import PATIENCE
 
 
 def places(log):
@@ -203,6 +205,24 @@ def test_bodies_are_the_same_events_as_plain_json(log):
     assert [position for position, _ in log.bodies(1, 1)] == [2]
 
 
+def test_states_are_the_same_events_as_bytes(log):
+    log.append([append("A", count=3)])
+    stored = [(row.position, row.state) for row in log.rows(1, 2)]
+    assert log.states(1, 2) == stored
+    assert [canonical.decode(state) for _, state in stored] == [b for _, b in log.bodies(1, 2)]
+
+
+def test_small_batches_are_read_many_at_a_time(log, monkeypatch):
+    """A statement for each batch would cost as much as half of what it brings."""
+    log.append([append("A", count=7)])
+    asked = []
+    read = log.states
+    monkeypatch.setattr(log, "states", lambda *what: asked.append(what) or read(*what))
+    batches = [[position for position, _ in batch] for batch in tail(log, 0, batch=2, until=7)]
+    assert batches == [[1, 2], [3, 4], [5, 6], [7]]
+    assert asked == [(0, 7)]
+
+
 def test_values_come_back_as_they_were_stored(log):
     data = {"title": "naïve 🐈 \u2028", "zero": 0, "kept": {"withheld": "s. 43"}, "big": 2**53 - 1}
     data |= {"small": 1e-7, "gone": None, "list": [1.5, "x", {"a": []}]}
@@ -214,7 +234,7 @@ def test_values_come_back_as_they_were_stored(log):
 
 def test_waiting_ends_at_once_when_there_is_more_already(log):
     log.append([append("A", count=2)])
-    assert log.wait(1, timeout=60)
+    assert log.wait(1, timeout=PATIENCE)
 
 
 def test_waiting_gives_up_after_its_timeout(log):
@@ -223,10 +243,10 @@ def test_waiting_gives_up_after_its_timeout(log):
 
 def test_an_append_wakes_who_waits(log):
     answers = []
-    waiting = threading.Thread(target=lambda: answers.append(log.wait(0, timeout=60)))
+    waiting = threading.Thread(target=lambda: answers.append(log.wait(0, timeout=2 * PATIENCE)))
     waiting.start()
     log.append([append("A")])
-    waiting.join(30)
+    waiting.join(PATIENCE)
     assert answers == [True]
 
 

@@ -22,6 +22,7 @@ from engine.store.postgres import PostgresLog
 from engine.store.postgres_errors import failed
 from engine.store.tail import tail
 from tests.log.conftest import append
+from tests.patience import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,12 +38,6 @@ def other(database):
     """Another process's connection, as far as the server can tell."""
     with psycopg.connect(database, autocommit=True) as connection:
         yield connection
-
-
-def until(condition):
-    """Wait for what another thread or the server brings about; the test's own timeout ends it."""
-    while not condition():
-        threading.Event().wait(0.005)
 
 
 def waits_for_lock(connection):
@@ -118,11 +113,12 @@ def test_who_stops_while_holding_the_lock_is_cut_off(database, monkeypatch):
     """The first log stands still between its look and its write, under the lock."""
     quick = postgres_pool._PREPARE.replace(
         f"idle_in_transaction_session_timeout', '{postgres_pool.WAIT_SECONDS}s'",
-        "idle_in_transaction_session_timeout', '100ms'",
+        "idle_in_transaction_session_timeout', '2s'",  # who is only slow is not cut off
     )
     assert quick != postgres_pool._PREPARE
-    monkeypatch.setattr(postgres_pool, "_PREPARE", quick)
-    with closing(PostgresLog(database)) as stopped, closing(PostgresLog(database)) as log:
+    with closing(PostgresLog(database)) as log:
+        monkeypatch.setattr(postgres_pool, "_PREPARE", quick)
+        stopped = PostgresLog(database)
         write, answers = stopped._write, []
 
         def stand_still(c, group):
@@ -136,6 +132,7 @@ def test_who_stops_while_holding_the_lock_is_cut_off(database, monkeypatch):
         stopped._write = write
         assert isinstance(stopped.append([append("A")])[0], Appended)
         assert log.check() == 2
+        stopped.close()
 
 
 def test_when_all_connections_are_in_use_it_is_told(ledger, monkeypatch):
@@ -227,10 +224,10 @@ def test_a_command_that_was_told_to_have_failed_is_not_done_afterwards(ledger, o
         other.execute("SELECT pmo_log.lock()")
         idle = list(ledger._datastore.pool._idle)
         sending.start()
-        until(lambda: waits_for_lock(other))
+        wait_until(lambda: waits_for_lock(other))
         with socket.socket(fileno=os.dup(idle[-1].fileno())) as cut:
             cut.shutdown(socket.SHUT_RDWR)
-        sending.join(60)
+        sending.join(PATIENCE)
         assert told
         assert not waits_for_lock(other)
     assert (ledger.head(), ledger.version("B"), ledger.check()) == (1, 0, 1)
@@ -260,24 +257,24 @@ def test_who_judged_by_what_is_outrun_judges_again(database, ledger):
 
 def test_waiting_notices_what_another_connection_commits(database, ledger):
     answers = []
-    waiting = threading.Thread(target=lambda: answers.append(ledger.wait(0, 60)))
+    waiting = threading.Thread(target=lambda: answers.append(ledger.wait(0, 2 * PATIENCE)))
     waiting.start()
     with closing(PostgresLog(database)) as other:
         other.append([append("A")])
-    waiting.join(30)
+    waiting.join(PATIENCE)
     assert answers == [True]
 
 
 def test_notifications_that_are_not_ours_are_passed_over(database, ledger, other):
     answers = []
-    waiting = threading.Thread(target=lambda: answers.append(ledger.wait(0, 60)))
+    waiting = threading.Thread(target=lambda: answers.append(ledger.wait(0, 2 * PATIENCE)))
     waiting.start()
-    until(lambda: ledger._listener._thread)
+    wait_until(lambda: ledger._listener._thread)
     for payload in ("", "soon", "-1"):
         other.execute("SELECT pg_notify('pmo_log', %s)", (payload,))
     with closing(PostgresLog(database)) as log:
         log.append([append("A")])
-    waiting.join(30)
+    waiting.join(PATIENCE)
     assert answers == [True]
     assert ledger._listener._thread.is_alive()
 
@@ -289,11 +286,11 @@ def test_waiting_works_without_notifications(database, ledger, monkeypatch):
     )
     monkeypatch.setattr("engine.store.postgres._GLANCE", 0.01)
     answers = []
-    waiting = threading.Thread(target=lambda: answers.append(ledger.wait(0, 60)))
+    waiting = threading.Thread(target=lambda: answers.append(ledger.wait(0, 2 * PATIENCE)))
     waiting.start()
     with closing(PostgresLog(database)) as other:
         other.append([append("A")])
-    waiting.join(30)
+    waiting.join(PATIENCE)
     assert answers == [True]
 
 
@@ -310,14 +307,18 @@ def test_closing_while_others_read_and_wait_ends_in_an_error(database):
         except StoreFailed as error:
             errors.append(str(error))
 
-    works = [lambda: log.read(0, 500), lambda: log.bodies(0, 500), lambda: log.wait(500, 60)]
+    works = [
+        lambda: log.read(0, 500),
+        lambda: log.bodies(0, 500),
+        lambda: log.wait(500, 2 * PATIENCE),
+    ]
     threads = [threading.Thread(target=use, args=(work,)) for work in works]
     for thread in threads:
         thread.start()
     started.wait()
     log.close()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert len(errors) == 3
     assert all("the log is closed" in error for error in errors)
     with pytest.raises(StoreFailed, match="closed"):
@@ -329,7 +330,7 @@ def test_a_server_that_restarts_is_found_again(own_postgres, end):
     address = own_postgres.new_database()
     log, reader = PostgresLog(address), PostgresLog(address)
     log.append([append("A")])
-    assert reader.wait(0, 60)
+    assert reader.wait(0, PATIENCE)
     getattr(own_postgres, end)()
     with pytest.raises(StoreFailed, match=r"(?i)refused|stopp|closed"):
         log.append([append("B")])
@@ -339,7 +340,7 @@ def test_a_server_that_restarts_is_found_again(own_postgres, end):
     waiting = threading.Thread(target=lambda: [None for _ in tail(reader, 1, until=2)])
     waiting.start()
     assert isinstance(log.append([append("B")])[0], Appended)
-    waiting.join(60)
+    waiting.join(PATIENCE)
     assert not waiting.is_alive()
     assert log.check() == 2
     log.close()
@@ -372,12 +373,12 @@ def test_promise_1_a_server_killed_under_load_loses_nothing_acknowledged(own_pos
     for writer in writers:
         writer.start()
     for wanted in (30, 60, 90):
-        until(lambda wanted=wanted: len(acknowledged) > wanted)
+        wait_until(lambda wanted=wanted: len(acknowledged) > wanted)
         own_postgres.kill()
         own_postgres.start()
     stop.set()
     for writer in writers:
-        writer.join(60)
+        writer.join(PATIENCE)
     with closing(PostgresLog(address)) as log:
         marked = log.marked(list(acknowledged))
         assert {m: at.first_position for m, at in marked.items()} == acknowledged
@@ -401,7 +402,7 @@ def test_what_is_told_while_the_listener_looks_is_heard_at_once(ledger, monkeypa
         return connection
 
     monkeypatch.setattr("engine.store.postgres_listener.connect", connect)
-    assert ledger._listener.wait(6, 30)
+    assert ledger._listener.wait(6, PATIENCE)
 
 
 @pytest.mark.parametrize(

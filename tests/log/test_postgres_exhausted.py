@@ -19,7 +19,7 @@ from engine.store.postgres import PostgresLog
 from projections.postgres import PostgresPlace
 from projections.runner import Runner
 from tests.log.conftest import append
-from tests.log.test_postgres_failover import until
+from tests.patience import PATIENCE, wait_until
 
 MEGABYTE = 1_000_000
 
@@ -123,7 +123,7 @@ def test_a_full_disk_of_the_journal_loses_nothing_acknowledged(make_postgres):
         assert isinstance(failure, StoreFailed)
         assert "\n" not in str(failure)
         other.unlink()
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + PATIENCE
         while True:
             with suppress(StoreFailed):
                 (answer,) = log.append([failed])
@@ -153,7 +153,7 @@ def test_without_a_connection_left_it_is_told_and_goes_on_when_there_is_one(make
         with pytest.raises(StoreFailed, match=told):
             PostgresLog(address)
     held.pop().close()
-    until(lambda: can_open(address))
+    wait_until(lambda: can_open(address))
     with closing(PostgresLog(address)) as log:
         log.append([append("A")])
         with pytest.raises(StoreFailed, match=told):
@@ -168,7 +168,7 @@ def test_without_a_connection_left_it_is_told_and_goes_on_when_there_is_one(make
         while held:
             held.pop().close()
         with log._datastore.pool.connection():
-            until(lambda: succeeds(lambda: log.append([append("C")])))
+            wait_until(lambda: succeeds(lambda: log.append([append("C")])))
         assert log.check() == 3
 
 

@@ -7,28 +7,19 @@ end says so and stops, however many events have been written since in its place.
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import closing
 
 import pytest
 
 from consumers.postgres import PostgresMemories
 from engine.errors import LogDiverged, StoreFailed
-from engine.store import postgres, postgres_connection
+from engine.store import postgres_connection
 from engine.store.log import Appended, Marked
 from engine.store.postgres import PostgresLog
-from engine.store.postgres_connection import PatientConnection
 from engine.store.tail import tail
 from projections.postgres import PostgresPlace
-from tests.log.conftest import append
-
-
-def until(condition):
-    """Wait for what servers and other threads bring about."""
-    give_up = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < give_up
-        threading.Event().wait(0.005)
+from tests.log.conftest import append, impatience
+from tests.patience import PATIENCE, wait_until
 
 
 class Pair:
@@ -46,13 +37,13 @@ class Pair:
         wanted = "sync" if synchronous else "async"
         with self.primary.connect() as c:
             query = "SELECT sync_state FROM pg_stat_replication"
-            until(lambda: c.execute(query).fetchall() == [(wanted,)])
+            wait_until(lambda: c.execute(query).fetchall() == [(wanted,)])
 
     def leave_behind(self):
         """From here on the standby gets nothing more, as one whose network is cut."""
         with self.primary.connect() as c:
             (at,) = c.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
-            until(
+            wait_until(
                 lambda: (
                     c.execute("SELECT flush_lsn >= %s FROM pg_stat_replication", (at,)).fetchone()
                     == (True,)
@@ -60,7 +51,7 @@ class Pair:
             )
         self.standby.set(primary_conninfo="")
         with self.standby.connect() as c:
-            until(lambda: not c.execute("SELECT FROM pg_stat_wal_receiver").fetchall())
+            wait_until(lambda: not c.execute("SELECT FROM pg_stat_wal_receiver").fetchall())
 
     def fail_over(self):
         self.primary.lose()
@@ -115,15 +106,15 @@ def test_promise_1_failing_over_to_a_synchronous_standby_loses_nothing_acknowled
     threads.append(threading.Thread(target=read))
     for thread in threads:
         thread.start()
-    until(lambda: len(acknowledged) > 60)
+    wait_until(lambda: len(acknowledged) > 60)
     pair.fail_over()
     before = len(acknowledged)
-    until(lambda: len(acknowledged) > before + 60)
+    wait_until(lambda: len(acknowledged) > before + 60)
     with closing(PostgresLog(pair.address)) as log:
-        until(lambda: seen[-1][0] >= log.head() - 5)
+        wait_until(lambda: seen[-1][0] >= log.head() - 5)
         stop.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
         marked = log.marked(list(acknowledged))
         assert {m: at.first_position for m, at in marked.items()} == acknowledged
@@ -137,35 +128,34 @@ def written(log, stream, count):
     assert isinstance(answer, Appended)
 
 
-def test_a_primary_that_was_stopped_and_comes_back_acknowledges_nothing(pair, monkeypatch):
+def test_a_primary_that_was_stopped_and_comes_back_acknowledges_nothing(pair):
     """Both take writes then. But the old one has nobody any more who confirms them."""
-    monkeypatch.setattr(PatientConnection, "patience", 1.0)
-    monkeypatch.setattr(postgres, "_PATIENCE", 0.5)
     pair.replicate(synchronous=True)
     stale = PostgresLog(f"postgresql://postgres@127.0.0.1:{pair.primary.port}/{pair.name}")
     written(stale, "A", 3)
     pair.primary.pause()
     pair.standby.promote()
     try:
-        with closing(PostgresLog(f"{pair.address}?connect_timeout=2")) as log:
+        with closing(PostgresLog(f"{pair.address}?connect_timeout=5")) as log:
             written(log, "A", 2)
     finally:
         pair.primary.go_on()
-    with pytest.raises(StoreFailed, match="standby"):
+    with impatience(), pytest.raises(StoreFailed, match="standby"):
         stale.append([append("A", 4, count=2)])
     assert stale.head() == 3
     stale.close()
 
 
-def test_a_primary_that_was_replaced_and_is_back_is_refused_by_whoever_sees_both(pair):
+def test_a_primary_that_was_replaced_and_is_back_is_refused_by_whoever_sees_both(pair, monkeypatch):
     """It comes first in the address, and would take writes that nobody else ever sees."""
+    monkeypatch.setattr(postgres_connection, "_LOOK_SECONDS", int(PATIENCE))
     pair.replicate(synchronous=False)
     with closing(PostgresLog(pair.address)) as log:
         written(log, "A", 3)
         pair.leave_behind()
         pair.primary.stop()
         pair.standby.promote()
-        until(lambda: can_append(log, "B"))
+        wait_until(lambda: can_append(log, "B"))
         pair.primary.start()
         told = rf"the server at 127\.0\.0\.1:{pair.primary.port} takes writes, but was replaced"
         assert can_append(log, "B"), "over the connection that it has"
@@ -183,7 +173,7 @@ def test_a_primary_that_was_replaced_and_is_back_is_refused_by_whoever_sees_both
             with pytest.raises(StoreFailed, match=told):
                 open_another()
         pair.primary.stop()
-        until(lambda: can_append(log, "B"))
+        wait_until(lambda: can_append(log, "B"))
         with closing(PostgresLog(pair.address)) as fresh:
             assert fresh.check() == fresh.head() == 6
 
@@ -295,7 +285,7 @@ def test_who_waits_is_not_woken_by_what_was_heard_of_a_log_that_is_no_more(
     with closing(PostgresLog(database)) as log, closing(PostgresLog(database)) as writer:
         assert not log.wait(3, 0.01)
         written(writer, "A", 2)
-        until(lambda: log._listener._head == 5)
+        wait_until(lambda: log._listener._head == 5)
         restored.put_back()
-        until(lambda: log._listener._head == 3)
+        wait_until(lambda: log._listener._head == 3)
         assert not log.wait(3, 0.01)

@@ -22,6 +22,7 @@ from engine.store.sqlite import SQLiteLog
 from engine.store.tail import tail
 from tests.log.conftest import append, event
 from tests.log.racing import UnreliablePostgres
+from tests.patience import PATIENCE
 from tests.stores import STORES
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ def appending():
     )
     yield program
     program.stdin.close()
-    program.wait(30)
+    program.wait(PATIENCE)
     program.stdout.close()
 
 

@@ -15,8 +15,8 @@ from engine.errors import PmoError
 from engine.service import Service
 from engine.store.opening import open_log
 from tests.deciding import test_service
+from tests.deciding.asking import in_review
 from tests.deciding.conftest import DECISION, OBJECTIVE, PAT, SAM, publish
-from tests.deciding.test_service import in_review
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from engine.errors import LogDamaged
 from engine.store.tail import tail
 from tests.log.conftest import append
+from tests.patience import PATIENCE
 
 
 def test_catching_up_delivers_each_position_once_and_ends(log):
@@ -46,7 +47,7 @@ def test_following_ends_when_told_to_stop(log):
     thread = threading.Thread(target=follow)
     thread.start()
     log.append([append("A")])
-    assert ended.wait(30)
+    assert ended.wait(PATIENCE)
     thread.join()
 
 
@@ -55,7 +56,7 @@ def test_following_stops_while_there_is_nothing_to_read(log):
     thread = threading.Thread(target=lambda: list(tail(log, 0, stop=stop)))
     thread.start()
     stop.set()
-    thread.join(30)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 

@@ -24,6 +24,7 @@ from engine.store.opening import open_log
 from engine.store.postgres import PostgresLog
 from engine.store.sqlite import SQLiteLog
 from tests.log.test_markers import NOTE, PAT
+from tests.patience import PATIENCE
 
 COMMANDS = [
     PublishDefinition(
@@ -144,7 +145,7 @@ sqlite_file.connect(sys.argv[1])
 
 def test_one_that_is_killed_in_between_leaves_it_as_it_was(file):
     command = [sys.executable, "-c", KILLED_IN_BETWEEN, file]
-    assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
+    assert subprocess.run(command, check=False, timeout=PATIENCE).returncode == -signal.SIGKILL
     with closing(sqlite3.connect(file)) as other:
         assert other.execute("PRAGMA user_version").fetchone() == (1,)
         known = {marker for (marker,) in other.execute("SELECT marker FROM command_markers")}

@@ -315,9 +315,7 @@ def test_a_failing_store_is_told_and_nothing_is_lost(world, clock, monkeypatch):
     assert world.names(key).count("RoutineBegun") == 1
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, deadline=None, suppress_health_check=[*HealthCheck])
 @given(st.lists(st.integers(1, 60 * 24 * 40), min_size=1, max_size=12))
 def test_how_often_and_when_schedulers_run_changes_nothing_but_when_it_is_recorded(
     tmp_path_factory, steps

@@ -24,7 +24,7 @@ def relations(
 ) -> Relations:
     given = as_of or known_at
     moments = Moments(as_of, known_at, f"{given}T23:59:59.999999Z" if given else now)
-    return Relations(tables, moments, [Subscriber("views", 3, 5, 1)])
+    return Relations(tables, moments, lambda: [Subscriber("views", 3, 5, 1)])
 
 
 def rows(tables: Tables, sql: str, *, words: Any = (), **moments: Any) -> list[dict[str, Any]]:

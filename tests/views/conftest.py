@@ -113,11 +113,16 @@ class History:
         )
 
     def started(
-        self, key: str, state: str, at: str = NINE, deadlines: tuple[Due, ...] | None = None
+        self,
+        key: str,
+        state: str,
+        at: str = NINE,
+        deadlines: tuple[Due, ...] | None = None,
+        definition_version: int = 1,
     ) -> AnyEvent:
         return CaseStarted(
             **self._envelope(key, "Started", at, NINE),
-            definition=DefinitionRef(name="plan", version=1, hash="0" * 64),
+            definition=DefinitionRef(name="plan", version=definition_version, hash="0" * 64),
             state=state,
             data={},
             deadlines=deadlines,

@@ -1,7 +1,7 @@
 """The workflows that the shipped views speak of, as bare as can be: fields and states, no rules.
 
 What is tested with them is what views make of facts. That the views fit the library that ships is
-a test of its own (``test_shipped_views``).
+a test of its own (``shipped/test_all.py``).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from engine.errors import BadInput, StoreFailed
 from projections.opening import open_for_writing
 from projections.register_pages import Where, one, page
 from projections.store import Tables
-from tests.programs import wait_until
+from tests.patience import wait_until
 
 NEXT = "2026-02-01"
 

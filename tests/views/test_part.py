@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 import pickle
 import signal
@@ -15,6 +14,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+import orjson
 import pytest
 
 from engine.errors import StoreFailed
@@ -31,7 +31,7 @@ from projections.shipped import PROJECTIONS
 from projections.sqlite import Scratch
 from projections.verify import verify
 from projections.views import Batch, ProjectionClass
-from tests.programs import wait_until
+from tests.patience import PATIENCE, wait_until
 from tests.views.conftest import History, contents
 
 Build = Callable[..., Runner]
@@ -40,10 +40,10 @@ Build = Callable[..., Runner]
 class Fastidious(Registers):
     """Takes no case by the name of Poison."""
 
-    def apply(self, batch: Batch) -> None:
-        if any((event["data"] or {}).get("title") == "Poison" for _, event in batch):
+    def take(self, heeded: Batch) -> None:
+        if any({"title": "Poison"} in said for _, said in heeded):
             raise ValueError("not to my taste")
-        super().apply(batch)
+        super().take(heeded)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_an_index_that_somebody_asked_for_is_made_again(build, tmp_path, monkeyp
 
 
 def test_what_the_second_process_parks_is_parked(build, monkeypatch, tmp_path):
-    monkeypatch.setattr(runners, "_APART", (Fastidious,))
+    monkeypatch.setattr(runners, "_APART", Fastidious)
     runner = build(tuple(Fastidious if p is Registers else p for p in PROJECTIONS))
     assert runner._views.parked() == [(302, "registers", "B-1", "ValueError: not to my taste")]
     with closing(open_for_reading(tmp_path / "views.db")) as tables:
@@ -150,18 +150,18 @@ def test_what_the_builder_reads_again_is_told_once(log, build, tmp_path):
 
 @pytest.mark.parametrize("begun", [b"", b"\0\0", b"\0\0\0\x64half a message"])
 def test_the_second_process_ends_with_the_one_that_started_it(tmp_path, begun):
-    about = Part(Scratch(tmp_path / "part.db", "b1_"), (Registers,))
+    about = Part(Scratch(tmp_path / "part.db", "b1_"), Registers)
     command = [sys.executable, "-m", "projections.part"]
     said = pickle.dumps(about) + begun
-    ended = subprocess.run(command, input=said, capture_output=True, check=False, timeout=60)
+    ended = subprocess.run(command, input=said, capture_output=True, check=False, timeout=PATIENCE)
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, b"", b"")
 
 
 def test_a_transaction_of_large_events_ends_before_it_fills_the_memory(monkeypatch):
     monkeypatch.setattr(part, "_KEPT", 2_000)
-    said = [marshal.dumps((position, [("x" * 900,)])) for position in range(1, 8)]
+    said = [orjson.dumps((position, [("x" * 900,)])) for position in range(1, 8)]
     pipe = BytesIO(b"".join(len(each).to_bytes(4) + each for each in said) + bytes(4))
-    told = part._Told(pipe, ("stream",))
+    told = part._Told(pipe)
     found = [
         [position for batch in batches() for position, _ in batch]
         for batches in told.transactions()
@@ -180,12 +180,12 @@ class Stopped(Registers):
 
 
 class BreaksDown(Registers):
-    def apply(self, batch: Batch) -> None:
+    def take(self, heeded: Batch) -> None:
         raise StoreFailed("views.db: the disk is full")
 
 
 class Killed(Registers):
-    def apply(self, batch: Batch) -> None:
+    def take(self, heeded: Batch) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -208,7 +208,7 @@ def test_a_second_process_that_fails_is_told_of_and_the_old_views_stand(
 ):
     runner = build()
     before = runner.status()
-    monkeypatch.setattr(runners, "_APART", (fails,))
+    monkeypatch.setattr(runners, "_APART", fails)
     with pytest.raises(StoreFailed, match=why):
         build(tuple(fails if p is Registers else p for p in PROJECTIONS))
     assert runner.status() == before
@@ -240,7 +240,7 @@ def test_what_a_build_has_written_goes_into_the_file_beside_it(log, tmp_path, mo
     told: list[int] = []
 
     def meanwhile(reached: int, goal: int) -> None:
-        wait_until(lambda: b"CREATE TABLE b1_audit" in views.read_bytes(), seconds=60)
+        wait_until(lambda: b"CREATE TABLE b1_audit" in views.read_bytes())
         told.append(reached)
 
     with closing(Runner(log, views)) as runner:

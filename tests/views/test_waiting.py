@@ -49,6 +49,8 @@ PLAN = {
         {"trigger": "offer", "from": ["open"], "to": "ready", "by": ["clerk"]},
         {"trigger": "note", "from": ["open"], "by": ["clerk"]},
         {"trigger": "age", "from": ["open"], "to": "over", "by": ["timer"]},
+        {"trigger": "chase", "from": ["open"], "to": "open", "by": ["timer"]},
+        {"trigger": "ask", "from": ["open"], "by": ["timer"]},
         {
             "trigger": "decide",
             "from": ["ready"],
@@ -108,7 +110,7 @@ def waiting(tables, who=None, roles=(), **words):
     """The rows of the view for somebody: what, for whom, by which delegation."""
     file = SHIPPED / "waiting.yaml"
     view = load_view(file.read_bytes(), str(file), "waiting")
-    relations = Relations(tables, Moments(None, None, NOW), (), Asker(who, roles))
+    relations = Relations(tables, Moments(None, None, NOW), asker=Asker(who, roles))
     answer = ask(tables, relations, view, read_parameters(view, words), 1_000)
     names = [column.name for column in answer.columns]
     return [dict(zip(names, row, strict=True)) for row in answer.rows]
@@ -129,6 +131,41 @@ def test_what_no_day_asks_for_is_there_too_after_what_is_due(told):
     assert (second["key"], second["until"], second["late"]) == ("P-1", None, None)
     assert second["since"] == "2026-01-01"
     assert second["days_waiting"] == pytest.approx(180.5)
+
+
+@pytest.mark.parametrize("pulls", ["chase", "ask"])
+def test_a_deadline_that_only_chases_is_told_apart_from_one_that_ends_the_state(told, pulls):
+    may, august, september = (f"2026-0{month}-31T23:59:59.000000Z" for month in (5, 8, 9))
+    chased = Due(at=may, of=0, share="100%", then=pulls)
+    begins = {"key": "P-1", "state": "open", "at": "2026-01-01"}
+    tables = told(
+        told.history.started(**begins, deadlines=(chased,)),
+        told.history.started(
+            **begins | {"key": "P-2"},
+            deadlines=(
+                Due(at=september, of=0, share="100%", then="age"),
+                Due(at=august, of=1, share="100%", then=pulls),
+                Due(at=may, of=1, share="50%"),
+            ),
+        ),
+    )
+    found = [(row["key"], row["until"], row["chased"], row["late"]) for row in waiting(tables)]
+    assert found == [("P-1", None, may, "overdue"), ("P-2", september, august, None)]
+    (note, _) = [row for row in waiting(tables, options="yes") if row["can"] == "note"]
+    assert (note["until"], note["chased"], note["late"]) == (None, None, None)
+
+
+def test_what_a_deadline_does_is_looked_up_in_the_version_under_which_it_was_set(told):
+    """In version 2 whoever chased gives up."""
+    steps = [step for step in PLAN["transitions"] if step["trigger"] != "chase"]
+    gives_up = {"trigger": "chase", "from": ["open"], "to": "over", "by": ["timer"]}
+    due = (Due(at=f"{MAY}T23:59:59.000000Z", of=0, share="100%", then="chase"),)
+    first = told.history.started("P-1", "open", deadlines=due)
+    newer = told.history.definition(**PLAN | {"transitions": [*steps, gives_up]}, version=2)
+    told.history.write(first, newer)
+    tables = told(told.history.started("P-2", "open", definition_version=2, deadlines=due))
+    found = {row["key"]: (row["until"], row["chased"]) for row in waiting(tables)}
+    assert found == {"P-1": (None, due[0].at), "P-2": (due[0].at, None)}
 
 
 def test_a_role_that_people_say_they_have_is_asked_who_says_it(told):

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from consumers.runner import MayPass
 from consumers.webhook_address import is_public, resolve
 from consumers.webhook_settings import Endpoint
+from tests.patience import PATIENCE
 
 INTERNAL = [
     "127.0.0.1", "127.8.8.8", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1",
@@ -145,7 +146,7 @@ def certificate(tmp_path_factory):
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
          "-nodes", "-days", "2", "-subj", "/CN=hooks.example",
          "-addext", "subjectAltName=DNS:hooks.example", *files],
-        check=True, capture_output=True, timeout=60,
+        check=True, capture_output=True, timeout=PATIENCE,
     )  # fmt: skip
     return folder
 

@@ -22,6 +22,7 @@ from consumers.store import Store
 from engine import canonical
 from engine.errors import BadInput
 from engine.events import to_bytes
+from tests.patience import PATIENCE, wait_until
 from tests.webhooks.conftest import ANOTHER, SECRET
 
 
@@ -116,13 +117,18 @@ def test_what_may_pass_is_tried_again_and_what_was_taken_is_not_posted_again(
 
 
 def test_a_receiver_that_asks_for_a_pause_gets_one(house, receive):
-    later = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
-    asked = iter([(429, {"Retry-After": "7"}, b""), (503, {"Retry-After": later}, b""),
-                  (503, {"Retry-After": "soon"}, b"")])  # fmt: skip
-    receiver = receive(lambda got: next(asked, 200))
-    house.runner(house.webhook(receiver.url)).catch_up()
+    def later():
+        return format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
+
+    asked = iter([lambda: "7", later, lambda: "soon"])
+
+    def answer(got):
+        until = next(asked, None)
+        return (503, {"Retry-After": until()}, b"") if until else 200
+
+    house.runner(house.webhook(receive(answer).url)).catch_up()
     assert house.waits[0] == 7
-    assert 30 < house.waits[1] <= 40
+    assert 2 < house.waits[1] <= 40  # and 0.2 where it were not understood
     assert house.waits[2] == 0.4
 
 
@@ -176,33 +182,30 @@ def test_a_slow_receiver_is_not_waited_for_longer_than_said(house, receive):
     release = threading.Event()
 
     def hang(handler):
-        release.wait(20)
+        release.wait()
 
     receiver = receive(lambda got: hang)
-    started = time.monotonic()
     runner = house.runner(house.webhook(receiver.url, answers_within=0.2))
     with pytest.raises(MayPass, match="gave no answer"):
         runner.catch_up()
     release.set()
-    assert time.monotonic() - started < 10
 
 
 def test_an_answer_that_comes_drop_by_drop_has_to_end(house, receive):
     def drip(handler):
         handler.close_connection = True
         try:
-            for _ in range(400):
-                handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: " if not _ else b"a")
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+            while True:
+                handler.wfile.write(b"a")
                 time.sleep(0.05)  # below the timeout of a read
         except OSError:
             return
 
     receiver = receive(lambda got: drip)
-    started = time.monotonic()
     webhook = house.webhook(receiver.url, answers_within=0.3)
     with pytest.raises(MayPass):
         webhook.send("id", b"{}")
-    assert time.monotonic() - started < 5
 
 
 def test_when_the_time_is_over_before_there_is_a_connection_nothing_is_posted(
@@ -226,7 +229,7 @@ def test_an_address_that_is_silent_leaves_time_to_the_next(house, monkeypatch):
         there = [(int(socket.AF_INET), "127.0.0.1"), (int(socket.AF_INET), "127.0.0.2")]
         monkeypatch.setattr(webhook_sending, "resolve", lambda *_: there)
         port = silent.getsockname()[1]
-        webhook = house.webhook(f"https://127.0.0.1:{port}/", answers_within=1.0)
+        webhook = house.webhook(f"https://127.0.0.1:{port}/", answers_within=4.0)
         with pytest.raises(MayPass, match="Connection refused"):
             webhook.send("id", b"{}")
 
@@ -283,12 +286,10 @@ def test_one_that_is_down_holds_up_no_other(house, receive, receiver):
     threads = [threading.Thread(target=runner.follow, args=[stop]) for runner in runners]
     for thread in threads:
         thread.start()
-    give_up = time.monotonic() + 20
-    while len(receiver.taken) < house.log.head() and time.monotonic() < give_up:
-        stop.wait(0.01)
+    wait_until(lambda: len(receiver.taken) >= house.log.head())
     stop.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert positions(receiver.taken) == [*range(1, house.log.head() + 1)]
     assert {one.position for one in down.got} == {1}
     assert down.taken == []
@@ -314,7 +315,7 @@ def test_killed_in_the_middle_and_started_again_nothing_is_lost_and_order_kept(h
     for _ in range(4):
         killed.clear()
         process.append(subprocess.Popen(words))
-        codes.append(process[-1].wait(60))
+        codes.append(process[-1].wait(PATIENCE))
     assert codes.count(-signal.SIGKILL) >= 2
     assert codes[-1] == 0
     house.__init__(house.folder)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-import time
 
 import pytest
 
 from tests.cli.conftest import Pmo
+from tests.patience import PATIENCE, wait_until
 from tests.webhooks.conftest import SECRET
 
 SETTINGS = """
@@ -65,13 +65,13 @@ def test_work_that_goes_on_posts_at_once_and_stops_when_told(pmo, receiver):
     try:
         for number in range(1, 4):
             pmo.done("start", "note", "text=x", actor="wanda:writer")
-            give_up = time.monotonic() + 20
-            while len(receiver.got) < number:
-                assert time.monotonic() < give_up
-                assert process.poll() is None
+            wait_until(
+                lambda number=number: process.poll() is not None or len(receiver.got) >= number
+            )
+            assert process.poll() is None
     finally:
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in err
 
 
