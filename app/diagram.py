@@ -201,10 +201,18 @@ def _is_due(definition: Definition, step: Transition) -> bool:
 
 
 def _span(due: Deadline) -> str:
-    return due.within or (f"on {due.on}" if due.on else "recurs")
+    if due.per:
+        return f"by {due.goes_by.replace('_', ' ')}"
+    return due.periods.get("") or (f"on {due.on}" if due.on else "recurs")
 
 
 def _when(due: Deadline) -> str:
+    if due.per:
+        by: dict[str, list[str]] = {}
+        for choice, period in due.periods.items():
+            by.setdefault(period, []).append(choice)
+        told = "; ".join(f"{', '.join(choices)}: {period}" for period, choices in by.items())
+        return f"by {due.goes_by} after entering ({told})"
     if due.within:
         return f"{due.within} after entering"
     return f"on the day in {due.on}" if due.on else f"at the next {due.every}"

@@ -28,7 +28,8 @@ class Entry:
 
     ``answer`` is what somebody signed for the body or role ``answer_of``; ``child`` the case that
     names this one as its parent; ``share`` how much of a deadline's time had passed; ``holder`` who
-    has a claim from then on; ``authority`` and ``basis`` what a decision rested on; ``former`` the
+    has a claim from then on; ``authority`` and ``basis`` what a decision rested on; ``escalated``
+    from whom to whom the matter has gone, as the event has it; ``former`` the
     version of the workflow that the case was of, where it was migrated, and ``definition`` that of
     the rules by which the event was recorded.
     """
@@ -59,6 +60,7 @@ class Entry:
     holder: str | None
     authority: Body | None
     basis: Body | None
+    escalated: Body | None
     warnings: tuple[str, ...]
     definition: int
     former: int | None
@@ -155,6 +157,7 @@ def _entry(position: int, body: Body, memory: _Memory) -> Entry:
         holder=body.get("holder"),
         authority=body.get("authority"),
         basis=body.get("basis"),
+        escalated=body.get("escalated"),
         warnings=_warnings(body),
         definition=body["definition"]["version"],
         former=body.get("former", {}).get("version"),

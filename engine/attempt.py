@@ -70,32 +70,32 @@ class Attempt:
         """Who has acted in one of the roles in this case, or let somebody act for them, or is the
         person in a field so called. In a role that is only said nobody looks a delegation up:
         whoever is named there is not kept from anything by it."""
-        acted, lent = (self.case.acted, self.case.lent) if self.case else ({}, {})
         found: list[str] = []
         for role in roles:
-            found += acted.get(role, ())
-            declared = self.definition.roles.get(role) if role in lent else None
-            if declared and declared.appointed_in:
-                found += [self.giver(said) for said in lent[role]]
+            found += self.acting(role)
             if role in self.definition.data and isinstance(self.data.get(role), str):
                 found.append(self.data[role])
         return tuple(found)
 
-    def kept_out(self, person: str, roles: Iterable[str]) -> str:
-        """Why somebody is kept out of what is not for whoever acted in ``roles``; empty, where they
-        are not. Whom a field names need not have done anything."""
+    def acting(self, role: str) -> list[str]:
+        """Who has acted in the role, or let somebody act for them."""
+        acted, lent = (self.case.acted, self.case.lent) if self.case else ({}, {})
+        found = [*acted.get(role, ())]
+        declared = self.definition.roles.get(role) if role in lent else None
+        if declared and declared.appointed_in:
+            found += [self.giver(said) for said in lent[role]]
+        return found
+
+    def part_of(self, person: str, roles: Iterable[str]) -> str:
+        """What has made somebody a party: in which of the roles they have acted, and in which of
+        the fields so called they are only named."""
         who = person.casefold()
-        barring = [role for role in roles if who in folded(self.acted([role]))]
-        if not barring:
-            return ""
-        did = self.case.acted if self.case else {}
-        idle = [
-            role
-            for role in barring
-            if role in self.definition.data and who not in folded(did.get(role, ()))
-        ]
-        told = f"{person} has already acted as {', '.join(barring)}"
-        return f"{told}, or is named so" if idle else told
+        held = [role for role in roles if who in folded(self.acted([role]))]
+        named = [role for role in held if who not in folded(self.acting(role))]
+        acted = [role for role in held if role not in named]
+        told = [f"has already acted as {', '.join(acted)}"] if acted else []
+        told += [f"is named as {', '.join(named)}"] if named else []
+        return " and ".join(told)
 
     def giver(self, on_behalf_of: str) -> str:
         """Whose delegation it is that an actor names; else the name itself."""

@@ -18,7 +18,7 @@ from engine.context import Context
 from engine.definition import Deadline, Definition
 from engine.errors import BadInput
 from engine.events import Due
-from engine.values import Value
+from engine.values import Value, show
 
 SCHEDULER = Requester(id="scheduler", kind="timer")
 
@@ -104,10 +104,8 @@ def begin(
 
 
 def _moved(rule: Deadline, entering: Entering) -> bool:
-    said = rule.on or rule.every or ""
-    name = said.removeprefix("data.")
-    before = entering.before or {}
-    return said.startswith("data.") and entering.data.get(name) != before.get(name)
+    name, before = rule.goes_by, entering.before or {}
+    return name != "" and entering.data.get(name) != before.get(name)
 
 
 def _kept(done: Due, before: tuple[Due, ...]) -> Iterator[Due]:
@@ -123,8 +121,9 @@ def _dues(of: int, rule: Deadline, entering: Entering, calendar: Calendar) -> It
     at = entering.at
     rolled = rule.rolled is not None
     ends: str | None
+    period = ""
     if rule.within:
-        ends = None
+        period, ends = _period(rule, entering), None
     elif rule.on:
         day = entering.data.get(rule.on.removeprefix("data."))
         if not isinstance(day, str):
@@ -151,10 +150,25 @@ def _dues(of: int, rule: Deadline, entering: Entering, calendar: Calendar) -> It
     for share, then in asked:
         percent = int(share.removesuffix("%"))
         if ends is None:
-            moment = calendars.after(rule.within or "", at, calendar, percent)
+            moment = calendars.after(period, at, calendar, percent)
         else:
             moment = calendars.until(ends, at, calendar, percent)
         yield Due(at=moment, of=of, share=share, then=then)
+
+
+def _period(rule: Deadline, entering: Entering) -> str:
+    """How long it is; where that hangs on a choice nobody has made known, nobody is in time.
+
+    Raises ``BadInput``.
+    """
+    name = rule.goes_by
+    choice = entering.data.get(name) if name else ""
+    period = rule.periods.get(choice) if isinstance(choice, str) else None
+    if period is None:
+        lack = "is missing" if choice is None else f"is {show(choice)}"
+        what = f"{name} {lack}: how long a case is in {entering.state} goes by it"
+        raise BadInput.one("", what, f"one of: {', '.join(rule.periods)}")
+    return period
 
 
 _NO_CALENDAR = "start one: pmo start calendar name=... weekend=saturday,sunday zone=Europe/London"

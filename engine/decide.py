@@ -141,6 +141,7 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
         if why:
             verdicts = (*taken.verdicts, no_deadline(why))
             return _refused(command, case, workflow, context, verdicts)
+    escalated = taken.plan.escalates(attempt) if taken.plan.escalates else None
     others: list[tuple[AnyEvent, Case]] = []
     if definition.reaches_others:
         others = _beside(command, case.key, case.definition, definition, case, state, attempt, at)
@@ -154,6 +155,8 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
         held = case.data
         names = given if corrects else tells
         said["before"] = {name: held[name] for name in names if name in held}
+    if escalated:
+        said["escalated"] = escalated
     if stays:
         said["stays"] = True
     if dues or (stays and dues is not None):

@@ -89,16 +89,31 @@ class Deadline(Grammar):
 
     One of ``within`` (a period from entering the state), ``on`` (a date the case holds) and
     ``every`` (the next occurrence of an RFC 5545 rule) says when it is due; ``or``: what is meant
-    when that day is no working day.
+    when that day is no working day. ``per`` a choice that the case holds, ``within`` says a period
+    for each that there is.
     """
 
-    within: Period | None = None
+    per: DataPath | None = None
+    within: Period | dict[str, Period] | None = None
     on: DataPath | None = None
     every: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     rolled: Annotated[Literal["next working day"] | None, Constrained(alias="or")] = None
     remind: Listed[Percent] = []
     then: Word
     later: Listed[Later] = []
+
+    @property
+    def goes_by(self) -> str:
+        """The field of the case that says when it is due; empty where none does."""
+        said = self.per or self.on or self.every or ""
+        return said.removeprefix("data.") if said.startswith("data.") else ""
+
+    @property
+    def periods(self) -> dict[str, str]:
+        """The period for each choice; under no name, the one for all."""
+        if isinstance(self.within, str):
+            return {"": self.within}
+        return self.within or {}
 
 
 class State(Grammar):
@@ -235,6 +250,14 @@ class Step(Guards):
     about: str = ""
 
 
+class Escalation(Grammar):
+    """From whom a matter goes up, and to whom: the first of ``to`` that is somebody else; of an
+    authority, the level above."""
+
+    source: Annotated[Word | ByPerson | ByAuthority, Constrained(alias="from")]
+    to: Annotated[Listed[Word | ByPerson | ByAuthority], Constrained(min_length=1)]
+
+
 class Start(Step):
     """How a case begins. It accepts every field unless ``accepts`` says which."""
 
@@ -243,9 +266,10 @@ class Transition(Step):
     """From one of some states to one state; without ``to`` the case stays where it is, and so do
     the votes it has and the deadlines it is under. It accepts what it ``needs`` and wants ``anew``
     unless told more.
-    Its event says what the fields that it ``tells`` held before. Of a number that it ``counts`` it
-    takes the next one, by itself. One that ``corrects`` mends what was typed wrong in these fields,
-    and nothing else: from a final state, too, with a reason, and as if it had never been so.
+    Its event says what the fields that it ``tells`` held before, and, if it ``escalates``, from
+    whom to whom. Of a number that it ``counts`` it takes the next one, by itself. One that
+    ``corrects`` mends what was typed wrong in these fields, and nothing else: from a final state,
+    too, with a reason, and as if it had never been so.
     """
 
     trigger: Word
@@ -254,6 +278,7 @@ class Transition(Step):
     tells: Listed[Name] = []
     counts: Listed[Name] = []
     corrects: Listed[Name] = []
+    escalates: Escalation | None = None
 
     @property
     def told(self) -> tuple[str, ...]:

@@ -155,6 +155,26 @@ class Basis:
 
 
 @part
+class Party:
+    """With whom a matter lies: a body, a role in a ``unit``, or a person; by which ``rule`` in the
+    register of authorities, at which ``version``, if it is by one."""
+
+    held_by: Literal["body", "person", "role"]
+    name: str
+    rule: str | None = None
+    unit: str | None = None
+    version: int | None = None
+
+
+@part
+class Escalated:
+    """From whom a matter has gone up, and to whom; ``None`` where nobody is in force, or above."""
+
+    source: Party | None = None
+    to: Party | None = None
+
+
+@part
 class Conformance:
     """What the rules say of a fact that nobody asked permission for."""
 
@@ -225,6 +245,7 @@ class CaseTransitioned(Event):
     it says nothing of them; else it says at which version the state was ``entered``.
 
     ``before``: what the fields that the step ``tells`` held until then; a missing one is left out.
+    ``escalated``: from whom to whom the matter has gone by it, where it does.
     """
 
     type: Literal["pmo.case.transitioned.v1"] = "pmo.case.transitioned.v1"
@@ -235,6 +256,7 @@ class CaseTransitioned(Event):
     entered: int | None = None
     data: dict[str, Value]
     before: dict[str, Value] | None = None
+    escalated: Escalated | None = None
     evidence: tuple[Evidence, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     basis: Basis | None = None

@@ -230,7 +230,8 @@ def _not_by(said: Guards) -> Judge:
         # What the giver of a delegation may not do, nobody does for them.
         for person in (attempt.actor, attempt.giver(lent)) if lent else (attempt.actor,):
             if person.casefold() in out:
-                reason = f"{attempt.kept_out(person, said.not_by)}; somebody else must do this"
+                reason = f"{person} {attempt.part_of(person, said.not_by)}"
+                reason += "; somebody else must do this"
                 return Verdict(rule="not_by", held=False, reason=reason)
         kept_back = [name for name in said.not_by if is_withheld(attempt.data.get(name))]
         if kept_back:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine import deadlines, values
+from engine.actors import MACHINES
 from engine.case import Case
 from engine.claims import claim_verdicts, claims_of, hand_over
 from engine.commands import MigrateCase
@@ -105,7 +106,7 @@ def _forgotten(case: Case, old: Definition, new: Definition) -> Iterator[Verdict
     kept = {role for step in old.transitions for role in step.not_by}
     if not any(step.not_by for step in new.transitions):
         return
-    for role in sorted(kept.intersection(case.acted) - {*new.roles, *new.data}):
+    for role in sorted(kept.intersection(case.acted) - {*new.roles, *new.data, *MACHINES}):
         who = ", ".join(case.acted[role])
         told = f"{who} acted as {role}, and the version would not know it: it has no such role"
         yield _not("roles", told)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from engine.attempt import Attempt, Guard, Judge
 from engine.definition import Definition, Override, Step, Transition
-from engine.events import Basis, Verdict
+from engine.escalating import escalation_of
+from engine.events import Basis, Escalated, Verdict
 from engine.governance import basis_of
 from engine.guards import guards_of
 from engine.standing import Standing, standing_of
@@ -16,7 +17,8 @@ from engine.standing import Standing, standing_of
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``name``: what the step records is called. ``standing`` tells as what an actor takes it,
-    ``basis`` on what it rests; ``tells`` are the fields of which it says what they held before."""
+    ``basis`` on what it rests; ``tells`` are the fields of which it says what they held before,
+    ``escalates`` tells from whom to whom the matter goes."""
 
     step: Step
     name: str
@@ -24,6 +26,7 @@ class Plan:
     basis: Callable[[Attempt], Basis | None] | None
     stays: bool
     tells: tuple[str, ...]
+    escalates: Callable[[Attempt], Escalated] | None
     guards: tuple[Guard, ...]
     judges: tuple[Judge, ...]
 
@@ -57,6 +60,7 @@ def plan_of(step: Step, definition: Definition) -> Plan:
         basis=basis_of(step),
         stays=isinstance(step, Transition) and step.to is None,
         tells=step.told if isinstance(step, Transition) else (),
+        escalates=escalation_of(step),
         guards=guards,
         judges=tuple(guard.judge for guard in guards),
     )

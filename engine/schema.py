@@ -50,7 +50,9 @@ ABOUT = {
     "State.awaits": "The triggers that it waits for; else all that lead out. With [] it rests.",
     "State.final": "Whether cases end here.",
     "State.deadline": "How long a case may stay here; one deadline or several.",
-    "Deadline.within": "A period, like 10 working days, counted from when the state is entered.",
+    "Deadline.per": "The choice by which `within` says a period for each, like data.category.",
+    "Deadline.within": "A period, like 10 working days, counted from when the state is entered; "
+    "with `per`, one for each choice: {funding: 10 working days, policy: 20 working days}.",
     "Deadline.remind": "After which shares of the period to remind, like [50%, 80%].",
     "Deadline.then": "The trigger that is due when the period is over.",
     "Deadline.on": "The field whose date is the deadline, like data.due; due at the day's end.",
@@ -125,6 +127,10 @@ ABOUT = {
     "Transition.trigger": "What people ask for, like submit.",
     "Transition.from": "The states it leads from.",
     "Transition.to": "The state it leads to. Left out: the case stays where it is.",
+    "Transition.escalates": "From whom to whom the matter goes by it; the event says who they are.",
+    "Escalation.from": "With whom it was: a role, the person in a field, or the authority for it.",
+    "Escalation.to": "Who has it then: the first of these that is somebody else; of an authority, "
+    "the level above.",
     "Transition.tells": "Fields of which the event also says what they held before the step.",
     "Transition.counts": "Number fields that are one more after it than before: 1, 2, 3.",
     "Transition.corrects": "Fields in which it mends what was typed wrong; it does nothing else.",

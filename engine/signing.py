@@ -149,7 +149,7 @@ def _barred(of: str, steps: Sequence[Step], attempt: Attempt) -> str:
         who = person.casefold()
         if all(who in folded(barred(step, attempt)) for step in counting):
             barring = dict.fromkeys(role for step in counting for role in step.not_by)
-            return f"{attempt.kept_out(person, barring)}; somebody else must answer"
+            return f"{person} {attempt.part_of(person, barring)}; somebody else must answer"
     return ""
 
 

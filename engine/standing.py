@@ -158,7 +158,12 @@ def authorities(who: ByAuthority, attempt: Attempt) -> Iterator[Rule]:
     rule, _ = authority_of(who, attempt)
     while rule:
         yield rule
-        rule = _authority_of(who, attempt, rule.level + 1)[0] if who.authority.least else None
+        rule = above(rule, who, attempt) if who.authority.least else None
+
+
+def above(rule: Rule, who: ByAuthority, attempt: Attempt) -> Rule | None:
+    """The next level that is in force for the matter."""
+    return _authority_of(who, attempt, rule.level + 1)[0]
 
 
 def _authority_of(who: ByAuthority, attempt: Attempt, above: float = 0) -> tuple[Rule | None, str]:

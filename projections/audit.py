@@ -14,7 +14,7 @@ _SQL = read_sql("audit.sql")
 
 class Audit:
     name = "audit"
-    version = 2
+    version = 3
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -70,7 +70,14 @@ def _row(position: int, event: Body) -> tuple[Any, ...]:
         to_json(basis) if basis else None,
         1 if isinstance(evidence, dict) else len(evidence),
         " ".join(data) if data else None,
+        *_escalated(get("escalated") or {}),
     )
+
+
+def _escalated(said: Body) -> tuple[str | None, str | None, str | None]:
+    """From whom, to whom, in which unit they are it."""
+    source, to = said.get("source") or {}, said.get("to") or {}
+    return source.get("name"), to.get("name"), to.get("unit")
 
 
 def trail(

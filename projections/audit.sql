@@ -23,7 +23,10 @@ CREATE TABLE $audit (
     verdicts TEXT,
     basis TEXT,
     papers INTEGER NOT NULL,
-    fields TEXT
+    fields TEXT,
+    escalated_from TEXT,
+    escalated_to TEXT,
+    escalated_unit TEXT
 )
 
 -- name: indexes
@@ -37,8 +40,9 @@ CREATE INDEX IF NOT EXISTS $audit_by_occurred_at ON $audit (occurred_at)
 INSERT INTO $audit (
     position, stream, version, name, type, workflow, recorded_at, occurred_at, actor, actor_kind,
     role, on_behalf_of, authority, authority_version, trigger_name, state_before, state_after,
-    reason, verdict, rules, verdicts, basis, papers, fields
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    reason, verdict, rules, verdicts, basis, papers, fields, escalated_from, escalated_to,
+    escalated_unit
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: known
 SELECT position FROM $audit WHERE recorded_at <= ? ORDER BY recorded_at DESC, position DESC LIMIT 1

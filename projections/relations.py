@@ -61,7 +61,8 @@ FIXED: dict[str, tuple[str, ...]] = {
     "trail": ("position", "key", "version", "name", "type", "workflow", "recorded_at",
               "occurred_at", "actor", "actor_kind", "role", "on_behalf_of", "authority",
               "authority_version", "trigger_name", "state_before", "state_after", "reason",
-              "verdict", "rules", "verdicts", "basis", "papers", "fields"),
+              "verdict", "rules", "verdicts", "basis", "papers", "fields",
+              "escalated_from", "escalated_to", "escalated_unit"),
 }  # fmt: skip
 """The relations that are there whatever is published, and their columns."""
 

@@ -143,10 +143,10 @@ def _told(who: str | ByPerson | ByAuthority) -> str:
 def test_the_section_tells_every_period(workflow: str) -> None:
     section = " ".join(sections()[workflow].replace("|", " ").split())
     periods = {
-        deadline.within
+        period
         for state in DEFINITIONS[workflow].states.values()
         for deadline in state.deadline
-        if deadline.within
+        for period in deadline.periods.values()
     }
     assert {period for period in periods if period not in section} == set()
 

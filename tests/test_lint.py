@@ -56,6 +56,24 @@ def test_the_shipped_definitions_can_work_alone_and_together():
     assert not any(lint(definition) for definition in loaded.values())
 
 
+BEGUN = """
+workflow: request
+version: 1
+title: Request
+key: REQ
+roles: {{requester: , clerk: }}
+states: {{open: {{initial: true}}, done: {{final: true}}}}
+start: {{by: [requester, service]}}
+transitions: [{{trigger: sort, from: open, to: done, by: clerk, not_by: {not_by}}}]
+"""
+
+
+def test_what_a_service_can_begin_keeps_whoever_asked_out_only_if_it_says_so_of_services_too():
+    load_definition(BEGUN.format(not_by="[requester, service]"), "request.yaml")
+    with pytest.raises(BadInput, match="reached without anybody acting as requester"):
+        load_definition(BEGUN.format(not_by="requester"), "request.yaml")
+
+
 TASK = """
 workflow: task
 version: 1

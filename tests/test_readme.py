@@ -75,7 +75,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
             continue
         out, _ = process.communicate(timeout=PATIENCE)
         output.append(out)
-        expected = 1 if "endorse --as rosa:reviewer" in command else 0
+        expected = 1 if " review " in command and "--as rosa:reviewer" in command else 0
         assert process.returncode == expected, f"{command}\n{out}"
     return "\n".join(output)
 

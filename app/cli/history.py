@@ -9,7 +9,7 @@ import click
 
 from app.cli import options
 from app.cli.keys import no_case, nothing_yet
-from app.cli.tables import MISSING, print_json, show_moment, show_paper, show_value
+from app.cli.tables import MISSING, print_json, show_escalation, show_moment, show_paper, show_value
 from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
 from app.places import Address
@@ -92,6 +92,8 @@ def _governance(entry: Entry) -> Iterator[str]:
         reach = f"up to {show_value(limit)}" if limit else "without limit"
         yield f"by authority of {rule['rule']}, version {rule['version']}, {reach}"
     yield from _basis(entry.basis or {})
+    if entry.escalated:
+        yield show_escalation(entry.escalated)
     for warning in entry.warnings:
         yield f"warning, {warning}"
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.cli.terminal import bold, clean, echo, echo_json
+from engine.upcasts import Body
 
 MISSING = "\N{EN DASH}"
 
@@ -64,6 +65,21 @@ def show_in(unit: str, value: Any) -> str:
 def show_number(value: float) -> str:
     """With two decimals at most; more would tell of a precision that is not there."""
     return str(value) if isinstance(value, int) else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def show_escalation(said: Body) -> str:
+    """From whom a matter has gone to whom."""
+    source, to = said.get("source"), said.get("to")
+    if to is None:
+        return f"{_party(source)} has not answered, and nobody is above"
+    return f"from {_party(source)} to {_party(to)}"
+
+
+def _party(said: Body | None) -> str:
+    if said is None:
+        return "nobody in force"
+    where = f" in {said['unit']}" if said.get("unit") else ""
+    return f"{said['name']}{where}" + (f" ({said['rule']})" if said.get("rule") else "")
 
 
 def show_paper(paper: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from app.cli.tables import MISSING, print_aligned, show_in, show_value
+from app.cli.tables import MISSING, print_aligned, show_escalation, show_in, show_value
 from app.cli.terminal import bold, clean, dim, echo
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def _said(entry: Entry) -> Iterator[str]:
         yield f"{vote['body']}, {vote['rule']}: {counted}{recused}"
     if entry.authority:
         yield f"by authority of {entry.authority['rule']}, version {entry.authority['version']}"
+    if entry.escalated:
+        yield show_escalation(entry.escalated)
     for change in entry.changes:
         if change.field in ("rationale", "conditions", "outcome"):
             yield f"{change.field}: {show_value(change.after)}"

@@ -131,6 +131,8 @@ def _of_event(
     if unsaid := [field for field in was.tells if field in new.data and field not in becomes.tells]:
         what = f"no longer tells what {', '.join(unsaid)} held before"
         yield Change(name, what, True, f"{at}/tells")
+    if was.escalates and not becomes.escalates:
+        yield Change(name, "no longer tells from whom to whom it has gone", True, at)
     loose = [field for field in was.always if field in new.data and field not in becomes.always]
     loose = [field for field in loose if field not in lost]
     if loose:
@@ -152,6 +154,9 @@ def _of_event(
         yield Change(name, f"can now carry {', '.join(more)}", False, at)
     if more := [field for field in becomes.tells if field not in was.tells]:
         yield Change(name, f"now tells what {', '.join(more)} held before", False, f"{at}/tells")
+    if becomes.escalates and not was.escalates:
+        what = "now tells from whom to whom it has gone"
+        yield Change(name, what, False, f"{at}/escalates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,7 @@ class _Merged:
     carries: dict[str, bool]
     always: list[str]
     tells: list[str]
+    escalates: bool
     states: list[str]
     types: list[str]
 
@@ -175,4 +181,7 @@ def _merged(ways: Sequence[Form], definition: Definition) -> _Merged:
     always = [name for name in definition.data if all(name in way.always for way in ways)]
     tells = [name for name in definition.data if all(name in way.tells for way in ways)]
     states = dict.fromkeys(state for way in ways for state in way.states)
-    return _Merged(carries, always, tells, [*states], [*dict.fromkeys(way.type for way in ways)])
+    escalates = all(way.escalates for way in ways)
+    return _Merged(
+        carries, always, tells, escalates, [*states], [*dict.fromkeys(way.type for way in ways)]
+    )

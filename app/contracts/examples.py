@@ -23,6 +23,10 @@ from engine.upcasts import Body
 
 _AT = "2026-03-31T09:30:00.000000Z"
 _DUE = {"at": "2026-04-15T22:00:00.000000Z", "of": 0, "share": "80%", "then": None}
+_ESCALATED = {
+    "source": {"held_by": "person", "name": "ada", "rule": None, "unit": None, "version": None},
+    "to": {"held_by": "role", "name": "sponsor", "rule": None, "unit": "north", "version": None},
+}
 _VALUES: dict[str, Any] = {
     "text": "Text",
     "date": "2026-12-31",
@@ -81,7 +85,9 @@ def _own(definition: Definition, form: Form) -> Body:
     if form.model is CaseTransitioned:
         step = {"trigger": form.trigger, "source": form.sources[0], "state": form.states[0]}
         told = {name: _value(definition.data[name]) for name in form.tells}
-        before = {"before": told} if told else {}
+        before: Body = {"before": told} if told else {}
+        if form.escalates:
+            before |= {"escalated": _ESCALATED}
         return {**step, "data": data, **before, "evidence": [], "verdicts": []}
     if form.model is CaseObserved:
         conformance = {"rules": [], "verdict": "conforms"}

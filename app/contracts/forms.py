@@ -36,14 +36,16 @@ class Form:
     """One way in which an event of a name comes about.
 
     ``carries`` is ``None`` where such an event has no data; ``always`` are the fields that are in
-    every one of them. ``tells`` are the fields of which it says what they held before. ``states``
-    are those it can leave the case in. ``at`` is where the definition says so (a JSON pointer).
+    every one of them. ``tells`` are the fields of which it says what they held before; if it
+    ``escalates``, it says from whom to whom. ``states`` are those it can leave the case in. ``at``
+    is where the definition says so (a JSON pointer).
     """
 
     model: type[Event]
     carries: Carried | None = None
     always: tuple[str, ...] = ()
     tells: tuple[str, ...] = ()
+    escalates: bool = False
     trigger: str | None = None
     sources: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
@@ -90,6 +92,7 @@ def _of_steps(definition: Definition) -> Iterator[tuple[str, Form]]:
                 CaseTransitioned,
                 _carried(step, definition),
                 tells=step.told,
+                escalates=step.escalates is not None,
                 always=_said(step, definition),
                 trigger=step.trigger,
                 sources=tuple(step.sources),

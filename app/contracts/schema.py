@@ -38,6 +38,7 @@ _SAID: dict[str, Schema] = {
         "description": "When it was so: an instant, or a date where only the day is known.",
         "pattern": f"^{_INSTANT}$|{DATE}",
     },
+    "escalated": {"description": "From whom the matter has gone to whom, if it has."},
     "before": {"description": "What the fields that the step tells of held until then."},
     "role": {"description": "The role in which the actor took the step."},
     "reads": {"description": "Other streams that were looked at, and at which version."},
@@ -122,6 +123,8 @@ def _way(form: Form, definition: Definition, at: str) -> Schema:
     if form.states:
         said["state"] = {"enum": list(form.states)}
     whole = {"$ref": f"{at}{form.model.__name__}"}
+    if form.escalates:
+        return {"allOf": [whole, {"properties": said, "required": ["escalated"]}]}
     return {"allOf": [whole, {"properties": said}]} if said else whole
 
 

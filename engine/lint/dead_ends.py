@@ -10,6 +10,7 @@ from engine.definition import ByAuthority, ByPerson, Definition, Transition
 from engine.errors import BadInput, Problem
 from engine.guards import accepted
 from engine.lint.data import steps
+from engine.source import escape
 
 _TIMER = "timer"
 _ANY_DAY = "2000-01-01"
@@ -91,14 +92,14 @@ def has_periods_that_end(definition: Definition) -> Iterator[Problem]:
     """A state whose deadline lies after the last year there is cannot be entered."""
     for name, state in definition.states.items():
         for number, deadline in enumerate(state.deadline):
-            if deadline.within is None:
-                continue
             most = max([100, *(int(later.at.removesuffix("%")) for later in deadline.later)])
-            try:
-                calendars.after(deadline.within, _ANY_DAY, calendars.USUAL, most)
-            except BadInput as error:
-                pointer = f"/states/{name}/deadline/{number}/within"
-                yield Problem(pointer, error.problems[0].what, "write a shorter period")
+            for choice, period in deadline.periods.items():
+                try:
+                    calendars.after(period, _ANY_DAY, calendars.USUAL, most)
+                except BadInput as error:
+                    pointer = f"/states/{name}/deadline/{number}/within"
+                    pointer += f"/{escape(choice)}" if choice else ""
+                    yield Problem(pointer, error.problems[0].what, "write a shorter period")
 
 
 RULES = (goes_by_what_can_be_known, has_steps_that_a_timer_can_take, has_periods_that_end)

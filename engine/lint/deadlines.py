@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from engine.calendars import OR_USUAL, check_rule
 from engine.definition import Deadline, Definition, Transition
 from engine.errors import BadInput, Problem
+from engine.source import escape
 from engine.validation import suggest
 
 TIMER = "timer"
@@ -75,6 +76,7 @@ def has_deadlines_that_end(definition: Definition) -> Iterator[Problem]:
             what = f"{' and '.join(said)} are too much" if said else "nothing says when it is due"
             yield Problem(at, what, "write one of `within`, `on` and `every`")
             continue
+        yield from _a_period_for_each(at, deadline, definition)
         if deadline.rolled and deadline.within:
             mend = "working days are counted by `within: 10 working days`"
             yield Problem(f"{at}/or", "only days of `on` and `every` can be moved", mend)
@@ -92,6 +94,31 @@ def has_deadlines_that_end(definition: Definition) -> Iterator[Problem]:
     if definition.calendar and definition.calendar.startswith("data."):
         path = definition.calendar.removesuffix(OR_USUAL)
         yield from _field("/calendar", path, ("text", "choice"), definition)
+
+
+def _a_period_for_each(at: str, deadline: Deadline, definition: Definition) -> Iterator[Problem]:
+    """None is left out, so that whatever is chosen, it is known when the case is due."""
+    said = deadline.within
+    if deadline.per is None:
+        if isinstance(said, dict):
+            what = "nothing says of which choice these are the periods"
+            yield Problem(f"{at}/within", what, "name its field: `per: data.category`")
+        return
+    if not isinstance(said, dict):
+        what = f"there is one period, whatever {deadline.goes_by} is"
+        mend = f"write `within: {{CHOICE: PERIOD}}`, or leave out `per: {deadline.per}`"
+        yield Problem(f"{at}/per", what, mend)
+        return
+    problems = list(_field(f"{at}/per", deadline.per, ("choice",), definition))
+    yield from problems
+    choices = () if problems else definition.data[deadline.goes_by].choices
+    for choice in said if choices else ():
+        if choice not in choices:
+            what = f"{choice!r} is no choice of {deadline.goes_by}"
+            yield Problem(f"{at}/within/{escape(choice)}", what, suggest(choice, choices))
+    if lacking := [choice for choice in choices if choice not in said]:
+        what = f"nothing says when it is due where {deadline.goes_by} is {' or '.join(lacking)}"
+        yield Problem(f"{at}/within", what, "write a period for each choice")
 
 
 def _field(

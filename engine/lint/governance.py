@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from engine.actors import MACHINES
-from engine.definition import ByAuthority, Definition, Guards, Start
+from engine.definition import (
+    ByAuthority,
+    ByPerson,
+    Definition,
+    Guards,
+    Start,
+    Step,
+    Transition,
+)
 from engine.errors import Problem
 from engine.guards import needed
 from engine.lint.data import asked, steps
@@ -32,14 +40,17 @@ def names_fields_that_fit(definition: Definition) -> Iterator[Problem]:
             named.append((f"{at}/quorum/body", said.quorum.body, _NAMES))
             named += _persons(f"{at}/quorum", said.quorum.without)
     for at, step in steps(definition):
-        for i, who in enumerate(step.by):
+        for pointer, who in (*_takers(at, step), *_parties(at, step)):
             if isinstance(who, ByAuthority):
-                matter, here = who.authority, f"{at}/by/{i}/authority"
+                matter, here = who.authority, f"{pointer}/authority"
                 named.append((f"{here}/category", matter.category, _NAMES))
                 named.append((f"{here}/value", matter.value, ("money",)))
                 named.append((f"{here}/unit", matter.unit, _UNITS))
                 named.append((f"{here}/least", matter.least, ("number",)))
                 named += _persons(here, matter.without)
+        for pointer, who in _parties(at, step):
+            if isinstance(who, ByPerson):
+                named.append((f"{pointer}/person", f"data.{who.person}", ("person",)))
     for number, one in enumerate(definition.only_one):
         named += [
             (f"/only_one/{number}/per/{i}", f"data.{name}", _TELL_APART)
@@ -48,6 +59,22 @@ def names_fields_that_fit(definition: Definition) -> Iterator[Problem]:
     for pointer, name, types in named:
         if name and name.startswith("data."):
             yield from _field(pointer, name.removeprefix("data."), types, definition)
+
+
+Who = str | ByPerson | ByAuthority
+
+
+def _takers(at: str, step: Step) -> Iterator[tuple[str, Who]]:
+    for i, who in enumerate(step.by):
+        yield f"{at}/by/{i}", who
+
+
+def _parties(at: str, step: Step) -> Iterator[tuple[str, Who]]:
+    """From whom, and to whom, the step takes a matter."""
+    if isinstance(step, Transition) and step.escalates:
+        yield f"{at}/escalates/from", step.escalates.source
+        for i, who in enumerate(step.escalates.to):
+            yield f"{at}/escalates/to/{i}", who
 
 
 def _persons(at: str, names: Sequence[str]) -> list[tuple[str, str | None, Sequence[str]]]:
@@ -84,6 +111,7 @@ def knows_who_signs(definition: Definition) -> Iterator[Problem]:
     for at, step in steps(definition):
         passing = step.override.by if step.override else []
         named += [(f"{at}/override/by/{i}", role) for i, role in enumerate(passing)]
+        named += [(at, who) for at, who in _parties(at, step) if isinstance(who, str)]
     for pointer, role in named:
         if role in MACHINES:
             what = f"no {role} signs or answers for anything: people do"
@@ -143,6 +171,18 @@ def _is_among(one: object, shall: list[object]) -> bool:
     return one in shall or (check is not None and check in [getattr(s, "check", 0) for s in shall])
 
 
+def takes_a_matter_to_somebody_else(definition: Definition) -> Iterator[Problem]:
+    """Of an authority there is a level above; anybody else who has it already has it still."""
+    for at, step in steps(definition):
+        if isinstance(step, Transition) and (said := step.escalates):
+            for i, who in enumerate(said.to):
+                if who == said.source and not isinstance(who, ByAuthority):
+                    what = "it comes from there already"
+                    yield Problem(f"{at}/escalates/to/{i}", what, "name somebody else")
+                elif who in said.to[:i]:
+                    yield Problem(f"{at}/escalates/to/{i}", "this is there twice", "keep one")
+
+
 def overrides_what_is_asked(definition: Definition) -> Iterator[Problem]:
     for at, step in steps(definition):
         override = step.override
@@ -186,6 +226,7 @@ RULES = (
     asks_for_signatures_that_can_be_given,
     has_guards_that_ask_something,
     warns_of_what_is_not_refused_anyway,
+    takes_a_matter_to_somebody_else,
     overrides_what_is_asked,
     has_claims_that_can_be_had,
 )

@@ -142,7 +142,8 @@ def knows_its_people(definition: Definition) -> Iterator[Problem]:
                 yield from _person(f"{at}/by/{i}/person", who.person, definition)
             elif isinstance(who, str) and who not in (*definition.roles, *MACHINES):
                 yield _no_role(f"{at}/by/{i}", who, definition.roles)
-    known = [*definition.roles, *persons, *_persons(definition)]
+    # Where a case can begin by itself, what has begun it is somebody else than any person.
+    known = [*definition.roles, *persons, *_persons(definition), "service"]
     for at, said in data.asked(definition):
         for i, role in enumerate(said.not_by):
             if role not in known:

@@ -88,7 +88,9 @@ def unfired(definition: Definition, results: Iterable[Result]) -> list[str]:
     missing = []
     for name, state in definition.states.items():
         for of, rule in enumerate(state.deadline):
-            period = rule.within or rule.on or rule.every
+            period = (
+                f"{rule.goes_by}'s period" if rule.per else rule.within or rule.on or rule.every
+            )
             asked = [(share, "a reminder") for share in rule.remind]
             asked += [("100%", rule.then), *((later.at, later.then) for later in rule.later)]
             missing += [

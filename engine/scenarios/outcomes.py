@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from engine import values
 from engine.errors import Answer, BadInput, PmoError, Refused
-from engine.events import Verdict
+from engine.events import Escalated, Verdict
 from engine.scenarios.steps import Elsewhere, Outcome
 from engine.service import Receipt, Service
 
@@ -61,6 +61,12 @@ def _done(service: Service, then: Outcome, receipt: Receipt) -> str:
     told = getattr(event, "before", None) or {}
     for name, wanted in values.read_all(fields, then.before, "/then/before").items():
         compared.append((f"before.{name}", wanted, told.get(name)))
+    if then.escalated:
+        has = getattr(event, "escalated", None) or Escalated()
+        for end in ("source", "to"):
+            party = getattr(has, end)
+            wanted, found = getattr(then.escalated, end), party.name if party else None
+            compared.append((f"escalated.{end}", wanted, found))
     differences = [
         f"{what} is {found!r}, should be {wanted!r}"
         for what, wanted, found in compared

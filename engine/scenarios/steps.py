@@ -108,11 +108,19 @@ class Elsewhere(Part):
     data: dict[str, Any] = {}
 
 
+class Between(Part):
+    """From whom, to whom."""
+
+    source: Annotated[str | None, Field(alias="from")]
+    to: str | None
+
+
 class Outcome(Part):
     """What must come of it. ``refused`` lists rules or words that the reasons must contain.
 
     ``data`` is what the case holds then, written as in a command; ``null``: it is missing.
-    ``before`` is what the event tells of before.
+    ``before`` is what the event tells of before, ``escalated`` from whom to whom it says that the
+    matter has gone, by their names; ``null``: nobody.
     ``warned`` and ``overridden`` have words from what was told by guards that stopped nobody, or
     that somebody went past; an empty list: none did. ``also`` is what reactions make of it;
     ``incident`` has words from each of those that come to nothing, which otherwise nobody expects.
@@ -122,6 +130,7 @@ class Outcome(Part):
     emits: str | None = None
     data: dict[str, Any] = {}
     before: dict[str, Any] = {}
+    escalated: Between | None = None
     conformance: str | None = None
     refused: OneOrMore | None = None
     bad_input: str | None = None

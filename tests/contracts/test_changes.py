@@ -38,6 +38,10 @@ transitions:
 """
 
 
+WHO = "{authority: {category: grant, unit: north}}"
+UP = f"escalates: {{from: {WHO}, to: {WHO}}}"
+
+
 def told(*edits: tuple[str, str], breaking: bool = True) -> list[str]:
     """The changes that these replacements bring about."""
     found = changes(load_definition(OLD, "old.yaml"), load_definition(edited(*edits), "new.yaml"))
@@ -166,6 +170,15 @@ HARMLESS = {
         [("to: paid, tells", "to: paid, accepts: share, tells")],
         ["GrantPaid: can now carry share"],
     ),
+    "an event tells from whom to whom": (
+        [
+            (
+                "tells: amount, emits: GrantPaid",
+                f"tells: amount, {UP}, emits: GrantPaid",
+            )
+        ],
+        ["GrantPaid: now tells from whom to whom it has gone"],
+    ),
     "an event tells more of before": (
         [("tells: amount", "tells: [amount, kind]")],
         ["GrantPaid: now tells what kind held before"],
@@ -264,3 +277,13 @@ def test_what_breaks_names_must_look_like_an_event_or_a_field() -> None:
     text = edited(("key: GRANT", "key: GRANT\nbreaks: {amount: gone}"))
     with pytest.raises(BadInput, match=r"like DecisionTaken, or a field, like data.amount"):
         load_definition(text, "grant.yaml")
+
+
+def test_to_tell_no_more_from_whom_to_whom_it_has_gone_breaks_a_subscriber():
+    goes_up = OLD.replace(
+        "tells: amount, emits: GrantPaid", f"tells: amount, {UP}, emits: GrantPaid"
+    )
+    old = load_definition(goes_up, "old.yaml")
+    new = load_definition(OLD.replace("version: 1", "version: 2"), "new.yaml")
+    (change,) = [change for change in changes(old, new) if change.breaking]
+    assert str(change) == "GrantPaid: no longer tells from whom to whom it has gone"

@@ -371,3 +371,32 @@ def test_blanks_are_no_reason_to_override(office: Office) -> None:
     told = refused(office, case, "finish", "sam", override=True, reason=" \n ")
     assert "give a reason" in told
     assert isinstance(taken(office, case), CaseTransitioned)
+
+
+NAMED = """
+workflow: duty
+version: 1
+title: Duty
+key: DUT
+roles: {clerk: }
+data:
+  owner: {type: person}
+states: {open: {initial: true}, done: {final: true}}
+start: {by: clerk, accepts: owner}
+transitions:
+  - {trigger: report, from: open, by: {person: owner}}
+  - {trigger: confirm, from: open, to: done, by: clerk, not_by: [owner, clerk]}
+"""
+
+
+def test_who_is_only_named_is_told_so_and_who_has_acted_that_they_have(office: Office) -> None:
+    publish(office.service, NAMED)
+    case = office.start("duty", "cleo:clerk", owner="ann")
+    named = "ann is named as owner; somebody else must do this"
+    assert refused(office, case, "confirm", "ann:clerk") == named
+    office.do(case, "report", "ann")
+    acted = "ann has already acted as owner; somebody else must do this"
+    assert refused(office, case, "confirm", "ann:clerk") == acted
+    case = office.start("duty", "cleo:clerk", owner="cleo")
+    both = "cleo has already acted as clerk and is named as owner; somebody else must do this"
+    assert refused(office, case, "confirm", "cleo:clerk") == both

@@ -217,3 +217,58 @@ def test_a_step_recorded_late_is_due_as_of_when_it_was_so(world, clock):
     )
     key = world.service.handle(command).stream
     assert dues(world, key)[2][0] == "2026-03-16T23:59:59.999999Z"
+
+
+PETITION = """
+workflow: petition
+version: 1
+title: Petition
+key: PET
+calendar: standard
+data:
+  kind: {type: choice, of: [plain, urgent]}
+  note: {type: text}
+states:
+  asked:
+    initial: true
+    deadline: {per: data.kind, within: {plain: 10 working days, urgent: 2 working days},
+               remind: 50%, then: chase}
+  answered: {final: true}
+transitions:
+  - {trigger: sort, from: asked, needs: kind, accepts: note}
+  - {trigger: chase, from: asked, by: timer}
+  - {trigger: answer, from: asked, to: answered}
+"""
+
+
+def test_how_long_it_is_goes_by_a_choice_and_is_recorded_like_every_deadline(world):
+    world.publish(PETITION)
+    assert dues(world, world.start("petition", kind="urgent")) == [
+        ("2026-03-03T23:59:59.999999Z", "50%", None),
+        ("2026-03-04T23:59:59.999999Z", "100%", "chase"),
+    ]
+    assert dues(world, world.start("petition", kind="plain")) == [
+        ("2026-03-09T23:59:59.999999Z", "50%", None),
+        ("2026-03-16T23:59:59.999999Z", "100%", "chase"),
+    ]
+
+
+def test_another_choice_has_its_own_period_from_then_on_and_the_same_one_changes_nothing(
+    world, clock
+):
+    world.publish(PETITION)
+    key = world.start("petition", kind="plain")
+    before = dues(world, key)
+    clock.advance(days=2)
+    world.pull(key, "sort", kind="plain", note="Looked at.")
+    assert dues(world, key) == before
+    world.pull(key, "sort", kind="urgent")
+    assert dues(world, key)[-1] == ("2026-03-06T23:59:59.999999Z", "100%", "chase")
+
+
+@pytest.mark.parametrize("said", [{}, {"kind": {"withheld": "secret"}}])
+def test_where_nobody_knows_the_choice_the_state_is_not_entered(world, said):
+    world.publish(PETITION)
+    with pytest.raises(Refused, match="how long a case is in asked goes by it") as refused:
+        world.start("petition", **said)
+    assert [v.rule for v in refused.value.verdicts if not v.held] == ["deadline"]

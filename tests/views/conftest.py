@@ -25,6 +25,7 @@ from engine.events import (
     DefinitionPublished,
     DefinitionRef,
     Due,
+    Escalated,
     Evidence,
     EvidenceAttached,
     Source,
@@ -145,6 +146,18 @@ class History:
             data={},
             reason="because",
             role="owner",
+        )
+
+    def escalated(self, key: str, state: str, said: Escalated, at: str = NINE) -> AnyEvent:
+        return CaseTransitioned(
+            **self._envelope(key, "GoneUp", at, NINE),
+            definition=DefinitionRef(name="plan", version=1, hash="0" * 64),
+            trigger="escalate",
+            source=state,
+            state=state,
+            stays=True,
+            data={},
+            escalated=said,
         )
 
     def migrated(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.events import Due
+from engine.events import Due, Escalated, Party
 from projections.answers import ask
 from projections.relations import Asker, Moments, Relations
 from projections.view_definitions import load_view, read_parameters
@@ -297,3 +297,30 @@ def test_who_has_authority_where_a_unit_has_its_own_is_not_who_has_it_anywhere(t
         told.history.observed("P-1", {"unit": "it", "cost": gbp(1)}, state="ready"),
     )
     assert brief(waiting(tables)) == [("P-1", "decide", "finance", None)]
+
+
+FROM_LEAD = Party(held_by="role", name="lead", unit="pmo")
+
+
+def test_whoever_it_has_gone_up_to_is_asked_for_all_they_can_do_while_it_is_there(told):
+    tables = told(
+        told.history.observed("P-1", {"unit": "pmo", "cost": gbp(4)}, state="ready"),
+        told.history.escalated("P-1", "ready", Escalated(source=FROM_LEAD, to=FROM_LEAD)),
+    )
+    assert [row["can"] for row in waiting(tables, "ann")] == ["decide", "drop"]
+    assert waiting(tables, "ida") == [], "leads somewhere else"
+    asked = {(row["can"], row["person"]) for row in waiting(tables)}
+    assert asked == {("decide", "ann"), ("decide", "lou"), ("drop", "ann")}, "what was lent is less"
+    tables = told(
+        told.history.transitioned("P-1", "put-back", "ready", "kept", at="2026-04-01"),
+        told.history.transitioned("P-1", "put-back", "kept", "ready", at="2026-04-02"),
+    )
+    assert [row["can"] for row in waiting(tables, "ann")] == ["decide"], "it has come anew"
+
+
+def test_what_has_gone_up_to_nobody_asks_nobody_more(told):
+    tables = told(
+        told.history.observed("P-1", {"unit": "pmo", "cost": gbp(4)}, state="ready"),
+        told.history.escalated("P-1", "ready", Escalated(source=FROM_LEAD)),
+    )
+    assert [row["can"] for row in waiting(tables, "ann")] == ["decide"]

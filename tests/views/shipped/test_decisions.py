@@ -23,6 +23,22 @@ def test_v1_the_decision_register_says_who_decided_when_and_what_is_open(told):
     assert two["decider"] is None
 
 
+def test_v1_says_who_carries_it_out_until_when_and_how_late_that_is(told):
+    decided(told)
+    old = {"decision": "DEC-1", "performer": "ola", "due": MARCH}
+    told.fact("IMPL-1", "implementation", "2026-02-12", "withdrawn", **old)
+    given = {"decision": "DEC-1", "performer": "lea", "due": MARCH}
+    told.fact("IMPL-2", "implementation", "2026-02-13", "open", **given)
+    one, *_ = opened(told.views, "decisions", as_of="2026-03-30")
+    assert (one["performer"], one["perform_by"], one["days_late"]) == ("lea", MARCH, None)
+    one, *_ = opened(told.views, "decisions", as_of="2026-04-03")
+    assert (one["performed_on"], one["days_late"]) == (None, 3)
+    told.fact("IMPL-2", "implementation", "2026-04-10", "performed", "ImplementationPerformed")
+    one, two, _ = opened(told.views, "decisions")
+    assert (one["performed_on"], one["days_late"]) == ("2026-04-10", 10), "late, and stays so"
+    assert (two["performer"], two["days_late"]) == (None, None)
+
+
 def test_v1_a_decision_recorded_late_was_not_known_before(told):
     decided(told)
     (before,) = opened(told.views, "decisions", as_of=MARCH, known_at=MARCH)

@@ -1,11 +1,5 @@
 """Plans, their versions, gates and what they cost: V5, V6, V8 and their metrics."""
 
-from __future__ import annotations
-
-from projections.answers import Figure
-from tests.views.asking import measured, opened
-from tests.views.shipped.conftest import APRIL, JAN, JUNE, MARCH, column, gbp
-
 
 def test_v5_plans_of_both_templates_stand_side_by_side(told):
     told.fact("PLAN-1", "strategic-plan", JAN, "in_execution", unit="pmo", plan_version=1)
@@ -170,21 +164,3 @@ def test_earned_value_is_told_of_those_who_report_it(told):
         Figure(("PRJ-3",), None),
     ]
     assert measured(told.views, "cost-performance") == [Figure(("PRJ-1",), 0.5)]
-
-
-def test_a_plan_in_five_steps_lacks_none_of_the_supporting_plans_that_it_does_not_need(told):
-    for key, workflow in (
-        ("PLAN-1", "strategic-plan"),
-        ("PLAN5-1", "strategic-plan-five"),
-        ("PLAN5-2", "strategic-plan-five"),
-    ):
-        told.fact(key, workflow, JAN, "in_execution", name="PlanVersionApproved")
-    for plan in ({"plan": "PLAN-1"}, {"plan_five": "PLAN5-1"}):
-        for kind in ("budget", "risk"):
-            key = f"SUPP-{kind}-{'-'.join(plan.values())}"
-            told.fact(key, "supporting-plan", JAN, "linked", kind=kind, **plan)
-    told.fact("SUPP-9", "supporting-plan", JAN, "linked", kind="resources", plan_five="PLAN5-2")
-    assert measured(told.views, "plans-lacking-support") == [Figure((), 2)]
-    for kind in ("resources", "communication"):
-        told.fact(f"SUPP-{kind}", "supporting-plan", APRIL, "linked", kind=kind, plan="PLAN-1")
-    assert measured(told.views, "plans-lacking-support") == [Figure((), 1)]

@@ -1,0 +1,63 @@
+"""To whom a matter goes up: it is told by the event, so that whoever has it from then on is known
+later, too, when the registers say something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.attempt import Attempt
+from engine.definition import ByAuthority, ByPerson, Step, Transition
+from engine.events import Escalated, Party
+from engine.standing import above, authority_of
+
+
+def escalation_of(step: Step) -> Callable[[Attempt], Escalated] | None:
+    """What tells from whom to whom; ``None`` where the step takes a matter nowhere."""
+    said = step.escalates if isinstance(step, Transition) else None
+    if said is None:
+        return None
+
+    def escalated(attempt: Attempt) -> Escalated:
+        source = _party(said.source, attempt)
+        others = (_party(who, attempt, source) for who in said.to)
+        return Escalated(source=source, to=next((one for one in others if one), None))
+
+    return escalated
+
+
+def _party(
+    who: str | ByPerson | ByAuthority, attempt: Attempt, source: Party | None = None
+) -> Party | None:
+    """Who that is now, if there is somebody, and they are not whom it comes from."""
+    match who:
+        case ByPerson(person=field):
+            person = attempt.data.get(field)
+            found = Party(held_by="person", name=person) if isinstance(person, str) else None
+        case ByAuthority():
+            found = _holder(who, attempt, source)
+        case _:
+            declared = attempt.definition.roles.get(who)
+            unit = attempt.named(declared.appointed_in or "") if declared else ""
+            found = Party(held_by="role", name=who, unit=unit or None)
+    return None if found and source and _is_same(found, source) else found
+
+
+def _is_same(one: Party, other: Party) -> bool:
+    return (one.held_by, one.name, one.unit) == (other.held_by, other.name, other.unit)
+
+
+def _holder(who: ByAuthority, attempt: Attempt, source: Party | None) -> Party | None:
+    """Whose authority it is; where it comes from there, that of the next level that another has."""
+    rule, _ = authority_of(who, attempt)
+    while rule:
+        found = Party(
+            held_by="body" if rule.by_body else "role",
+            name=rule.holder,
+            rule=rule.key,
+            unit=None if rule.by_body else rule.unit,
+            version=rule.version,
+        )
+        if source is None or not _is_same(found, source):
+            return found
+        rule = above(rule, who, attempt)
+    return None

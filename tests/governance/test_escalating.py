@@ -1,0 +1,135 @@
+"""To whom a matter goes up: the event says from whom, and to whom, as the registers had it then."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.events import CaseTransitioned, Escalated, Party, from_bytes, to_bytes
+from tests.deciding.conftest import publish
+from tests.governance.conftest import REQUESTER, Office
+
+MATTER = """
+workflow: matter
+version: 1
+title: Matter
+key: MAT
+roles:
+  requester:
+  checker:
+  sponsor: {appointed_in: data.unit}
+data:
+  unit: {type: text}
+  amount: {type: money, currency: GBP}
+  level: {type: number}
+  owner: {type: person}
+states:
+  checked: {initial: true, deadline: {within: 2 days, then: escalate}}
+  ready: {deadline: {within: 2 days, then: escalate}}
+  doing: {deadline: {within: 2 days, then: escalate}}
+  over: {final: true}
+start: {by: requester, accepts: [unit, amount, level, owner]}
+transitions:
+  - {trigger: check, from: checked, to: ready, by: checker}
+  - {trigger: do, from: ready, to: doing, by: checker}
+  - {trigger: end, from: [checked, ready, doing], to: over, by: checker}
+  - trigger: escalate
+    from: checked
+    escalates:
+      from: checker
+      to: {authority: {category: funding, value: data.amount, unit: data.unit, least: data.level}}
+  - trigger: escalate
+    from: ready
+    escalates:
+      from: {authority: {category: funding, value: data.amount, unit: data.unit, least: data.level}}
+      to:
+        - {authority: {category: funding, value: data.amount, unit: data.unit, least: data.level}}
+        - sponsor
+  - trigger: escalate
+    from: doing
+    escalates:
+      from: {person: owner}
+      to: {authority: {category: funding, value: data.amount, unit: data.unit, least: data.level}}
+"""
+LEVEL_1, LEVEL_2 = "AUTH-funding.transport.1", "AUTH-funding.transport.2"
+DIRECTOR = Party(held_by="role", name="director", unit="transport", rule=LEVEL_1, version=1)
+BOARD = Party(held_by="body", name="board", rule=LEVEL_2, version=1)
+SPONSOR = Party(held_by="role", name="sponsor", unit="transport")
+
+
+@pytest.fixture
+def ladder(office: Office) -> Office:
+    publish(office.service, MATTER)
+    office.authorise(1, "director", limit="100000")
+    office.authorise(2, "board", "body")
+    return office
+
+
+def matter(office: Office, *steps: str, **data: object) -> str:
+    case = office.start("matter", REQUESTER, **({"unit": "transport", "amount": "5"} | data))
+    for step in steps:
+        office.do(case, step, "cyril:checker")
+    return case
+
+
+def escalated(office: Office, case: str) -> Escalated | None:
+    office.do(case, "escalate", REQUESTER)
+    event = office.service.log.stream(case)[-1].event
+    assert isinstance(event, CaseTransitioned)
+    assert from_bytes(to_bytes(event)) == event
+    return event.escalated
+
+
+def test_what_a_role_has_not_done_goes_to_whoever_has_the_authority(ladder: Office) -> None:
+    case = matter(ladder)
+    checker = Party(held_by="role", name="checker")
+    assert escalated(ladder, case) == Escalated(source=checker, to=DIRECTOR)
+
+
+def test_what_an_authority_has_not_decided_goes_to_the_level_above(ladder: Office) -> None:
+    case = matter(ladder, "check")
+    assert escalated(ladder, case) == Escalated(source=DIRECTOR, to=BOARD)
+    event = ladder.service.log.stream(case)[-1].event
+    assert event.reads[LEVEL_1] == event.reads[LEVEL_2] == 1, "or it could have changed meanwhile"
+
+
+def test_from_the_highest_level_it_goes_to_the_next_who_is_named(ladder: Office) -> None:
+    case = matter(ladder, "check", amount="100001")
+    assert escalated(ladder, case) == Escalated(source=BOARD, to=SPONSOR)
+
+
+def test_a_level_that_the_same_body_holds_is_passed_over(ladder: Office) -> None:
+    for level in (1, 2):
+        ladder.authorise(level, "board", "body", unit="roads", limit=f"{level}000")
+    ladder.authorise(3, "director", unit="roads")
+    found = escalated(ladder, matter(ladder, "check", unit="roads"))
+    assert found is not None
+    assert found.source is not None
+    assert found.to is not None
+    assert (found.source.rule, found.to.rule) == ("AUTH-funding.roads.1", "AUTH-funding.roads.3")
+
+
+def test_a_level_that_is_not_in_force_is_passed_over(ladder: Office) -> None:
+    ladder.do(LEVEL_2, "revoke")
+    assert escalated(ladder, matter(ladder, "check")) == Escalated(source=DIRECTOR, to=SPONSOR)
+
+
+def test_what_a_superior_has_called_in_goes_up_from_there(ladder: Office) -> None:
+    case = matter(ladder, "check", level=2)
+    assert escalated(ladder, case) == Escalated(source=BOARD, to=SPONSOR)
+
+
+def test_what_a_person_has_not_done_goes_from_them(ladder: Office) -> None:
+    owner = Party(held_by="person", name="olga")
+    case = matter(ladder, "check", "do", owner="olga")
+    assert escalated(ladder, case) == Escalated(source=owner, to=DIRECTOR)
+
+
+def test_where_nobody_is_in_force_or_above_the_event_says_that_nobody_is(ladder: Office) -> None:
+    case = matter(ladder, "check", "do", unit="nowhere")
+    assert escalated(ladder, case) == Escalated(source=None, to=None)
+
+
+def test_a_step_that_takes_it_nowhere_says_nothing_of_it(ladder: Office) -> None:
+    case = matter(ladder, "check")
+    event = ladder.service.log.stream(case)[-1].event
+    assert b"escalated" not in to_bytes(event)
