@@ -1,5 +1,11 @@
 """Plans, their versions, gates and what they cost: V5, V6, V8 and their metrics."""
 
+from __future__ import annotations
+
+from projections.answers import Figure
+from tests.views.asking import measured, opened
+from tests.views.shipped.conftest import APRIL, JAN, JUNE, MARCH, column, gbp
+
 
 def test_v5_plans_of_both_templates_stand_side_by_side(told):
     told.fact("PLAN-1", "strategic-plan", JAN, "in_execution", unit="pmo", plan_version=1)
