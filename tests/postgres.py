@@ -183,8 +183,7 @@ class OwnServer(Server):
     def runs(self) -> bool:
         """Whether there is a process that accepts connections, or will."""
         with suppress(OSError, IndexError):  # no file of its process
-            told = subprocess.run(["ps", "-o", "stat=", "-p", str(self.pid)], check=False, **QUIET)
-            return bool(told.stdout) and not told.stdout.startswith(b"Z")
+            return _lives(self.pid)
         return False
 
     def start_again(self) -> None:
@@ -231,9 +230,12 @@ class OwnServer(Server):
         return int((self._data / "postmaster.pid").read_text().split()[0])
 
     def kill(self) -> None:
-        """``kill -9``, and wait until all of its processes are gone and the port is free."""
+        """``kill -9``, and wait until all of its processes are gone and the port is free: they hear
+        of it when they next wait for something, and answer until then."""
+        others = _children(self.pid)
         os.kill(self.pid, signal.SIGKILL)
         self._wait_for_end()
+        wait_until(lambda: not any(_lives(pid) for pid in others))
 
     def pause(self) -> None:
         """It hangs, and its network with it for all that anybody can tell."""
@@ -346,6 +348,11 @@ class Standby(OwnServer):
 
 
 QUIET = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+
+def _lives(pid: int) -> bool:
+    told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, **QUIET).stdout
+    return bool(told) and not told.startswith(b"Z")
 
 
 def _children(pid: int) -> list[int]:

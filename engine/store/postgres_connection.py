@@ -23,6 +23,9 @@ CONNECT_SECONDS = 10
 ANSWER_SECONDS = 30.0
 """Longer than what the server itself waits for a lock, which is told in better words."""
 
+NOTICE_SECONDS = 2
+"""After which the server notices that who waits for its answer is gone."""
+
 _DEFAULTS = {
     "connect_timeout": str(CONNECT_SECONDS),
     # A machine that vanished without a word, while we wait for it: half a minute, not two hours.
@@ -101,11 +104,21 @@ def connect(kind: type[_C], address: str, name: str, **how: Any) -> _C:
             raise
         connection = kind.connect(chosen, autocommit=True, **how)
     try:
+        _let_it_notice(connection)
         _refuse_the_replaced(connection, conninfo.conninfo_to_dict(address))
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _let_it_notice(connection: PatientConnection[Any]) -> None:
+    """If we are killed in the middle of a long statement, the server ends it, and what it has
+    locked is free, not only when it has an answer for nobody."""
+    try:
+        connection.execute(f"SET client_connection_check_interval = '{NOTICE_SECONDS}s'")
+    except errors.InvalidParameterValue:
+        return  # it runs where nobody tells it (PostgreSQL 15, 20.3.2)
 
 
 def _may_have_started(chosen: str, error: psycopg.OperationalError) -> bool:

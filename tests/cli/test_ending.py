@@ -16,7 +16,7 @@ from engine.store.postgres_connection import PatientConnection, connect
 from engine.store.postgres_pool import Pool
 from projections.postgres import PostgresPlace
 from tests.cli.conftest import process_environment
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, wait_until
 
 LOSES_THE_INTERRUPT = """
 import os, signal
@@ -77,6 +77,23 @@ def test_a_statement_that_was_cut_off_takes_its_connection_with_it(database):
     with pytest.raises(KeyboardInterrupt):
         cut_off(connection)
     assert connection.closed
+
+
+def test_who_is_killed_in_a_statement_leaves_no_lock_to_the_others(database):
+    """And does not ask the server to cancel anything."""
+    killed = connect(PatientConnection, database, "pmo")
+    killed.execute("SELECT pg_advisory_lock(7)")
+    killed.pgconn.send_query(f"SELECT pg_sleep({2 * PATIENCE})".encode())
+    with closing(connect(PatientConnection, database, "pmo")) as other:
+
+        def running():
+            question = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+            return other.execute(question).fetchone() == (1,)
+
+        wait_until(running)
+        assert other.execute("SELECT pg_try_advisory_lock(7)").fetchone() == (False,)
+        killed.pgconn.finish()
+        wait_until(lambda: other.execute("SELECT pg_try_advisory_lock(7)").fetchone() == (True,))
 
 
 def test_a_statement_that_fails_does_not(database):
