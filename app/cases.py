@@ -48,7 +48,24 @@ def describe(
         "signed": [asdict(signed) for signed in taking_part.signed],
         "recused": list(taking_part.recused),
         "children": children,
+        "gone_up": _gone_up(shown),
     }
+
+
+def _gone_up(events: Events) -> dict[str, Any] | None:
+    """From whom the case has gone up, to whom, and when, if it is still in that state."""
+    since, found = "", None
+    for _, body in events:
+        at = body["occurred_at"]
+        if body.get("state") is None or at < since:
+            continue  # says nothing of the state, or what came to be so after it
+        if not body.get("stays"):
+            since, found = at, None
+        said = body.get("escalated") or {}
+        if to := said.get("to"):
+            source = said.get("source") or {}
+            found = {"from": source.get("name"), "to": to["name"], "on": at}
+    return found
 
 
 def _acted(events: Events) -> dict[str, list[str]]:

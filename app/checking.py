@@ -14,6 +14,7 @@ from app.contracts.baseline import Compared, compare
 from app.definitions import SCENARIOS, Loaded, find_files, load_definitions, read_file
 from engine.definition import Definition
 from engine.errors import BadInput, Problem
+from engine.lint.governance import only_told
 from engine.scenarios.coverage import Result, unfired, unrefused, untouched, unwarned
 from engine.scenarios.scenario import load_scenarios
 from engine.scenarios.stage import Published, run
@@ -23,7 +24,7 @@ from engine.scenarios.stage import Published, run
 class Checked:
     """One definition: how its scenarios went, the transitions that none of them takes, the
     deadlines that none of them lets fall due, and the guards that none of them sees refuse, warn or
-    be overridden."""
+    be overridden; and to whom a matter goes up that can do nothing with it."""
 
     loaded: Loaded
     results: tuple[Result, ...]
@@ -31,6 +32,7 @@ class Checked:
     unfired: tuple[str, ...]
     unrefused: tuple[str, ...]
     unwarned: tuple[str, ...]
+    only_told: tuple[str, ...]
 
     @property
     def failed(self) -> list[Result]:
@@ -78,6 +80,9 @@ class Report:
                 f" {told}"
             )
             yield from one.failures()
+            yield from (
+                f"  goes up to whom no step there is given: {whom}" for whom in one.only_told
+            )
             if one.begun:
                 yield from (f"  no scenario takes {arrow}" for arrow in one.untouched)
                 yield from (f"  no scenario lets fall due {arrow}" for arrow in one.unfired)
@@ -120,6 +125,7 @@ class Report:
                     "unfired": list(one.unfired),
                     "unrefused": list(one.unrefused),
                     "unwarned": list(one.unwarned),
+                    "only_told": list(one.only_told),
                 }
                 for one in self.checked
             ],
@@ -183,4 +189,5 @@ def _checked(one: Loaded, results: tuple[Result, ...]) -> Checked:
         tuple(unfired(definition, results)),
         tuple(unrefused(definition, results)),
         tuple(unwarned(definition, results)),
+        tuple(only_told(definition)),
     )

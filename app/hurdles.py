@@ -28,7 +28,7 @@ from engine.ids import new_id
 from engine.signing import ballots
 from engine.standing import authorities
 from engine.values import Value
-from engine.ways import nearest
+from engine.ways import distance, nearest
 
 if TYPE_CHECKING:
     from app.home import Home
@@ -149,13 +149,24 @@ class Inquiry:
         if asker is None or not own.missing:
             return own
         levels = [*self._levels(step, workflow, case)]
-        others: list[tuple[str | None, dict[str, Value]]] = [(None, level) for level in levels]
-        others += [(key, level) for key in delegations for level in ({}, *levels)]
-        for key, level in others:
-            other = self._judged(step, workflow, case, asker, key, level)
-            if not other.missing:
-                return other
-        return own
+        brought = [own]
+        for level in levels:
+            brought.append(self._judged(step, workflow, case, asker, None, level))
+            if not brought[-1].missing:
+                return brought[-1]
+        for key in delegations:
+            for level in ({}, *levels):
+                lent = self._judged(step, workflow, case, asker, key, level)
+                if not lent.missing:
+                    return lent
+
+        def lasting(way: Hurdles) -> tuple[int, int]:
+            against = [v for v in way.verdicts if self._lasts(v, step, workflow, case, asked=True)]
+            return distance(step, against)
+
+        # Who lacks only the level that would make it theirs is not told whose it is without.
+        near = min(range(len(brought)), key=lambda number: lasting(brought[number]))
+        return _with_level(brought[near], levels[near - 1]) if near else own
 
     def _levels(
         self, step: Transition, workflow: Workflow, case: Case
@@ -224,6 +235,16 @@ class Inquiry:
             on_behalf_of=delegation,
         )
         return attempt_of(command, case.key, workflow, case, given, (), self._context)
+
+
+def _with_level(hurdles: Hurdles, level: Mapping[str, Value]) -> Hurdles:
+    """With what is to be brought before each reason that is left then."""
+    bring = "bring " + ", ".join(f"{name}={values.show(one)}" for name, one in level.items())
+    verdicts = tuple(
+        v if v.held else replace(v, reason=f"{bring}, but {v.reason}") for v in hurdles.verdicts
+    )
+    missing = tuple(f"{bring}, but {reason}" for reason in hurdles.missing)
+    return replace(hurdles, verdicts=verdicts, missing=missing)
 
 
 def with_hurdles(offered: Sequence[Offer], stands: Sequence[Hurdles]) -> list[Offer]:

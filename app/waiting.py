@@ -39,7 +39,8 @@ class Waiting:
 
     ``until``: when a timer will end that; ``chased``: when one will only ask after it, and the case
     stays where it is; ``late``: a day of these has passed. ``rows`` are those of the view: who is
-    asked for what. ``prospect`` is how these things stand for one person, as the engine judges
+    asked for what; what can be is ``None`` in that of somebody whom the case has gone up to, though
+    no step is theirs. ``prospect`` is how these things stand for one person, as the engine judges
     them.
     """
 
@@ -58,6 +59,16 @@ class Waiting:
     def asked(self) -> list[str]:
         """Who is asked: persons by name, where they are known; else roles and bodies."""
         return list(dict.fromkeys(row["person"] or row["role"] or "anybody" for row in self.rows))
+
+    @property
+    def gone_up(self) -> Row | None:
+        """From whom to whom, and when, while it is so; the last, where it went up twice."""
+        return next((_gone_up(row) for row in self.rows if row["gone_up_to"]), None)
+
+    @property
+    def only_told(self) -> bool:
+        """Whether it is here only because it has gone up to them: no step from here is theirs."""
+        return bool(self.rows) and all(row["can"] is None for row in self.rows)
 
 
 def described(found: Sequence[Waiting], asker: Requester | None, limit: int) -> dict[str, Any]:
@@ -79,6 +90,7 @@ def _described(waiting: Waiting) -> dict[str, Any]:
         "until": waiting.until,
         "chased": waiting.chased,
         "late": waiting.late,
+        "gone_up": waiting.gone_up,
     }
     prospect = waiting.prospect
     if prospect is None:
@@ -120,10 +132,12 @@ def for_one(
         lent = sorted({row["on_behalf_of"] for row in waiting.rows if row["on_behalf_of"]})
         wanted = {row["can"] for row in waiting.rows}
         told = offers(inquiry.body(case), case.state, case.data)
-        told = [offer for offer in told if offer.trigger in wanted]
+        if not waiting.only_told:
+            told = [offer for offer in told if offer.trigger in wanted]
         prospect = inquiry.prospect(asker, case, told, lent, signing=SIGN in wanted)
         unanswered = tuple(ballot for ballot in prospect.ballots if not ballot.answer)
-        yield replace(waiting, prospect=replace(prospect, ballots=unanswered))
+        cannot = {} if waiting.only_told else prospect.cannot
+        yield replace(waiting, prospect=replace(prospect, ballots=unanswered, cannot=cannot))
 
 
 def delegations_to(home: Home, person: str) -> Sequence[str]:
@@ -158,6 +172,10 @@ def _waiting(rows: list[Row]) -> Waiting:
         late=any(row["late"] for row in rows),
         rows=tuple(rows),
     )
+
+
+def _gone_up(row: Row) -> Row:
+    return {"from": row["gone_up_from"], "to": row["gone_up_to"], "on": row["gone_up_on"]}
 
 
 def _first(days: Iterable[str | None]) -> str | None:

@@ -9,6 +9,7 @@ from engine.attempt import Attempt
 from engine.definition import ByAuthority, ByPerson, Step, Transition
 from engine.events import Escalated, Party
 from engine.standing import above, authority_of
+from engine.values import is_withheld
 
 
 def escalation_of(step: Step) -> Callable[[Attempt], Escalated] | None:
@@ -20,7 +21,8 @@ def escalation_of(step: Step) -> Callable[[Attempt], Escalated] | None:
     def escalated(attempt: Attempt) -> Escalated:
         source = _party(said.source, attempt)
         others = (_party(who, attempt, source) for who in said.to)
-        return Escalated(source=source, to=next((one for one in others if one), None))
+        why = None if source else _lack(said.source, attempt)
+        return Escalated(source=source, to=next((one for one in others if one), None), why=why)
 
     return escalated
 
@@ -42,7 +44,20 @@ def _party(
     return None if found and source and _is_same(found, source) else found
 
 
+def _lack(who: str | ByPerson | ByAuthority, attempt: Attempt) -> str | None:
+    """Why that is nobody now."""
+    match who:
+        case ByPerson(person=field):
+            lack = "withheld" if is_withheld(attempt.data.get(field)) else "missing"
+            return f"{field} is {lack}"
+        case ByAuthority():
+            return authority_of(who, attempt)[1]
+    return None
+
+
 def _is_same(one: Party, other: Party) -> bool:
+    if one.held_by == other.held_by == "person":
+        return one.name.casefold() == other.name.casefold()
     return (one.held_by, one.name, one.unit) == (other.held_by, other.name, other.unit)
 
 

@@ -168,10 +168,12 @@ class Party:
 
 @part
 class Escalated:
-    """From whom a matter has gone up, and to whom; ``None`` where nobody is in force, or above."""
+    """From whom a matter has gone up, and to whom; ``None`` where nobody is in force, or above.
+    ``why`` says why it comes from nobody."""
 
     source: Party | None = None
     to: Party | None = None
+    why: str | None = None
 
 
 @part

@@ -54,7 +54,7 @@ def _near(
     counted = [(number, *way) for number, way in enumerate(ways, 1)]
     if asker not in MACHINES:
         counted = [way for way in counted if not is_for_machines(way[1].by)] or counted
-    distances = [_distance(step, verdicts) for _, step, verdicts in counted]
+    distances = [distance(step, verdicts) for _, step, verdicts in counted]
     return [
         way
         for way, distance in zip(counted, distances, strict=True)
@@ -62,7 +62,7 @@ def _near(
     ]
 
 
-def _distance(step: Step, verdicts: Sequence[Verdict]) -> tuple[int, int]:
+def distance(step: Step, verdicts: Sequence[Verdict]) -> tuple[int, int]:
     """How much closes this way, and how much stands against it at all."""
     against = [v for v in verdicts if not v.held and v.weight == "shall"]
     closing = {"by", "takes", *(check.check for check in step.when)}

@@ -14,7 +14,7 @@ _SQL = read_sql("audit.sql")
 
 class Audit:
     name = "audit"
-    version = 3
+    version = 4
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -74,10 +74,10 @@ def _row(position: int, event: Body) -> tuple[Any, ...]:
     )
 
 
-def _escalated(said: Body) -> tuple[str | None, str | None, str | None]:
-    """From whom, to whom, in which unit they are it."""
+def _escalated(said: Body) -> tuple[str | None, ...]:
+    """From whom, to whom, in which unit they are it, whether a person, a role or a body."""
     source, to = said.get("source") or {}, said.get("to") or {}
-    return source.get("name"), to.get("name"), to.get("unit")
+    return source.get("name"), to.get("name"), to.get("unit"), to.get("held_by")
 
 
 def trail(

@@ -26,7 +26,8 @@ CREATE TABLE $audit (
     fields TEXT,
     escalated_from TEXT,
     escalated_to TEXT,
-    escalated_unit TEXT
+    escalated_unit TEXT,
+    escalated_held_by TEXT
 )
 
 -- name: indexes
@@ -41,8 +42,8 @@ INSERT INTO $audit (
     position, stream, version, name, type, workflow, recorded_at, occurred_at, actor, actor_kind,
     role, on_behalf_of, authority, authority_version, trigger_name, state_before, state_after,
     reason, verdict, rules, verdicts, basis, papers, fields, escalated_from, escalated_to,
-    escalated_unit
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    escalated_unit, escalated_held_by
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: known
 SELECT position FROM $audit WHERE recorded_at <= ? ORDER BY recorded_at DESC, position DESC LIMIT 1

@@ -62,7 +62,7 @@ FIXED: dict[str, tuple[str, ...]] = {
               "occurred_at", "actor", "actor_kind", "role", "on_behalf_of", "authority",
               "authority_version", "trigger_name", "state_before", "state_after", "reason",
               "verdict", "rules", "verdicts", "basis", "papers", "fields",
-              "escalated_from", "escalated_to", "escalated_unit"),
+              "escalated_from", "escalated_to", "escalated_unit", "escalated_held_by"),
 }  # fmt: skip
 """The relations that are there whatever is published, and their columns."""
 

@@ -2,7 +2,7 @@
 SELECT position, stream AS key, version, name, type, workflow, recorded_at, occurred_at, actor,
     actor_kind, role, on_behalf_of, authority, authority_version, trigger_name, state_before,
     state_after, reason, verdict, rules, verdicts, basis, papers, fields, escalated_from,
-    escalated_to, escalated_unit
+    escalated_to, escalated_unit, escalated_held_by
 FROM main.$audit
 WHERE position <= :known AND occurred_at <= :as_of
 

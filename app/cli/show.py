@@ -13,7 +13,15 @@ from app.cases import describe
 from app.cli import options
 from app.cli.keys import no_case, nothing_yet
 from app.cli.next_steps import for_somebody, print_for, print_next, with_hurdles
-from app.cli.tables import MISSING, print_json, print_pairs, show_moment, show_paper, show_value
+from app.cli.tables import (
+    MISSING,
+    print_json,
+    print_pairs,
+    show_gone_up,
+    show_moment,
+    show_paper,
+    show_value,
+)
 from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
 from app.offers import Offer, Prospect, offers
@@ -82,6 +90,8 @@ def _print_case(case: dict[str, Any], fields: Sequence[register_pages.Field]) ->
     rules = f"{case['workflow']} {case['definition_version']}, version {case['version']}"
     clocks = f"so since {show_moment(case['occurred_at'])}"
     echo(dim(f"{rules}, {clocks}, recorded {show_moment(case['recorded_at'])}"))
+    if case["gone_up"]:
+        echo(show_gone_up(case["gone_up"]))
     if case["as_of"] or case["known_at"]:
         moments = [
             f"as of {show_moment(case['as_of'])}" if case["as_of"] else "",

@@ -70,9 +70,18 @@ def show_number(value: float) -> str:
 def show_escalation(said: Body) -> str:
     """From whom a matter has gone to whom."""
     source, to = said.get("source"), said.get("to")
+    why = said.get("why")
     if to is None:
-        return f"{_party(source)} has not answered, and nobody is above"
-    return f"from {_party(source)} to {_party(to)}"
+        lacks = why if source is None and why else f"{_party(source)} has not answered"
+        return f"{lacks}, and nobody is above"
+    nobody = f"nobody ({why})" if source is None and why else _party(source)
+    return f"from {nobody} to {_party(to)}"
+
+
+def show_gone_up(said: Mapping[str, Any]) -> str:
+    """That a case is now with somebody else, from whom, and since when."""
+    source = f" from {clean(said['from'])}" if said["from"] else ""
+    return f"gone up{source} to {clean(said['to'])} on {show_moment(said['on'])[:10]}"
 
 
 def _party(said: Body | None) -> str:

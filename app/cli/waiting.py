@@ -9,7 +9,14 @@ import click
 
 from app.cli import options
 from app.cli.next_steps import print_for
-from app.cli.tables import MISSING, print_json, print_rows, show_moment, show_value
+from app.cli.tables import (
+    MISSING,
+    print_json,
+    print_rows,
+    show_gone_up,
+    show_moment,
+    show_value,
+)
 from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
 from app.places import Address
@@ -29,8 +36,9 @@ def waiting_command(
 ) -> None:
     """What waits for you: since when, until when, what you may do, and why not the rest.
 
-    The nearest day comes first, so what is overdue leads; then what no day asks for. The registers
-    say which cases name you, and of these the engine says what you may do now.
+    The nearest day comes first, so what is overdue leads; then what no day asks for, and what has
+    gone up to you though no step is yours. The registers say which cases name you, and of these the
+    engine says what you may do now.
 
     \b
     pmo waiting --as ann                    # roles by appointment, seats on bodies, delegations
@@ -109,6 +117,11 @@ def _print(waiting: Waiting) -> None:
     overdue = f"  {bold('overdue')}" if waiting.late else ""
     echo(f"\n{bold(clean(waiting.key))}{title}{overdue}")
     echo(dim(f"  {clean(waiting.workflow)}, {clean(_spoken(waiting.state))} {days}"))
+    if waiting.gone_up:
+        echo(f"  {show_gone_up(waiting.gone_up)}")
+    if waiting.only_told:
+        nothing = not (waiting.prospect and waiting.prospect.may)
+        echo("  gone up to you" + ("; nothing here is yours to do" if nothing else ""))
     if waiting.prospect:
         print_for(waiting.prospect)
 

@@ -26,6 +26,7 @@ _DUE = {"at": "2026-04-15T22:00:00.000000Z", "of": 0, "share": "80%", "then": No
 _ESCALATED = {
     "source": {"held_by": "person", "name": "ada", "rule": None, "unit": None, "version": None},
     "to": {"held_by": "role", "name": "sponsor", "rule": None, "unit": "north", "version": None},
+    "why": None,
 }
 _VALUES: dict[str, Any] = {
     "text": "Text",

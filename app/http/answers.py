@@ -68,6 +68,15 @@ class OfferAnswer(BaseModel):
     about: str
 
 
+class GoneUp(BaseModel):
+    """From whom (``null``: nobody was in force) a case has gone up, to whom, and when; as long as
+    it is in the state in which it did."""
+
+    source: Annotated[str | None, Field(alias="from")]
+    to: str
+    on: str
+
+
 class CaseAnswer(BaseModel):
     """A case as a view has it. ``views_position``: the answer knows the log up to there.
 
@@ -91,6 +100,7 @@ class CaseAnswer(BaseModel):
     signed: list[dict[str, Any]]
     recused: list[str]
     children: list[dict[str, Any]]
+    gone_up: GoneUp | None
     next: list[OfferAnswer] | None
     views_position: int
 
@@ -124,7 +134,7 @@ class BallotAnswer(BaseModel):
 
 class WaitingCase(BaseModel):
     """A case: since when it is in its state, the day that ends that, the day on which somebody is
-    chased for it, and whether one of these has passed."""
+    chased for it, whether one of these has passed, and to whom it has gone up."""
 
     key: str
     title: Any
@@ -134,6 +144,7 @@ class WaitingCase(BaseModel):
     until: str | None
     chased: str | None
     late: bool
+    gone_up: GoneUp | None
 
 
 class WaitingForOne(WaitingCase):

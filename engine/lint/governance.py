@@ -183,6 +183,43 @@ def takes_a_matter_to_somebody_else(definition: Definition) -> Iterator[Problem]
                     yield Problem(f"{at}/escalates/to/{i}", "this is there twice", "keep one")
 
 
+def only_told(definition: Definition) -> list[str]:
+    """To whom a matter goes up, though no step in the state where it is then is theirs: it may be
+    meant so, and is no problem, but they can only look. As ``trigger: who in state``."""
+    found = []
+    for step in definition.transitions:
+        said = step.escalates
+        if said is None:
+            continue
+        for who in said.to:
+            above = isinstance(who, ByAuthority) and isinstance(said.source, ByAuthority)
+            found += [
+                f"{step.trigger}: {_called(who, above)} in {state}"
+                for state in dict.fromkeys(map(step.target, step.sources))
+                if not any(_is_for(who, above, way) for way in definition.transitions_from(state))
+            ]
+    return list(dict.fromkeys(found))
+
+
+def _called(who: Who, above: bool) -> str:
+    if isinstance(who, ByPerson):
+        return f"the {who.person}"
+    if isinstance(who, ByAuthority):
+        return "the level of authority above" if above else "whoever has authority"
+    return who
+
+
+def _is_for(who: Who, above: bool, step: Transition) -> bool:
+    """Whether they may take it, answer on it, or go past its guards. Who has authority above the
+    level that a matter falls under may, where the step can come with a level."""
+    if isinstance(who, ByAuthority):
+        known = [way for way in step.by if isinstance(way, ByAuthority)]
+        return not step.by or any(way.authority.least or not above for way in known)
+    vetoes = step.quorum.veto if step.quorum else []
+    passing = step.override.by if step.override else []
+    return not step.by or who in (*step.by, *step.agreed_by, *vetoes, *passing)
+
+
 def overrides_what_is_asked(definition: Definition) -> Iterator[Problem]:
     for at, step in steps(definition):
         override = step.override

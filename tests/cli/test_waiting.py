@@ -236,7 +236,9 @@ def test_who_may_take_a_step_from_a_higher_level_only_may_take_it(home: Pmo) -> 
     listed = home.done("do", "MAT-0002", "--as", "bea", "--json").json()
     call_in = next(offer for offer in listed if offer["trigger"] == "call-in")
     assert not call_in["may"]
-    assert call_in["missing"][0].startswith("needs whoever has authority"), "the board would vote"
+    no_quorum = "bring level=2, but board has no quorum: 0 of 3 have voted, 2 must"
+    assert call_in["missing"] == [no_quorum], "the board would vote"
+    assert f"  cannot call-in: {no_quorum}\n" in home.done("do", "MAT-0002", "--as", "bea").out
     approve = next(offer for offer in listed if offer["trigger"] == "approve")
     assert not approve["may"]
 
@@ -363,3 +365,76 @@ def test_one_asks_for_somebody_or_for_everybody(home: Pmo) -> None:
     answer = home.run("waiting", "--everybody", "--as", "bea")
     assert answer.code == 2
     assert "say --as or --everybody, not both" in answer.err
+
+
+MEMO = """
+workflow: memo
+version: 1
+title: Memo
+key: MEMO
+roles: {clerk: , head: {appointed_in: it}}
+data: {title: {type: text}, level: {type: number}, boss: {type: person}}
+states: {open: {initial: true}, read: {final: true}}
+transitions:
+  - {trigger: file, from: open, to: read, by: clerk}
+  - trigger: raise
+    from: open
+    by: clerk
+    escalates:
+      from: head
+      to: {authority: {category: funding, unit: it, least: data.level}}
+  - {trigger: tell, from: open, by: clerk, escalates: {from: clerk, to: {person: boss}}}
+"""
+
+
+def gone_up(pmo: Pmo, folder: Path) -> Pmo:
+    """MEMO-0001 has gone up to the board, MEMO-0002 to zoe; no step in their state is theirs."""
+    file = folder / "memo.yaml"
+    file.write_text(MEMO, encoding="utf-8")
+    pmo.done("publish", str(file), actor="operator")
+    pmo.done("start", "memo", "title=Roof", "level=2", actor="cleo:clerk")
+    pmo.done("start", "memo", "title=Desk", "boss=zoe", actor="cleo:clerk")
+    pmo.done("do", "MEMO-0001", "raise", actor="cleo:clerk")
+    pmo.done("do", "MEMO-0002", "tell", actor="cleo:clerk")
+    return pmo
+
+
+def test_whoever_it_has_gone_up_to_hears_of_it_though_nothing_is_theirs_to_do(own: Pmo) -> None:
+    gone_up(own, own.home.parent)
+    lines = own.done("waiting", "--as", "bea").out.splitlines()
+    assert "MEMO-0001  Roof" in lines
+    assert lines[-2].startswith("  gone up from head to board on 20")
+    assert lines[-1:] == ["  gone up to you; nothing here is yours to do"]
+    everybody = own.done("waiting", "--everybody").out
+    (roof,) = (line for line in everybody.splitlines() if "MEMO-0001" in line)
+    assert roof.endswith("  clerk, board")
+    *_, zoes = own.done("waiting", "--as", "zoe", "--json").json()["cases"]
+    assert (zoes["key"], zoes["may"], zoes["can"], zoes["cannot"]) == ("MEMO-0002", False, [], {})
+    assert (zoes["gone_up"]["from"], zoes["gone_up"]["to"]) == ("clerk", "zoe")
+
+
+def test_a_case_that_has_gone_up_says_so_while_it_is_so(own: Pmo) -> None:
+    gone_up(own, own.home.parent)
+    told = "gone up from head to board on 20"
+    assert f"\n{told}" in own.done("show", "MEMO-0001").out
+    assert own.done("show", "MEMO-0002", "--json").json()["gone_up"]["to"] == "zoe"
+    mine = own.done("waiting", "--as", "cleo:clerk").out
+    assert f"\n  {told}" in mine, "whoever has a step reads it, too"
+    own.done("do", "MEMO-0001", "file", actor="cleo:clerk")
+    assert "gone up" not in own.done("show", "MEMO-0001").out
+    assert own.done("show", "MAT-0001", "--json").json()["gone_up"] is None
+
+
+def test_a_check_says_to_whom_a_matter_goes_up_that_has_no_step_then(own: Pmo) -> None:
+    file = own.home.parent / "memo.yaml"
+    file.write_text(MEMO, encoding="utf-8")
+    assert own.done("check", str(file), "--json").json()["definitions"][0]["only_told"] == [
+        "raise: whoever has authority in open",
+        "tell: the boss in open",
+    ]
+    line = "\n  goes up to whom no step there is given: tell: the boss in open\n"
+    assert line in own.done("check", str(file)).out
+    theirs = "  - {trigger: hear, from: open, to: read, by: {person: boss}}\n"
+    decide = "  - {trigger: rule, from: open, to: read, by: {authority: {category: funding, unit: it}}}\n"
+    file.write_text(MEMO + theirs + decide, encoding="utf-8")
+    assert "goes up to" not in own.done("check", str(file)).out

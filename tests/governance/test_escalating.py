@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
+from app.cli.tables import show_escalation
 from engine.events import CaseTransitioned, Escalated, Party, from_bytes, to_bytes
 from tests.deciding.conftest import publish
 from tests.governance.conftest import REQUESTER, Office
@@ -126,7 +129,44 @@ def test_what_a_person_has_not_done_goes_from_them(ladder: Office) -> None:
 
 def test_where_nobody_is_in_force_or_above_the_event_says_that_nobody_is(ladder: Office) -> None:
     case = matter(ladder, "check", "do", unit="nowhere")
-    assert escalated(ladder, case) == Escalated(source=None, to=None)
+    said = Escalated(source=None, to=None, why="owner is missing")
+    assert escalated(ladder, case) == said
+    assert show_escalation(asdict(said)) == "owner is missing, and nobody is above"
+
+
+@pytest.mark.parametrize(
+    ("owner", "why"),
+    [(None, "owner is missing"), ({"withheld": "personal-data"}, "owner is withheld")],
+)
+def test_it_is_said_why_it_comes_from_nobody(ladder: Office, owner: object, why: str) -> None:
+    given = {"owner": owner} if owner else {}
+    found = escalated(ladder, matter(ladder, "check", "do", **given))
+    assert found == Escalated(source=None, to=DIRECTOR, why=why)
+    told = f"from nobody ({why}) to director in transport ({LEVEL_1})"
+    assert show_escalation(asdict(found)) == told
+
+
+def test_an_authority_that_is_not_in_force_is_told_as_why_it_comes_from_nobody(
+    ladder: Office,
+) -> None:
+    ladder.do(LEVEL_1, "revoke")
+    ladder.do(LEVEL_2, "revoke")
+    found = escalated(ladder, matter(ladder, "check"))
+    assert found is not None
+    assert (found.source, found.to) == (None, SPONSOR)
+    assert "funding" in (found.why or "")
+
+
+def test_one_person_is_not_two_by_another_case_of_letters(ladder: Office) -> None:
+    said = "to: [{person: deputy}, sponsor]"
+    text = MATTER.replace(
+        "  owner: {type: person}", "  owner: {type: person}\n  deputy: {type: person}"
+    )
+    text = text.replace("level, owner]", "level, owner, deputy]")
+    head, _, _ = text.rpartition("to: {authority")
+    publish(ladder.service, f"{head}{said}\n".replace("version: 1", "version: 2"))
+    found = escalated(ladder, matter(ladder, "check", "do", owner="O1", deputy="o1"))
+    assert found == Escalated(source=Party(held_by="person", name="O1"), to=SPONSOR)
 
 
 def test_a_step_that_takes_it_nowhere_says_nothing_of_it(ladder: Office) -> None:

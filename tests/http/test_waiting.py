@@ -11,7 +11,7 @@ import pytest
 from app.home import Home
 from app.http.settings import ServeSettings
 from tests.cli.conftest import Pmo
-from tests.cli.test_waiting import begin
+from tests.cli.test_waiting import begin, gone_up
 from tests.http.conftest import Running
 from tests.postgres import server
 
@@ -85,3 +85,15 @@ def test_asking_over_http_records_nothing(waiting):
     head = running.home.log.head()
     asked(running, **{"as": "bea"})
     assert running.home.log.head() == head
+
+
+def test_what_has_gone_up_to_somebody_is_told_there_too(tmp_path):
+    pmo = gone_up(begin(Pmo(tmp_path / "home"), tmp_path), tmp_path)
+    with Home.open(tmp_path / "home") as home:
+        running = Running(home, ServeSettings(port=0))
+        said = asked(running, **{"as": "zoe"})
+        shown = running.client.get("/v1/cases/MEMO-0001").json()
+        running.stop()
+    assert said == pmo.done("waiting", "--as", "zoe", "--json").json()
+    assert said["cases"][0]["gone_up"]["to"] == "zoe"
+    assert shown["gone_up"] == pmo.done("show", "MEMO-0001", "--json").json()["gone_up"]

@@ -324,3 +324,50 @@ def test_what_has_gone_up_to_nobody_asks_nobody_more(told):
         told.history.escalated("P-1", "ready", Escalated(source=FROM_LEAD)),
     )
     assert [row["can"] for row in waiting(tables, "ann")] == ["decide"]
+
+
+@pytest.mark.parametrize(
+    ("to", "who", "shown"),
+    [
+        (Party(held_by="body", name="board"), "bob", ("board", "bob")),
+        (Party(held_by="role", name="finance", unit="it"), "fay", ("finance", "fay")),
+        (Party(held_by="person", name="boss"), "boss", ("boss", "boss")),
+        (Party(held_by="role", name="reviewer"), "rex", ("reviewer", None)),
+    ],
+)
+def test_whoever_it_has_gone_up_to_hears_of_it_though_no_step_is_theirs(told, to, who, shown):
+    roles = ("reviewer",) if who == "rex" else ()
+    tables = told(
+        told.history.observed("P-1", {"unit": "it"}, state="open", at="2026-01-01"),
+        told.history.observed("P-2", {"unit": "it"}, state="open", at="2026-02-01"),
+        told.history.observed(
+            "L-9", {"name": "board", "members": ["bob"]}, state="active", workflow="body"
+        ),
+        told.history.observed(
+            "R-9",
+            {"role": "finance", "unit": "it", "person": "fay"},
+            state="active",
+            workflow="appointment",
+        ),
+    )
+    before = waiting(tables, who, roles)
+    tables = told(
+        told.history.escalated(
+            "P-1", "open", Escalated(source=FROM_LEAD, to=to), at="2026-03-01T09:00:00.000000Z"
+        )
+    )
+    *others, row = waiting(tables, who, roles)
+    assert others == before
+    assert brief([row]) == [("P-1", None, *shown)]
+    assert (row["gone_up_from"], row["gone_up_to"]) == ("lead", to.name)
+    assert row["gone_up_on"] == "2026-03-01T09:00:00.000000Z"
+    assert waiting(tables, "stranger") == []
+    of_all = [found for found in waiting(tables) if found["key"] == "P-1"]
+    assert [(found["can"], found["role"]) for found in of_all] == [
+        ("offer", "clerk"),
+        (None, to.name),
+    ]
+    assert {found["gone_up_to"] for found in of_all} == {to.name}
+    tables = told(told.history.transitioned("P-1", "offer", "open", "agreeing", at="2026-04-01"))
+    assert None not in {found["can"] for found in waiting(tables)}, "it has moved on"
+    assert {found["gone_up_to"] for found in waiting(tables)} == {None}

@@ -225,6 +225,26 @@ def test_v14b_says_who_would_be_asked_before_it_is_sent(told):
     assert (now, then) == (["bea", "lea"], ["bea", "lea", "left"])
 
 
+def test_v14b_says_which_offices_nobody_holds_before_it_is_sent(told):
+    told.fact("APPT-1", "appointment", JAN, "active", role="lead", unit="rail", person="lea")
+    told.fact("BODY-1", "body", JAN, "active", name_="board", members=["sam"])
+    told.fact("COM-1", "communication", JAN, "drafted", subject="Plan",
+              roles=["lead", "ghost", "lead in rail", "lead in port"], units=["rail", "moon"],
+              bodies=["board", "club"], people=["ann"])  # fmt: skip
+    found = opened(told.views, "audience", {"communication": "COM-1"})
+    vacant = [row for row in found if row["person"] is None]
+    assert sorted(column(vacant, "answer")) == [
+        "no body club is in force",
+        "nobody is appointed ghost",
+        "nobody is appointed in moon",
+        "nobody is appointed lead in port",
+    ]
+    asked = [row for row in found if row["answer"] == "would be asked"]
+    assert column(asked, "person") == ["ann", "lea", "sam"]
+    assert len(found) == 7
+    assert opened(told.views, "audience", {"missing": "yes"}) == []
+
+
 def test_v16_what_was_never_assessed_is_neither_zero_nor_a_gap(told):
     asked_for(told, "plans", "risk")
     mastered(told, "ada", "plans", 4)
