@@ -435,6 +435,7 @@ def test_a_check_says_to_whom_a_matter_goes_up_that_has_no_step_then(own: Pmo) -
     line = "\n  goes up to whom no step there is given: tell: the boss in open\n"
     assert line in own.done("check", str(file)).out
     theirs = "  - {trigger: hear, from: open, to: read, by: {person: boss}}\n"
-    decide = "  - {trigger: rule, from: open, to: read, by: {authority: {category: funding, unit: it}}}\n"
+    rule = "{authority: {category: funding, unit: it}}"
+    decide = f"  - {{trigger: rule, from: open, to: read, by: {rule}}}\n"
     file.write_text(MEMO + theirs + decide, encoding="utf-8")
     assert "goes up to" not in own.done("check", str(file)).out
