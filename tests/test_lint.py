@@ -17,6 +17,8 @@ from engine.loading import load_definition, load_definitions
 from engine.yaml_source import read_yaml
 
 SAMPLES = sorted((Path(__file__).parent / "definitions").glob("*.yaml"))
+UNREADABLE = ("grammar", "left-empty")
+"""Of what these hold no definition can be made, whatever it says."""
 
 
 def expected_problems(text: str) -> list[tuple[int, str]]:
@@ -43,7 +45,7 @@ def test_what_cannot_work_is_refused_where_it_stands(path):
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_every_rule_has_been_seen_to_refuse(rule):
-    samples = [path for path in SAMPLES if path.stem != "grammar"]
+    samples = [path for path in SAMPLES if path.stem not in UNREADABLE]
     definitions = [Definition.model_validate(read_yaml(p.read_bytes(), "").value) for p in samples]
     assert any(list(rule(definition)) for definition in definitions)
 
