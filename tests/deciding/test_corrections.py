@@ -202,6 +202,16 @@ def test_what_was_said_at_different_times_is_corrected_one_after_the_other(
     assert "is before what it would replace was so" in told
 
 
+def test_a_slip_is_not_left_true_until_a_day_that_somebody_picks(
+    office: Service, letter: str
+) -> None:
+    right = {"title": "Fire doors"}
+    told = "it was wrong from 2026-03-01T09:00:00.000000Z on, so it is right from then, too"
+    assert told in refused(office, letter, data=right, occurred_at="2026-03-20")
+    event = correct(office, letter, data=right, occurred_at="2026-03-01")
+    assert event.occurred_at == "2026-03-01T09:00:00.000000Z"
+
+
 def test_a_reported_value_breaks_no_rule_less_because_it_can_be_corrected(
     office: Service, letter: str
 ) -> None:
