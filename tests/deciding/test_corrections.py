@@ -133,6 +133,7 @@ def test_what_is_right_holds_from_when_the_slip_did_and_is_known_from_now(
     assert so_in_march is not None
     assert known_in_march is not None
     assert so_in_march.data["title"] == "Fire doors"
+    assert so_in_march.state == "draft"  # and not the state in which the correction was made
     assert known_in_march.data["title"] == "Fre doors"
 
 
