@@ -193,6 +193,8 @@ def _corrects(names: tuple[str, ...]) -> Judge:
             wrong.append(f"it was wrong from {max(begun)} on, so it is right from then, too")
         if is_empty(attempt.command.reason or ""):
             wrong.append("a reason is missing")
+        if attempt.brought:
+            wrong.append("a document is attached by itself, not with a correction")
         reason = "; ".join(wrong)
         return Verdict(rule="corrects", held=False, reason=reason) if wrong else _HELD["corrects"]
 

@@ -11,12 +11,14 @@ from engine.case import fold
 from engine.clock import HandClock
 from engine.commands import Fact, Observe, PullTrigger, Requester, StartCase
 from engine.errors import Refused
-from engine.events import CaseObserved, CaseTransitioned, Source
+from engine.events import CaseObserved, CaseTransitioned, Evidence, Source
 from engine.loading import load_definitions
 from engine.rehearsal import rehearse
 from engine.service import Service
 from engine.store.log import Log
 from tests.deciding.conftest import publish
+
+LETTERHEAD = Evidence(kind="letterhead", sha256="0" * 64, as_of="2026-03-01")
 
 LETTER = """
 workflow: letter
@@ -168,6 +170,10 @@ def test_a_case_that_has_ended_is_corrected_too(office: Service, letter: str) ->
         ({}, "say what it is: title or sender or note"),
         ({"data": {"title": "Fire doors"}, "reason": " "}, "a reason is missing"),
         ({"data": {"title": "Fre doors"}}, "title is that already"),
+        (
+            {"data": {"title": "Fire doors"}, "evidence": (LETTERHEAD,)},
+            "a document is attached by itself, not with a correction",
+        ),
         ({"data": {"title": None}}, "title can be corrected, and not taken away"),
         ({"data": {"title": "  "}}, "title can be corrected, and not taken away"),
         (
