@@ -185,11 +185,16 @@ def _corrects(names: tuple[str, ...]) -> Judge:
             elif value == was:
                 wrong.append(f"{name} is that already")
         # One event is so since one moment, and each of these was since another.
-        if attempt.case and len({attempt.case.since.get(name) for name in attempt.given}) > 1:
+        begun = {attempt.case.since.get(name, "") for name in attempt.given} if attempt.case else ()
+        if len(begun) > 1:
             together = " and ".join(attempt.given)
             wrong.append(f"{together} were not said at one time: correct one after the other")
+        elif (said := attempt.command.occurred_at) and any(said > since for since in begun):
+            wrong.append(f"it was wrong from {max(begun)} on, so it is right from then, too")
         if is_empty(attempt.command.reason or ""):
             wrong.append("a reason is missing")
+        if attempt.brought:
+            wrong.append("a document is attached by itself, not with a correction")
         reason = "; ".join(wrong)
         return Verdict(rule="corrects", held=False, reason=reason) if wrong else _HELD["corrects"]
 

@@ -11,12 +11,14 @@ from engine.case import fold
 from engine.clock import HandClock
 from engine.commands import Fact, Observe, PullTrigger, Requester, StartCase
 from engine.errors import Refused
-from engine.events import CaseObserved, CaseTransitioned, Source
+from engine.events import CaseObserved, CaseTransitioned, Evidence, Source
 from engine.loading import load_definitions
 from engine.rehearsal import rehearse
 from engine.service import Service
 from engine.store.log import Log
 from tests.deciding.conftest import publish
+
+LETTERHEAD = Evidence(kind="letterhead", sha256="0" * 64, as_of="2026-03-01")
 
 LETTER = """
 workflow: letter
@@ -133,6 +135,7 @@ def test_what_is_right_holds_from_when_the_slip_did_and_is_known_from_now(
     assert so_in_march is not None
     assert known_in_march is not None
     assert so_in_march.data["title"] == "Fire doors"
+    assert so_in_march.state == "draft"  # and not the state in which the correction was made
     assert known_in_march.data["title"] == "Fre doors"
 
 
@@ -167,6 +170,10 @@ def test_a_case_that_has_ended_is_corrected_too(office: Service, letter: str) ->
         ({}, "say what it is: title or sender or note"),
         ({"data": {"title": "Fire doors"}, "reason": " "}, "a reason is missing"),
         ({"data": {"title": "Fre doors"}}, "title is that already"),
+        (
+            {"data": {"title": "Fire doors"}, "evidence": (LETTERHEAD,)},
+            "a document is attached by itself, not with a correction",
+        ),
         ({"data": {"title": None}}, "title can be corrected, and not taken away"),
         ({"data": {"title": "  "}}, "title can be corrected, and not taken away"),
         (
@@ -200,6 +207,16 @@ def test_what_was_said_at_different_times_is_corrected_one_after_the_other(
     assert correct(office, letter, data={"sender": "Wim"}).occurred_at == event.occurred_at
     told = refused(office, letter, data={"sender": "Win"}, occurred_at="2026-03-05")[0]
     assert "is before what it would replace was so" in told
+
+
+def test_a_slip_is_not_left_true_until_a_day_that_somebody_picks(
+    office: Service, letter: str
+) -> None:
+    right = {"title": "Fire doors"}
+    told = "it was wrong from 2026-03-01T09:00:00.000000Z on, so it is right from then, too"
+    assert told in refused(office, letter, data=right, occurred_at="2026-03-20")
+    event = correct(office, letter, data=right, occurred_at="2026-03-01")
+    assert event.occurred_at == "2026-03-01T09:00:00.000000Z"
 
 
 def test_a_reported_value_breaks_no_rule_less_because_it_can_be_corrected(
