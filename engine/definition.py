@@ -285,6 +285,11 @@ class Transition(Step):
         """The fields of which its event may say what they held before."""
         return (*self.tells, *self.corrects)
 
+    @property
+    def is_correction(self) -> bool:
+        """Whether it is written as one, though it may name nothing yet that it corrects."""
+        return "corrects" in self.model_fields_set
+
     def target(self, source: str) -> str:
         return self.to or source
 

@@ -217,18 +217,32 @@ def asks_for_evidence_it_can_date(definition: Definition) -> Iterator[Problem]:
 def has_conditions_that_can_hold(definition: Definition) -> Iterator[Problem]:
     for at, said in asked(definition):
         for i, check in enumerate(said.when):
-            pointer = f"{at}/when/{i}/check"
-            try:
-                condition = compile_condition(check.check, definition, pointer)
-            except BadInput as error:
-                yield from (Problem(pointer, p.what, p.mend) for p in error.problems)
-                continue
-            if condition.settled is False:
-                yield Problem(pointer, "this never holds", "leave out what nobody may ever do")
-            elif condition.settled:
-                yield Problem(pointer, "this always holds, so it refuses nobody", "leave it out")
-            elif told := contradiction_in(check.check, definition):
-                yield Problem(pointer, f"this never holds: {told}", "mend one of the two")
+            yield from can_go_either_way(
+                check.check,
+                definition,
+                f"{at}/when/{i}/check",
+                never="leave out what nobody may ever do",
+                always="refuses nobody",
+            )
+
+
+def can_go_either_way(
+    check: str, definition: Definition, pointer: str, *, never: str, always: str
+) -> Iterator[Problem]:
+    """What keeps a condition from holding at times and at times not: it cannot be read, or always
+    says the same. ``never``: how to mend what never holds; ``always``: what is useless about one
+    that always does."""
+    try:
+        condition = compile_condition(check, definition, pointer)
+    except BadInput as error:
+        yield from (Problem(pointer, p.what, p.mend) for p in error.problems)
+        return
+    if condition.settled is False:
+        yield Problem(pointer, "this never holds", never)
+    elif condition.settled:
+        yield Problem(pointer, f"this always holds, so it {always}", "leave it out")
+    elif told := contradiction_in(check, definition):
+        yield Problem(pointer, f"this never holds: {told}", "mend one of the two")
 
 
 RULES = (
