@@ -17,6 +17,7 @@ from engine import canonical
 from engine.grammar import (
     Breaks,
     CalendarNamed,
+    Condition,
     Currency,
     DataPath,
     DomainName,
@@ -144,7 +145,7 @@ class EvidenceNeed(Grammar):
 class Check(Grammar):
     """A condition in CEL, and what to tell the person for whom it does not hold."""
 
-    check: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+    check: Condition
     otherwise: str = ""
 
 
@@ -336,7 +337,7 @@ class Reaction(Grammar):
     """When this has happened, that is asked for: once, by the service, with this event as cause."""
 
     on: DomainName
-    where: Annotated[str, StringConstraints(min_length=1, max_length=2_000)] | None = None
+    where: Condition | None = None
     do: Act
 
 

@@ -143,6 +143,11 @@ CalendarNamed = Annotated[
         "may be none in force: standard or usual"
     ),
 ]
+Condition = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2_000),
+    _mend("write a condition, like data.amount > 100"),
+]
 Expression = Annotated[str, StringConstraints(max_length=2_000)]
 
 _BROKEN = r"^([A-Z][A-Za-z0-9]*|data\.[a-z][a-z0-9_]*)$"

@@ -127,7 +127,8 @@ def show(value: Value) -> str:
 
 def _text(field: Field, raw: Any, where: str) -> str:
     if not isinstance(raw, str):
-        raise BadInput.one(where, f"{_kind(raw)} where text is needed", "put it into quotes")
+        mend = "write one text" if isinstance(raw, (list, dict)) else "put it into quotes"
+        raise BadInput.one(where, f"{_kind(raw)} where text is needed", mend)
     longest = field.longest or LONGEST_TEXT
     if len(raw) > longest:
         raise BadInput.one(
