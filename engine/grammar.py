@@ -119,7 +119,10 @@ Period = Annotated[
     StringConstraints(
         pattern=r"^[1-9][0-9]{0,3} (hours?|days?|working days?|weeks?|months?|years?)$"
     ),
-    _mend("write a count and a unit, like 4 hours, 90 days, 10 working days, 6 months or 1 year"),
+    _mend(
+        "write a count and a unit, like 4 hours, 90 days, 10 working days, 6 months or 1 year, and "
+        "9999 of them at most"
+    ),
 ]
 DataPath = Annotated[
     str,

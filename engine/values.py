@@ -118,7 +118,8 @@ def show(value: Value) -> str:
         return f"withheld: {value['withheld']}"
     if isinstance(value, dict):
         if "amount" in value:
-            return f"{value['currency']} {Decimal(value['amount']):,f}"
+            amount = f"{Decimal(value['amount']):,f}"
+            return f"{value['currency']} {amount.removesuffix('.0')}"  # 3.2m is kept as 3200000.0
         return f"{value.get('name', '')} sha256:{value['sha256'][:12]}".strip()
     if isinstance(value, list):
         return ", ".join(map(show, value))
