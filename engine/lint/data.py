@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from engine.cel.conditions import compile_condition, contradiction_in
 from engine.definition import REASON, Definition, Field, Guards, Step
@@ -224,6 +224,17 @@ def has_conditions_that_can_hold(definition: Definition) -> Iterator[Problem]:
                 never="leave out what nobody may ever do",
                 always="refuses nobody",
             )
+
+
+def no_such_workflow(
+    pointer: str, name: str, definition: Definition, known: Iterable[str]
+) -> Problem:
+    """Who refers to a workflow means another one, which may be a file that is published with it."""
+    mend = suggest(name, [other for other in known if other != definition.workflow])
+    if "did you mean" not in mend:
+        files = f"{definition.workflow}.yaml {name}.yaml"
+        mend += f"; if it is new, too, publish both at once: pmo publish {files}"
+    return Problem(pointer, f"there is no workflow {name!r}", mend)
 
 
 def can_go_either_way(

@@ -9,7 +9,7 @@ from engine import values
 from engine.definition import Act, Definition, Field, Reaction, Step, Whom
 from engine.errors import BadInput, Problem
 from engine.guards import accepted, needed, renewed
-from engine.lint.data import can_go_either_way
+from engine.lint.data import can_go_either_way, no_such_workflow
 from engine.reactions import BUILT_IN, other_field
 from engine.validation import suggest
 
@@ -149,8 +149,7 @@ def lint_targets(definition: Definition, known: Mapping[str, Definition]) -> Ite
                     what = f"{other.workflow} has no field {name!r}"
                     yield Problem(f"{at}/do/where/{name}", what, suggest(name, other.data))
         elif key and name:
-            what = f"there is no workflow {name!r}"
-            yield Problem(f"{at}/do/{key}", what, suggest(name, known))
+            yield no_such_workflow(f"{at}/do/{key}", name, definition, known)
 
 
 def lint_sources(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
