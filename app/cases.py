@@ -29,7 +29,7 @@ def describe(
     if about is None or row is None:
         return None
     shown = [(at, body) for at, body in events if at <= about["position"]]
-    recorded_at = next(body["recorded_at"] for at, body in shown if at == row.position)
+    recorded_at = next(body["recorded_at"] for at, body in shown if at == row.known_from)
     shown = select(shown, as_of, known_at)
     taking_part = participation(shown)
     children = [

@@ -18,6 +18,7 @@ from consumers.cloud_events import SOURCE
 from consumers.kafka_settings import KafkaSettings
 from consumers.webhook_settings import Endpoint, EndpointName
 from engine.errors import BadInput
+from engine.grammar import Maybe
 from engine.validation import validate
 from engine.yaml_source import read_yaml
 
@@ -31,8 +32,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Annotated[str, Field(pattern=r"^[!-~]+$", max_length=200)] = SOURCE
-    kafka: KafkaSettings | None = None
-    serve: ServeSettings | None = None
+    kafka: Maybe[KafkaSettings] = None
+    serve: Maybe[ServeSettings] = None
     webhooks: dict[EndpointName, Endpoint] = {}
 
 

@@ -19,6 +19,7 @@ from pydantic import (
 from engine.commands import ASKABLE, CommandKind
 from engine.errors import BadInput
 from engine.events import ActorKind
+from engine.grammar import Maybe
 
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,180}")
 """Kafka takes 249 characters; the rest is for the name of a workflow."""
@@ -58,12 +59,12 @@ class Security(_Part):
 
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    username: str | None = None
-    password_env: Variable | None = None
-    ca_file: str | None = None
-    certificate_file: str | None = None
-    key_file: str | None = None
-    key_password_env: Variable | None = None
+    username: Maybe[str] = None
+    password_env: Maybe[Variable] = None
+    ca_file: Maybe[str] = None
+    certificate_file: Maybe[str] = None
+    key_file: Maybe[str] = None
+    key_password_env: Maybe[Variable] = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -127,7 +128,7 @@ class KafkaSettings(_Part):
     ]
     security: Security = Security()
     topics: Topics = Topics()
-    intake: Intake | None = None
+    intake: Maybe[Intake] = None
     compression: Literal["none", "lz4", "gzip"] = "lz4"
     answers_within: Annotated[int, Field(ge=1, le=600)] = 30
     """Seconds for the broker to acknowledge what was sent, tries included. Then all of it is sent

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from engine.errors import BadInput
+from engine.grammar import Maybe
 
 PREFIX = "whsec_"
 _SHORTEST, _LONGEST = 24, 64
@@ -40,7 +41,7 @@ class Endpoint(BaseModel):
     answers_within: Annotated[float, Field(gt=0, le=120)] = 15.0
     allow_http: bool = False
     allow_internal: bool = False
-    ca_file: str | None = None
+    ca_file: Maybe[str] = None
 
     @model_validator(mode="after")
     def _is_address(self) -> Self:

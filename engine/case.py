@@ -173,14 +173,16 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
         )
     state, data, since = case.state, case.data, case.since
     entered, signatures, deadlines = case.entered, case.signatures, case.deadlines
-    if event.state is not None and at >= since[""]:
-        state = event.state
-        stays = isinstance(event, CaseTransitioned) and event.stays is True
-        since = since if stays else {**since, "": at}
-        if not stays and (state != case.state or not observed):
-            entered, signatures, deadlines = event.version, (), told or ()
-        elif stays and told is not None:
+    stays = isinstance(event, CaseTransitioned) and event.stays is True
+    if stays:
+        # It says in which state it found the case, and nothing of when that began. Of a correction,
+        # which is dated back, as of then the case may have been in another.
+        if told is not None and at >= since[""]:
             deadlines = told
+    elif event.state is not None and at >= since[""]:
+        state, since = event.state, {**since, "": at}
+        if state != case.state or not observed:
+            entered, signatures, deadlines = event.version, (), told or ()
     if event.data:
         data, since = {**data}, {**since}
         for name, value in event.data.items():

@@ -24,6 +24,7 @@ from engine.grammar import (
     Expression,
     KeyPattern,
     Listed,
+    Maybe,
     Name,
     Named,
     Number,
@@ -51,12 +52,12 @@ class Field(Grammar):
     about: str = ""
     required: bool = False
     of: Listed[str] = []
-    to: WorkflowName | None = None
-    currency: Currency | None = None
+    to: Maybe[WorkflowName] = None
+    currency: Maybe[Currency] = None
     unit: str = ""
-    least: Number | None = None
-    most: Number | None = None
-    longest: Annotated[int, Constrained(ge=1, le=100_000)] | None = None
+    least: Maybe[Number] = None
+    most: Maybe[Number] = None
+    longest: Maybe[Annotated[int, Constrained(ge=1, le=100_000)]] = None
     parent: bool = False
     unique: bool = False
 
@@ -75,7 +76,7 @@ class Role(Grammar):
 
     title: str = ""
     about: str = ""
-    appointed_in: Named | None = None
+    appointed_in: Maybe[Named] = None
 
 
 class Later(Grammar):
@@ -94,11 +95,11 @@ class Deadline(Grammar):
     for each that there is.
     """
 
-    per: DataPath | None = None
-    within: Period | dict[str, Period] | None = None
-    on: DataPath | None = None
-    every: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
-    rolled: Annotated[Literal["next working day"] | None, Constrained(alias="or")] = None
+    per: Maybe[DataPath] = None
+    within: Maybe[Period | dict[str, Period]] = None
+    on: Maybe[DataPath] = None
+    every: Maybe[Annotated[str, StringConstraints(min_length=1, max_length=500)]] = None
+    rolled: Annotated[Maybe[Literal["next working day"]], Constrained(alias="or")] = None
     remind: Listed[Percent] = []
     then: Word
     later: Listed[Later] = []
@@ -127,7 +128,7 @@ class State(Grammar):
     about: str = ""
     initial: bool = False
     final: bool = False
-    awaits: Listed[Word] | None = None
+    awaits: Maybe[Listed[Word]] = None
     deadline: Listed[Deadline] = []
 
 
@@ -137,7 +138,7 @@ class EvidenceNeed(Grammar):
     with the step itself."""
 
     kind: Word
-    newer_than: Period | None = None
+    newer_than: Maybe[Period] = None
     unchanged: bool = False
     anew: bool = False
 
@@ -173,7 +174,7 @@ class Children(Grammar):
     workflow: WorkflowName
     inside: Annotated[Listed[Word], Constrained(alias="in")] = []
     where: dict[Name, str] = {}
-    least: Annotated[int, Constrained(ge=1, le=1_000)] | None = None
+    least: Maybe[Annotated[int, Constrained(ge=1, le=1_000)]] = None
 
     @property
     def called(self) -> str:
@@ -195,9 +196,9 @@ class AuthorityOf(Grammar):
     nobody may, though the matter be small."""
 
     category: Named
-    value: DataPath | None = None
+    value: Maybe[DataPath] = None
     unit: Named
-    least: DataPath | None = None
+    least: Maybe[DataPath] = None
     answer: Verdicted = "for"
     without: Listed[Name] = []
 
@@ -223,7 +224,7 @@ class Guards(Grammar):
     anew: Listed[Name] = []
     evidence: Listed[Annotated[EvidenceNeed, Short("kind")]] = []
     agreed_by: Listed[Word] = []
-    quorum: Annotated[Quorum, Short("body")] | None = None
+    quorum: Maybe[Annotated[Quorum, Short("body")]] = None
     children: Listed[Annotated[Children, Short("workflow")]] = []
     when: Listed[Annotated[Check, Short("check")]] = []
 
@@ -244,10 +245,10 @@ class Step(Guards):
     """What starting and every transition share: who may, with what, and what it is called."""
 
     by: Listed[Word | ByPerson | ByAuthority] = []
-    accepts: Listed[Name] | None = None
-    should: Guards | None = None
-    override: Override | None = None
-    emits: DomainName | None = None
+    accepts: Maybe[Listed[Name]] = None
+    should: Maybe[Guards] = None
+    override: Maybe[Override] = None
+    emits: Maybe[DomainName] = None
     about: str = ""
 
 
@@ -275,11 +276,11 @@ class Transition(Step):
 
     trigger: Word
     sources: Annotated[Listed[Word], Constrained(alias="from", min_length=1)]
-    to: Word | None = None
+    to: Maybe[Word] = None
     tells: Listed[Name] = []
     counts: Listed[Name] = []
     corrects: Listed[Name] = []
-    escalates: Escalation | None = None
+    escalates: Maybe[Escalation] = None
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -299,7 +300,7 @@ class OnlyOne(Grammar):
     """At most one case with the same values of ``per`` is in one of these states at any moment; of
     all the workflows, if several have one of the same ``name``."""
 
-    name: Word | None = None
+    name: Maybe[Word] = None
     per: Annotated[Listed[Name], Constrained(min_length=1)]
     inside: Annotated[Listed[Word], Constrained(alias="in", min_length=1)]
 
@@ -308,10 +309,10 @@ class Whom(Grammar):
     """Everybody whom the lists in these fields mean: who holds a role (``sponsor``, or ``sponsor in
     transport``), anybody appointed in a unit, who sits on a body, and persons by their names."""
 
-    roles: DataPath | None = None
-    units: DataPath | None = None
-    bodies: DataPath | None = None
-    persons: DataPath | None = None
+    roles: Maybe[DataPath] = None
+    units: Maybe[DataPath] = None
+    bodies: Maybe[DataPath] = None
+    persons: Maybe[DataPath] = None
 
     @property
     def paths(self) -> dict[str, str]:
@@ -324,12 +325,12 @@ class Act(Grammar):
     ``where`` fields have these values); or a case, or one ``for`` every item of a list, or for
     everybody who is meant."""
 
-    trigger: Word | None = None
-    of: Literal["case"] | DataPath | None = None
-    each: WorkflowName | None = None
+    trigger: Maybe[Word] = None
+    of: Maybe[Literal["case"] | DataPath] = None
+    each: Maybe[WorkflowName] = None
     where: dict[Name, Expression] = {}
-    start: WorkflowName | None = None
-    over: Annotated[DataPath | Whom | None, Constrained(alias="for")] = None
+    start: Maybe[WorkflowName] = None
+    over: Annotated[Maybe[DataPath | Whom], Constrained(alias="for")] = None
     values: Annotated[dict[Name, Expression], Constrained(alias="with")] = {}
 
 
@@ -337,7 +338,7 @@ class Reaction(Grammar):
     """When this has happened, that is asked for: once, by the service, with this event as cause."""
 
     on: DomainName
-    where: Condition | None = None
+    where: Maybe[Condition] = None
     do: Act
 
 
@@ -360,8 +361,8 @@ class Definition(Grammar):
     record_refusals: bool = False
     only_one: Listed[OnlyOne] = []
     reactions: list[Reaction] = []
-    calendar: CalendarNamed | None = None
-    register_kind: Annotated[RegisterKind | None, Constrained(alias="register")] = None
+    calendar: Maybe[CalendarNamed] = None
+    register_kind: Annotated[Maybe[RegisterKind], Constrained(alias="register")] = None
     in_force: Listed[Word] = []
     breaks: Breaks = {}
 

@@ -13,9 +13,12 @@ from pydantic import (
     StringConstraints,
 )
 from pydantic import Field as Constrained
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 T = TypeVar("T")
+
+NOTHING = "nothing_type"
+"""The kind of pydantic's error about a key with nothing after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,24 @@ class Lone:
     ) -> dict[str, Any]:
         listed = handler(schema["schema"])
         return {"anyOf": [listed["items"], listed]}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What may be left out, key and all. A key with nothing after it is a slip, and what it was to
+    ask for must not go unasked."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_something, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        whole = handler(schema["schema"])
+        said = [one for one in whole.get("anyOf", ()) if one != {"type": "null"}]
+        return said[0] if len(said) == 1 else whole | ({"anyOf": said} if said else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +80,12 @@ class Short:
         return {self.key: value} if isinstance(value, str) else value
 
 
+def _something(value: Any) -> Any:
+    if value is None:
+        raise PydanticCustomError(NOTHING, "there is nothing")
+    return value
+
+
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, (list, tuple)) else [value]
 
@@ -76,6 +103,7 @@ def _mend(words: str) -> Any:
 _DECIMAL = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,15}")
 
 Listed = Annotated[list[T], Lone()]
+Maybe = Annotated[T | None, Said()]
 Number = Annotated[float, BeforeValidator(_as_number, json_schema_input_type=float)]
 WorkflowName = Annotated[
     str,

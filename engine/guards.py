@@ -187,9 +187,12 @@ def _corrects(names: tuple[str, ...]) -> Judge:
             elif value == was:
                 wrong.append(f"{name} is that already")
         # One event is so since one moment, and each of these was since another.
-        if attempt.case and len({attempt.case.since.get(name) for name in attempt.given}) > 1:
+        begun = {attempt.case.since.get(name, "") for name in attempt.given} if attempt.case else ()
+        if len(begun) > 1:
             together = " and ".join(attempt.given)
             wrong.append(f"{together} were not said at one time: correct one after the other")
+        elif (said := attempt.command.occurred_at) and any(said > since for since in begun):
+            wrong.append(f"it was wrong from {max(begun)} on, so it is right from then, too")
         if is_empty(attempt.command.reason or ""):
             wrong.append("a reason is missing")
         reason = "; ".join(wrong)

@@ -17,7 +17,7 @@ from engine.cel.conditions import Condition, Environment, compile_condition
 from engine.commands import PullTrigger, Requester, StartCase
 from engine.definition import Act, Definition, Reaction, Whom
 from engine.events import Event
-from engine.values import is_withheld
+from engine.values import Value, is_withheld, show
 from engine.whom import Known, Meant
 
 DEEPEST = 16
@@ -194,12 +194,18 @@ def _asks(number: int, act: Act, telling: _Telling) -> Iterator[Ask]:
 
 
 def _is_meant(child: str, act: Act, telling: _Telling) -> bool:
-    """Whether the fields of a child have the values that it is asked for by. What is missing, here
-    or there, is no value."""
+    """Whether the fields of a child have the values that it is asked for by. What is missing or
+    withheld, here or there, is no value."""
     if not act.where:
         return True
     held = telling.known.read(child)
     return held is not None and all(
-        (value := telling.value(said)) is not None and held.data.get(name) == value
-        for name, said in act.where.items()
+        _is_same(telling.value(said), held.data.get(name)) for name, said in act.where.items()
     )
+
+
+def _is_same(one: Value, other: Value) -> bool:
+    """As they are shown: a number that stands in a definition is text."""
+    if one is None or other is None or is_withheld(one) or is_withheld(other):
+        return False
+    return one == other or show(one) == show(other)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from engine.errors import BadInput, Problem
+from engine.grammar import NOTHING
 from engine.source import Source, escape
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,6 +46,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 _KINDS = {
+    NOTHING: ("something", "write something there, or leave it out"),
     "string_type": ("text", "put it into quotes"),
     "int_type": ("a whole number", "write it like 3, without quotes"),
     "float_type": ("a number", "write it like 82 or 82.5, without quotes"),

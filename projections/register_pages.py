@@ -61,7 +61,8 @@ class CaseRow:
 
     ``data`` has the shape of the engine's own case: what is missing is absent, what is withheld is
     ``{"withheld": ground}``, money is ``{"amount", "currency"}``. ``position`` and ``version`` are
-    those of the event that made it so; ``occurred_at`` is since when it is.
+    those of the event that made it so; ``occurred_at`` is since when it is, and ``known_from`` the
+    position from which on it is known so: a later one, where a fact or a correction came late.
     """
 
     key: str
@@ -69,6 +70,7 @@ class CaseRow:
     version: int
     definition_version: int
     position: int
+    known_from: int
     occurred_at: str
     data: dict[str, Any]
 
@@ -234,6 +236,7 @@ def _case_row(columns: list[Field], row: tuple[Any, ...]) -> CaseRow:
         version=system["_version"],
         definition_version=system["_definition"],
         position=system["_position"],
+        known_from=system["_known_from"],
         occurred_at=system["_valid_from"],
         data=data,
     )

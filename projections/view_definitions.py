@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic import Field as Constrained
 
 from engine.errors import BadInput, Problem
-from engine.grammar import Listed, Word
+from engine.grammar import Listed, Maybe, Word
 from engine.source import Source
 from engine.validation import suggest, validate
 from engine.yaml_source import read_yaml
@@ -50,7 +50,7 @@ class Parameter(_File):
 
     about: str = ""
     required: bool = False
-    default: str | int | None = None
+    default: Maybe[str | int] = None
     type: Literal["text", "number", "date"] = "text"
 
 
@@ -76,7 +76,7 @@ class ViewFile(_File):
     about: Annotated[str, StringConstraints(min_length=1)]
     parameters: dict[ParameterName, Parameter] = {}
     columns: dict[ParameterName, Column] = {}
-    chart: Chart | None = None
+    chart: Maybe[Chart] = None
     restricted: bool = False
     readers: Listed[Word] = []
     sql: Sql
@@ -87,9 +87,9 @@ class MetricEntry(_File):
     version: Annotated[int, Constrained(ge=1, le=1_000_000)]
     title: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     about: Annotated[str, StringConstraints(min_length=1)]
-    view: ViewId | None = None
+    view: Maybe[ViewId] = None
     unit: str = ""
-    since: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")] | None = None
+    since: Maybe[Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")]] = None
     restricted: bool = False
     readers: Listed[Word] = []
     sql: Sql

@@ -17,6 +17,8 @@ from engine.loading import load_definition, load_definitions
 from engine.yaml_source import read_yaml
 
 SAMPLES = sorted((Path(__file__).parent / "definitions").glob("*.yaml"))
+UNREADABLE = ("grammar", "left-empty")
+"""Of what these hold no definition can be made, whatever it says."""
 
 
 def expected_problems(text: str) -> list[tuple[int, str]]:
@@ -43,7 +45,7 @@ def test_what_cannot_work_is_refused_where_it_stands(path):
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_every_rule_has_been_seen_to_refuse(rule):
-    samples = [path for path in SAMPLES if path.stem != "grammar"]
+    samples = [path for path in SAMPLES if path.stem not in UNREADABLE]
     definitions = [Definition.model_validate(read_yaml(p.read_bytes(), "").value) for p in samples]
     assert any(list(rule(definition)) for definition in definitions)
 
@@ -277,6 +279,61 @@ def test_what_another_workflow_goes_by_is_not_corrected():
         " (leave it out; it is changed by a step of its own)"
         for name, at in (("kind", 23), ("place", 29), ("colour", 36))
     ]
+
+
+def test_what_a_published_workflow_corrects_nobody_comes_to_go_by_later():
+    letter = LETTER.replace("[title, kind, place, colour]", "[title, place, colour]")
+    published = [load_definition(letter, "letter.yaml")]
+    with pytest.raises(BadInput) as refused:
+        load_definitions({"file.yaml": FILE}, published)
+    assert [str(problem) for problem in refused.value.problems] == [
+        f"file.yaml:{at}: {name} of letter is corrected as a clerical matter"
+        f" (publish with it a letter that does not correct {name})"
+        for name, at in (("place", "15:11"), ("colour", "17:70"))
+    ]
+    mended = letter.replace("[title, place, colour]", "title").replace("version: 1", "version: 2")
+    load_definitions({"file.yaml": FILE, "letter.yaml": mended}, published)
+
+
+MATTER = """
+workflow: matter
+version: 1
+title: Matter
+key: M
+roles: {clerk: , judge: {appointed_in: data.court}}
+data:
+  court: {type: text, required: true}
+  kind: {type: choice, of: [a, b], required: true}
+  whom: {type: person}
+states: {open: {initial: true DEADLINE}, shut: {final: true}}
+start: {by: clerk}
+transitions:
+  - {trigger: chase, from: open, by: [timer, clerk] CHASE}
+  - {trigger: shut, from: open, to: shut, by: clerk SHUT}
+  - {trigger: correct-record, from: [open, shut], by: clerk, corrects: FIELD}
+"""
+PER_KIND = "{per: data.kind, within: {a: 1 day, b: 2 days}, then: chase}"
+SAME_PLACE = "{workflow: letter, least: 1, where: {place: data.court}}"
+
+
+@pytest.mark.parametrize(
+    ("field", "where", "said", "why"),
+    [
+        ("kind", "DEADLINE", f"deadline: {PER_KIND}", "a deadline goes by it"),
+        ("whom", "CHASE", "escalates: {from: clerk, to: {person: whom}}", "who may decide"),
+        ("court", "CHASE", "escalates: {from: clerk, to: judge}", "who may decide"),
+        ("court", "SHUT", "quorum: {body: board, veto: judge}", "who may decide"),
+        ("court", "SHUT", "when: has(data.whom), override: {by: judge, of: when}", "who may"),
+        ("court", "SHUT", f"children: {SAME_PLACE}", "it says which children are meant"),
+    ],
+    ids=["deadline", "person", "role", "veto", "override", "children"],
+)
+def test_what_more_than_conditions_go_by_is_not_corrected(field, where, said, why):
+    text = MATTER.replace(f" {where}", f", {said}").replace("FIELD", field)
+    for other in ("DEADLINE", "CHASE", "SHUT"):
+        text = text.replace(f" {other}", "")
+    with pytest.raises(BadInput, match=f"{field} is no clerical matter: {why}"):
+        load_definition(text, "matter.yaml")
 
 
 def test_of_children_those_can_be_meant_that_share_a_value_with_the_case():

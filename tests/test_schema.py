@@ -1,11 +1,16 @@
 """The JSON Schema says of a definition what the grammar says."""
 
+import copy
+import functools
 import json
+import operator
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
 import workflows
 from engine.definition import Definition
@@ -32,6 +37,25 @@ def test_what_the_grammar_refuses_it_refuses_too():
     places = {"/".join(map(str, error.absolute_path)) for error in VALIDATOR.iter_errors(value)}
     assert places >= {"workflow", "version", "roles", "data/size/type", "data/year/of"}
     assert places >= {"data/ready/required", "transitions/0", "transitions/1/from", "transitions/3"}
+
+
+@pytest.mark.parametrize("name", ["communication", "decision", "objective"])
+def test_a_key_with_nothing_after_it_is_refused_by_both_wherever_it_stands(name):
+    """Only a role or a state may have nothing to be said of it but its name."""
+    path = next(path for path in workflows.shipped() if path.stem == name)
+    source = read_yaml(path.read_bytes(), path.name)
+    emptied = 0
+    for pointer in filter(None, source.marks):
+        *way, last = [int(step) if step.isdigit() else step for step in pointer.split("/")[1:]]
+        value = copy.deepcopy(source.value)
+        place = functools.reduce(operator.getitem, way, value)
+        place[last] = None
+        is_refused = not VALIDATOR.is_valid(value)
+        assert is_refused == (way not in (["roles"], ["states"])), pointer
+        with pytest.raises(ValidationError) if is_refused else nullcontext():
+            Definition.model_validate(value)
+        emptied += 1
+    assert emptied > 200
 
 
 def test_every_key_says_what_it_is_for_and_none_is_explained_in_vain():

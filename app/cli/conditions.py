@@ -41,6 +41,7 @@ def _read(described: Mapping[str, Any], value: str, name: str) -> Any:
     from engine import values
     from engine.definition import Field
 
-    field = Field.model_validate({**described, "least": None, "most": None})
+    unbound = {key: said for key, said in described.items() if key not in ("least", "most")}
+    field = Field.model_validate(unbound)
     read = values.read(field, value, f"--where {name}")
     return float(read["amount"]) if kind == "money" else read

@@ -75,11 +75,13 @@ class Portfolio:
 
 
 def _says_state(event: Told | CaseMigrated) -> TypeGuard[Told]:
-    return isinstance(event, Told) and event.state is not None
+    """Whether it says to which state the case came by it. What stays says where it found it."""
+    stays = isinstance(event, CaseTransitioned) and event.stays
+    return isinstance(event, Told) and event.state is not None and not stays
 
 
 def _fold(events: Iterable[Told | CaseMigrated]) -> Case | None:
     # In the order of the log: the fold itself puts late facts where they belong. A case begins
     # with the first fact that says a state.
-    begun: Iterable[Told | CaseMigrated] = dropwhile(lambda event: event.state is None, events)
+    begun: Iterable[Told | CaseMigrated] = dropwhile(lambda event: not _says_state(event), events)
     return fold(begun)

@@ -11,7 +11,7 @@ from pydantic import Field as Constrained
 from engine.clock import is_instant_or_date
 from engine.definition import Definition
 from engine.errors import BadInput, NotFound, Problem
-from engine.grammar import DomainName, Listed, Name, Word, WorkflowName
+from engine.grammar import DomainName, Listed, Maybe, Name, Word, WorkflowName
 from engine.source import Source, escape
 from engine.validation import suggest, validate
 from engine.yaml_source import read_yaml
@@ -85,7 +85,7 @@ class ReportRule(Part):
     file: str
     layout: Word
     as_of: Day
-    published_on: Day | None = None
+    published_on: Maybe[Day] = None
     rows: dict[Pattern, Pattern] = {}
 
 
@@ -116,7 +116,7 @@ class Events(Part):
     left: StateEvent
     rejoined: StateEvent
     changed: dict[Name, DomainName] = {}
-    withheld: DomainName | None = None
+    withheld: Maybe[DomainName] = None
     otherwise: DomainName
 
 
@@ -132,7 +132,7 @@ class Mapping(Part):
     title: str = ""
     workflow: WorkflowName
     identify: Annotated[Listed[Name], Constrained(min_length=1)]
-    merged: Merged | None = None
+    merged: Maybe[Merged] = None
     uppercase: Listed[Name] = []
     missing: Listed[Pattern] = []
     withheld: dict[Pattern, str] = {}

@@ -21,6 +21,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from engine.clock import instant, is_instant_or_date, last_instant, to_datetime
 from engine.errors import BadInput, Problem
+from engine.grammar import Maybe
 from engine.scenarios.steps import Outcome, Part, Step
 from engine.source import Mark, Source
 from engine.validation import suggest, validate
@@ -42,9 +43,9 @@ class Act(Step):
     done on the day of that step.
     """
 
-    called: Name | None = None
+    called: Maybe[Name] = None
     brings: Annotated[dict[Name, str], Field(default_factory=dict)]
-    then: Outcome | None = None
+    then: Maybe[Outcome] = None
 
     @model_validator(mode="after")
     def _named_once(self) -> Act:
@@ -58,12 +59,12 @@ class Act(Step):
 class Look(Part):
     """A view as it must be when the year is over: ``rows`` of it hold at least these values."""
 
-    view: str | None = None
-    metric: str | None = None
+    view: Maybe[str] = None
+    metric: Maybe[str] = None
     given: Annotated[dict[str, str], Field(default_factory=dict)]
     reader: Annotated[str, Field(alias="as")] = "somebody"
-    as_of: str | None = None
-    known_at: str | None = None
+    as_of: Maybe[str] = None
+    known_at: Maybe[str] = None
     rows: Annotated[list[dict[str, Any]], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -75,7 +76,7 @@ class Look(Part):
 
 class Scene(Part):
     scene: str
-    on: str | None = None
+    on: Maybe[str] = None
     rows: Annotated[tuple[dict[str, Word], ...], Field(alias="for", min_length=1)] = ({},)
     steps: Annotated[list[dict[str, Any]], Field(min_length=1)]
 

@@ -10,7 +10,16 @@ from collections.abc import Iterator
 
 from engine.actors import MACHINES
 from engine.cel.conditions import compile_condition
-from engine.definition import ByAuthority, Check, Definition, Guards, Step, Transition, Whom
+from engine.definition import (
+    ByAuthority,
+    ByPerson,
+    Check,
+    Definition,
+    Guards,
+    Step,
+    Transition,
+    Whom,
+)
 from engine.errors import BadInput, Problem
 from engine.guards import accepted, renewed
 from engine.lint.data import asked, steps
@@ -76,6 +85,8 @@ def _rests_on(definition: Definition) -> Iterator[tuple[str, str]]:
             yield from ((name, "a condition goes by it") for name in _looks(check, definition))
         yield from ((name, "who may decide goes by it") for name in _deciding(said, definition))
         yield from ((name, "it was decided on") for name in _decided(said, definition))
+        which = [value for child in said.children for value in child.where.values()]
+        yield from ((name, "it says which children are meant") for name in _fields(which))
     for reaction in definition.reactions:
         said_where = [Check(check=reaction.where)] if reaction.where is not None else []
         named = [name for check in said_where for name in _looks(check, definition)]
@@ -84,8 +95,7 @@ def _rests_on(definition: Definition) -> Iterator[tuple[str, str]]:
         named += _fields([*lists, *reaction.do.where.values()])
         yield from ((name, "a reaction goes by it") for name in named)
     for state in definition.states.values():
-        days = _fields(day for one in state.deadline for day in (one.on or "", one.every or ""))
-        yield from ((name, "a deadline goes by it") for name in days)
+        yield from ((one.goes_by, "a deadline goes by it") for one in state.deadline)
     yield from ((name, "deadlines go by it") for name in _fields([definition.calendar or ""]))
     for one in definition.only_one:
         yield from ((name, "there is one of it at a time") for name in one.per)
@@ -105,12 +115,19 @@ def _deciding(said: Guards, definition: Definition) -> Iterator[str]:
     yield from (name for name in said.not_by if name in definition.data)
     if said.quorum:
         yield from (*_fields([said.quorum.body]), *said.quorum.without)
-    for role in said.agreed_by:
-        yield from named_by(role, definition)
-    for who in said.by if isinstance(said, Step) else ():
+    for who in _whoever(said):
         yield from named_by(who, definition)
         if isinstance(who, ByAuthority):
             yield from (*_fields([who.authority.least or ""]), *who.authority.without)
+
+
+def _whoever(said: Guards) -> Iterator[str | ByPerson | ByAuthority]:
+    """Who takes a step, signs for it, goes past its guards, or has the matter before and after."""
+    yield from (*said.agreed_by, *(said.quorum.veto if said.quorum else ()))
+    if isinstance(said, Step):
+        yield from (*said.by, *(said.override.by if said.override else ()))
+    if isinstance(said, Transition) and said.escalates:
+        yield from (said.escalates.source, *said.escalates.to)
 
 
 def _decided(said: Guards, definition: Definition) -> tuple[str, ...]:

@@ -141,13 +141,17 @@ def lint_targets(definition: Definition, known: Mapping[str, Definition]) -> Ite
         if other := known.get(name or ""):
             if act.each and not _is_child(other, definition):
                 what = f"no {other.workflow} can be a child of a {definition.workflow}"
-                field = f"{{type: ref, to: {definition.workflow}, parent: true}}"
-                yield Problem(f"{at}/do/each", what, f"give {other.workflow} a field {field}")
+                needed_field = f"{{type: ref, to: {definition.workflow}, parent: true}}"
+                mend = f"give {other.workflow} a field {needed_field}"
+                yield Problem(f"{at}/do/each", what, mend)
             yield from _steps_asked_for(at, act, definition, other)
-            for name in act.where:
-                if name not in other.data:
+            for name, said in act.where.items():
+                field, where = other.data.get(name), f"{at}/do/where/{name}"
+                if field is None:
                     what = f"{other.workflow} has no field {name!r}"
-                    yield Problem(f"{at}/do/where/{name}", what, suggest(name, other.data))
+                    yield Problem(where, what, suggest(name, other.data))
+                elif problem := _misfit(said, definition, field):
+                    yield Problem(where, problem, f"{name} holds a {field.type}")
         elif key and name:
             yield no_such_workflow(f"{at}/do/{key}", name, definition, known)
 

@@ -25,7 +25,9 @@ def lint_together(
         if first != file:
             what = f"{definition.workflow} is defined in {first} already"
             yield file, Problem("/workflow", what, "keep one of the two, or rename it")
-    known = {definition.workflow: definition for definition in (*published, *definitions.values())}
+    before = {definition.workflow: definition for definition in published}
+    known = before | {definition.workflow: definition for definition in definitions.values()}
+    before = {name: one for name, one in before.items() if known[name] is one}
     for file, definition in definitions.items():
         for rule in (
             *(_references, _conditions, _children, _corrections),
@@ -33,6 +35,8 @@ def lint_together(
         ):
             for problem in rule(definition, known):
                 yield file, problem
+        for problem in _corrected_there(definition, before):
+            yield file, problem
 
 
 def _references(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
@@ -47,12 +51,8 @@ def _conditions(definition: Definition, known: Mapping[str, Definition]) -> Iter
     for name, field in definition.data.items():
         if field.type == "ref" and (other := known.get(field.to or "")):
             variables[name] = _case_of(other, variables[name])
-    for at, said in asked(definition):
-        for i, check in enumerate(said.when):
-            yield from read_expression(check.check, variables, f"{at}/when/{i}/check").problems
-    for i, reaction in enumerate(definition.reactions):
-        if reaction.where is not None:
-            yield from read_expression(reaction.where, variables, f"/reactions/{i}/where").problems
+    for at, check in _checks(definition):
+        yield from read_expression(check, variables, at).problems
 
 
 def _children(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
@@ -95,12 +95,12 @@ def _child(at: str, wanted: Children, child: Definition, of: Definition) -> Iter
 
 def _corrections(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
     """No other workflow may go by what is corrected here: a slip must change no answer there."""
-    corrected = {name for rule in definition.transitions for name in rule.corrects}
+    corrected = _corrected(definition)
     rests = {
         name: other.workflow
         for other in known.values()
         if corrected
-        for name in _goes_by(other, definition.workflow)
+        for _, name in _goes_by(other, definition.workflow)
     }
     for number, rule in enumerate(definition.transitions):
         for i, name in enumerate(rule.corrects):
@@ -110,20 +110,47 @@ def _corrections(definition: Definition, known: Mapping[str, Definition]) -> Ite
                 yield Problem(f"/transitions/{number}/corrects/{i}", what, mend)
 
 
-def _goes_by(definition: Definition, workflow: str) -> Iterator[str]:
-    """The fields of cases of a workflow that another one goes by."""
+def _corrected_there(
+    definition: Definition, published: Mapping[str, Definition]
+) -> Iterator[Problem]:
+    """Nor may this one go by what is corrected in a workflow that is published already."""
+    for other in published.values():
+        corrected = _corrected(other)
+        for at, name in _goes_by(definition, other.workflow) if corrected else ():
+            if name in corrected:
+                what = f"{name} of {other.workflow} is corrected as a clerical matter"
+                mend = f"publish with it a {other.workflow} that does not correct {name}"
+                yield Problem(at, what, mend)
+
+
+def _corrected(definition: Definition) -> set[str]:
+    return {name for rule in definition.transitions for name in rule.corrects}
+
+
+def _goes_by(definition: Definition, workflow: str) -> Iterator[tuple[str, str]]:
+    """Where it goes by which field of another workflow's cases."""
     refs = [name for name, field in definition.data.items() if field.to == workflow]
-    checks = [check.check for _, said in asked(definition) for check in said.when]
-    checks += [one.where for one in definition.reactions if one.where is not None]
-    for check in checks if refs else ():
+    for at, check in _checks(definition) if refs else ():
         for look in read_expression(check, variable_types(definition)).looks:
             if look.path[0] in refs and look.path[1:2] == ("data",):
-                yield look.path[2]
-    for _, said in asked(definition):
-        yield from (name for one in said.children if one.workflow == workflow for name in one.where)
-    yield from (
-        name for one in definition.reactions if one.do.each == workflow for name in one.do.where
-    )
+                yield at, look.path[2]
+    for at, said in asked(definition):
+        for i, one in enumerate(said.children):
+            if one.workflow == workflow:
+                yield from ((f"{at}/children/{i}/where/{name}", name) for name in one.where)
+    for i, reaction in enumerate(definition.reactions):
+        if reaction.do.each == workflow:
+            at = f"/reactions/{i}/do/where"
+            yield from ((f"{at}/{name}", name) for name in reaction.do.where)
+
+
+def _checks(definition: Definition) -> Iterator[tuple[str, str]]:
+    """Every condition, and where it is."""
+    for at, said in asked(definition):
+        yield from ((f"{at}/when/{i}/check", one.check) for i, one in enumerate(said.when))
+    for i, reaction in enumerate(definition.reactions):
+        if reaction.where is not None:
+            yield f"/reactions/{i}/where", reaction.where
 
 
 def _case_of(definition: Definition, case: Type) -> Type:

@@ -65,7 +65,7 @@ def reaches_every_state(definition: Definition) -> Iterator[Problem]:
     initial = _initial(definition)
     if initial is None:
         return
-    reached = _reachable(definition, initial, lambda _: True)
+    reached = _reachable(definition, [initial], lambda _: True)
     for state in definition.states:
         if state not in reached:
             yield Problem(
@@ -181,16 +181,24 @@ def has_four_eyes(definition: Definition) -> Iterator[Problem]:
         """The states that can be reached with nobody acting in one of the roles."""
         if _must_be_in(definition.start, roles):
             return frozenset()
-        return _reachable(definition, initial, lambda rule: not _must_be_in(rule, roles))
+        return _reachable(definition, [initial], lambda rule: not _must_be_in(rule, roles))
 
     def is_known(name: str, rule: Transition | Start) -> bool:
         """Whether the field surely names somebody when the step is taken."""
-        if name in definition.data and name in needed(definition.start, definition):
-            return True
         if not isinstance(rule, Transition):
-            return False
-        unnamed = _reachable(definition, initial, lambda other: not _names(name, other))
-        return _names(name, rule) or unnamed.isdisjoint(rule.sources)
+            return name in needed(rule, definition)
+        return _names(name, rule) or not (
+            _may_clear(name, rule, definition) or unnamed(name) & {*rule.sources}
+        )
+
+    @cache
+    def unnamed(name: str) -> frozenset[str]:
+        """The states that a case can be in with nobody in the field."""
+        begun = set() if name in needed(definition.start, definition) else {initial}
+        for _, rule in _transitions(definition):
+            if _may_clear(name, rule, definition):
+                begun.update(rule.target(source) for source in rule.sources if source in acted)
+        return _reachable(definition, begun, lambda other: not _names(name, other))
 
     acted = _acted_before(definition, initial)
     persons = {*_persons(definition)}
@@ -301,6 +309,12 @@ def _names(person: str, step: Step) -> bool:
     return person in (*step.needs, *step.anew) or _only_person(step) == person
 
 
+def _may_clear(name: str, rule: Transition, definition: Definition) -> bool:
+    """Whether the step may leave nobody in the field. A correction takes nothing away."""
+    takes = name in accepted(rule, definition)
+    return takes and not (_names(name, rule) or name in rule.corrects)
+
+
 def _must_be_in(step: Step, roles: frozenset[str]) -> bool:
     """Whether the step is not taken unless somebody acts in one of the roles."""
     taken = bool(step.by) and roles.issuperset(_roles(step))
@@ -315,9 +329,11 @@ def _signers(step: Step) -> set[str]:
 
 
 def _reachable(
-    definition: Definition, start: str, may_be_taken: Callable[[Transition], bool]
+    definition: Definition, begun: Iterable[str], may_be_taken: Callable[[Transition], bool]
 ) -> frozenset[str]:
-    reached, ahead = {start}, [start]
+    """The states one can come to from some, these among them."""
+    ahead = [*begun]
+    reached = {*ahead}
     onward: dict[str, set[str]] = {}
     for rule in filter(may_be_taken, definition.transitions):
         for source in rule.sources:

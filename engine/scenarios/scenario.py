@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from engine.clock import is_instant_or_date
 from engine.errors import BadInput, Problem
+from engine.grammar import Maybe
 from engine.scenarios.steps import OneOrMore, Outcome, Part, Step
 from engine.source import Source
 from engine.validation import validate
@@ -29,8 +30,8 @@ class Scenario(Part):
     scenario: str
     today: str = "2026-01-15"
     given: tuple[Step, ...] = ()
-    when: Step | None = None
-    then: Outcome | None = None
+    when: Maybe[Step] = None
+    then: Maybe[Outcome] = None
     refuses: tuple[Attempted, ...] = ()
 
     @model_validator(mode="after")

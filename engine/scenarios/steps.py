@@ -23,6 +23,7 @@ from engine.commands import (
     StartCase,
 )
 from engine.events import Answer, Evidence, Source
+from engine.grammar import Maybe
 
 _BUILT_IN = {
     "timer": Requester(id="scheduler", kind="timer"),
@@ -65,23 +66,23 @@ class Step(Part):
     day ``at``; ``occurred_at`` is when it was so, if that is another day.
     """
 
-    start: str | None = None
-    do: str | None = None
-    attach: Document | None = None
-    sign: Answer | None = None
+    start: Maybe[str] = None
+    do: Maybe[str] = None
+    attach: Maybe[Document] = None
+    sign: Maybe[Answer] = None
     of: str = ""
-    declare: Literal["conflict"] | None = None
-    observe: str | None = None
-    wait: str | None = None
-    workflow: str | None = None
-    state: str | None = None
-    case: str | None = None
+    declare: Maybe[Literal["conflict"]] = None
+    observe: Maybe[str] = None
+    wait: Maybe[str] = None
+    workflow: Maybe[str] = None
+    state: Maybe[str] = None
+    case: Maybe[str] = None
     actor: Annotated[str, Field(alias="as")] = "somebody"
-    at: str | None = None
-    occurred_at: str | None = None
-    on_behalf_of: str | None = None
-    reason: str | None = None
-    override: Literal[True] | None = None
+    at: Maybe[str] = None
+    occurred_at: Maybe[str] = None
+    on_behalf_of: Maybe[str] = None
+    reason: Maybe[str] = None
+    override: Maybe[Literal[True]] = None
     data: dict[str, Any] = {}
     evidence: list[Document] = []
 
@@ -103,8 +104,8 @@ class Elsewhere(Part):
     """
 
     case: str
-    state: str | None = None
-    emits: str | None = None
+    state: Maybe[str] = None
+    emits: Maybe[str] = None
     data: dict[str, Any] = {}
 
 
@@ -126,16 +127,16 @@ class Outcome(Part):
     ``incident`` has words from each of those that come to nothing, which otherwise nobody expects.
     """
 
-    state: str | None = None
-    emits: str | None = None
+    state: Maybe[str] = None
+    emits: Maybe[str] = None
     data: dict[str, Any] = {}
     before: dict[str, Any] = {}
-    escalated: Between | None = None
-    conformance: str | None = None
-    refused: OneOrMore | None = None
-    bad_input: str | None = None
-    warned: OneOrMore | None = None
-    overridden: OneOrMore | None = None
+    escalated: Maybe[Between] = None
+    conformance: Maybe[str] = None
+    refused: Maybe[OneOrMore] = None
+    bad_input: Maybe[str] = None
+    warned: Maybe[OneOrMore] = None
+    overridden: Maybe[OneOrMore] = None
     also: Annotated[list[Elsewhere], BeforeValidator(_as_list)] = []
     incident: OneOrMore = []
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from engine.errors import BadInput
+from engine.loading import load_definitions
+
 SHELF = """
 workflow: shelf
 version: 1
@@ -16,6 +19,7 @@ data:
 states: {open: {initial: true}}
 transitions:
   - {trigger: paint, from: open, accepts: colour, emits: ShelfPainted, tells: colour}
+  - {trigger: dust, from: open, emits: ShelfDusted}
 reactions:
   - on: ShelfPainted
     do:
@@ -23,6 +27,7 @@ reactions:
       each: book
       where: {colour: before.colour}
       with: {was: before.colour, becomes: data.colour, light: room.data.light}
+  - {on: ShelfDusted, do: {trigger: mark, each: book, where: {volume: "2"}, with: {was: dusty}}}
 """
 BOOK = """
 workflow: book
@@ -32,6 +37,8 @@ key: BOOK
 data:
   shelf: {type: ref, to: shelf, parent: true}
   colour: {type: text}
+  volume: {type: number}
+  kind: {type: choice, of: [novel, atlas]}
   was: {type: text}
   becomes: {type: text}
   light: {type: text}
@@ -79,3 +86,33 @@ def test_what_was_missing_before_means_nobody(library):
     library.runner.catch_up()
     assert library.store.incidents() == []
     assert "BookMarked" not in library.names(book)
+
+
+def test_what_is_withheld_is_like_nothing_else_that_is(library):
+    kept = {"withheld": "section 40"}
+    shelf = library.start("shelf", colour=kept).stream
+    book = library.start("book", shelf=shelf, colour=kept).stream
+    library.do(shelf, "paint", colour="green")
+    library.runner.catch_up()
+    assert library.store.incidents() == []
+    assert "BookMarked" not in library.names(book)
+
+
+def test_a_number_in_a_definition_means_the_number(library):
+    shelf = library.start("shelf").stream
+    first, second = (library.start("book", shelf=shelf, volume=n).stream for n in (1, 2))
+    library.do(shelf, "dust")
+    library.runner.catch_up()
+    assert "BookMarked" in library.names(second)
+    assert "BookMarked" not in library.names(first)
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [("kind: nowel", "'nowel' is not a choice"), ("volume: two", "'two' is not a number")],
+)
+def test_children_of_a_value_that_none_can_have_are_not_asked_for(where, told):
+    wrong = SHELF.replace('volume: "2"', where)
+    with pytest.raises(BadInput) as refused:
+        load_definitions({"shelf.yaml": wrong, "book.yaml": BOOK, "room.yaml": ROOM})
+    assert told in str(refused.value)

@@ -133,6 +133,7 @@ def test_what_is_right_holds_from_when_the_slip_did_and_is_known_from_now(
     assert so_in_march is not None
     assert known_in_march is not None
     assert so_in_march.data["title"] == "Fire doors"
+    assert so_in_march.state == "draft"  # and not the state in which the correction was made
     assert known_in_march.data["title"] == "Fre doors"
 
 
@@ -200,6 +201,16 @@ def test_what_was_said_at_different_times_is_corrected_one_after_the_other(
     assert correct(office, letter, data={"sender": "Wim"}).occurred_at == event.occurred_at
     told = refused(office, letter, data={"sender": "Win"}, occurred_at="2026-03-05")[0]
     assert "is before what it would replace was so" in told
+
+
+def test_a_slip_is_not_left_true_until_a_day_that_somebody_picks(
+    office: Service, letter: str
+) -> None:
+    right = {"title": "Fire doors"}
+    told = "it was wrong from 2026-03-01T09:00:00.000000Z on, so it is right from then, too"
+    assert told in refused(office, letter, data=right, occurred_at="2026-03-20")
+    event = correct(office, letter, data=right, occurred_at="2026-03-01")
+    assert event.occurred_at == "2026-03-01T09:00:00.000000Z"
 
 
 def test_a_reported_value_breaks_no_rule_less_because_it_can_be_corrected(
