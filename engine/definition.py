@@ -17,6 +17,7 @@ from engine import canonical
 from engine.grammar import (
     Breaks,
     CalendarNamed,
+    Condition,
     Currency,
     DataPath,
     DomainName,
@@ -145,7 +146,7 @@ class EvidenceNeed(Grammar):
 class Check(Grammar):
     """A condition in CEL, and what to tell the person for whom it does not hold."""
 
-    check: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+    check: Condition
     otherwise: str = ""
 
 
@@ -286,6 +287,11 @@ class Transition(Step):
         """The fields of which its event may say what they held before."""
         return (*self.tells, *self.corrects)
 
+    @property
+    def is_correction(self) -> bool:
+        """Whether it is written as one, though it may name nothing yet that it corrects."""
+        return "corrects" in self.model_fields_set
+
     def target(self, source: str) -> str:
         return self.to or source
 
@@ -332,7 +338,7 @@ class Reaction(Grammar):
     """When this has happened, that is asked for: once, by the service, with this event as cause."""
 
     on: DomainName
-    where: Maybe[Annotated[str, StringConstraints(min_length=1, max_length=2_000)]] = None
+    where: Maybe[Condition] = None
     do: Act
 
 

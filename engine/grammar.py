@@ -147,7 +147,10 @@ Period = Annotated[
     StringConstraints(
         pattern=r"^[1-9][0-9]{0,3} (hours?|days?|working days?|weeks?|months?|years?)$"
     ),
-    _mend("write a count and a unit, like 4 hours, 90 days, 10 working days, 6 months or 1 year"),
+    _mend(
+        "write a count and a unit, like 4 hours, 90 days, 10 working days, 6 months or 1 year, and "
+        "9999 of them at most"
+    ),
 ]
 DataPath = Annotated[
     str,
@@ -170,6 +173,11 @@ CalendarNamed = Annotated[
         "write a name, like standard, or a field that holds it, like data.calendar; where there "
         "may be none in force: standard or usual"
     ),
+]
+Condition = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2_000),
+    _mend("write a condition, like data.amount > 100"),
 ]
 Expression = Annotated[str, StringConstraints(max_length=2_000)]
 

@@ -26,7 +26,7 @@ from engine.definition import (
 from engine.events import Verdict
 from engine.governance import governance_of
 from engine.standing import in_role, standing_of
-from engine.values import CASE_KEY, Value, folded, is_empty, is_withheld
+from engine.values import CASE_KEY, Value, folded, is_empty, is_withheld, show
 
 
 def guards_of(step: Step, definition: Definition) -> tuple[Guard, ...]:
@@ -162,7 +162,9 @@ def _counts(names: tuple[str, ...]) -> Judge:
             if name not in ahead:
                 wrong.append(f"{name} is withheld, so nobody can tell which comes next")
             elif attempt.given.get(name, ahead[name]) != ahead[name]:
-                wrong.append(f"{name} is {ahead[name]} next, not {attempt.given[name]}")
+                given = attempt.given[name]
+                not_so = "not missing" if given is None else f"not {show(given)}"
+                wrong.append(f"{name} is {ahead[name]} next, {not_so}")
         reason = "; ".join(wrong)
         return Verdict(rule="counts", held=False, reason=reason) if wrong else _HELD["counts"]
 
@@ -203,6 +205,7 @@ def _corrects(names: tuple[str, ...]) -> Judge:
 
 def _by(step: Step, definition: Definition) -> Judge:
     wanted = " or ".join(_told(who) for who in step.by)
+    fields = [who.person for who in step.by if isinstance(who, ByPerson)]
     standing = standing_of(step, definition)
 
     def guard(attempt: Attempt) -> Verdict:
@@ -213,7 +216,10 @@ def _by(step: Step, definition: Definition) -> Judge:
             return Verdict(rule="by", held=None, reason=f"who did it is not known; needs {wanted}")
         has = ", ".join(attempt.command.actor.roles) or "no role"
         why = found.why or f"{attempt.actor} acts as {has}"
-        return Verdict(rule="by", held=False, reason=f"needs {wanted}; {why}")
+        held = {name: attempt.data.get(name) for name in fields}
+        named = [f"{name} is {person}" for name, person in held.items() if isinstance(person, str)]
+        who = f" ({', '.join(named)})" if named else ""
+        return Verdict(rule="by", held=False, reason=f"needs {wanted}; {why}{who}")
 
     return guard
 

@@ -101,7 +101,7 @@ class _Complaints:
                 )
                 yield from dict.fromkeys(told)
             elif not any(deeper.startswith(f"{place}/") for deeper in places):
-                yield _wrong_kind(here, self._source.where(place))
+                yield self._wrong_kind(here, place)
 
     def _fitting(self, errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
         """Without those of alternatives that do not know the keys which are there, if another does.
@@ -185,8 +185,35 @@ class _Complaints:
         strangers = [stranger for stranger in given if stranger not in known]
         return any(get_close_matches(stranger, known, n=1) == [key] for stranger in strangers)
 
+    def _wrong_kind(self, errors: list[ErrorDetails], place: str) -> Problem:
+        given = errors[0]["input"]
+        kinds, mends = zip(*(_KINDS[error["type"]] for error in errors), strict=True)
+        what = f"{_kind(given)} where {' or '.join(dict.fromkeys(kinds))} is needed"
+        mend = mends[0]
+        if given is None:
+            mend = "write something there, or leave it out"
+        elif errors[0]["type"] == "string_type":
+            mend = self._as_text(given, place) or mend
+        return Problem(self._source.where(place), what, mend)
+
+    def _as_text(self, given: Any, place: str) -> str:
+        """How to mend what is no text where some is needed; empty where it lacks but quotes."""
+        inside = isinstance(given, (list, dict))
+        for node in self._nodes(place):
+            if told := node.get("patternErrorMessage"):
+                is_number = not inside and not isinstance(given, bool)
+                if is_number and re.search(node.get("pattern", "$^"), str(given)):
+                    return ""
+                return f"one only: {told}" if isinstance(given, list) else str(told)
+        return "write one text, and in quotes if brackets are part of it" if inside else ""
+
     def _keys(self, place: str) -> list[str]:
         """The keys that the map at a place may have."""
+        nodes = self._nodes(place)
+        return list(dict.fromkeys(key for node in nodes for key in node.get("properties", ())))
+
+    def _nodes(self, place: str) -> list[dict[str, Any]]:
+        """What the schema says of a place, every alternative of it."""
         nodes = list(self._alternatives(self._schema))
         for step in place.split("/")[1:]:
             nodes = [
@@ -195,7 +222,7 @@ class _Complaints:
                 for below in _below(node, step)
                 for alternative in self._alternatives(below)
             ]
-        return list(dict.fromkeys(key for node in nodes for key in node.get("properties", ())))
+        return nodes
 
     def _alternatives(self, node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if "$ref" in node:
@@ -225,14 +252,6 @@ def _pattern_mends(node: Any) -> Iterator[tuple[str, str]]:
     if isinstance(node, list):
         for item in node:
             yield from _pattern_mends(item)
-
-
-def _wrong_kind(errors: list[ErrorDetails], where: str) -> Problem:
-    given = errors[0]["input"]
-    kinds, mends = zip(*(_KINDS[error["type"]] for error in errors), strict=True)
-    what = f"{_kind(given)} where {' or '.join(dict.fromkeys(kinds))} is needed"
-    mend = "write something there, or leave it out" if given is None else mends[0]
-    return Problem(where, what, mend)
 
 
 def _kind(given: Any) -> str:

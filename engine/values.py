@@ -118,7 +118,8 @@ def show(value: Value) -> str:
         return f"withheld: {value['withheld']}"
     if isinstance(value, dict):
         if "amount" in value:
-            return f"{value['currency']} {Decimal(value['amount']):,f}"
+            amount = f"{Decimal(value['amount']):,f}"
+            return f"{value['currency']} {amount.removesuffix('.0')}"  # 3.2m is kept as 3200000.0
         return f"{value.get('name', '')} sha256:{value['sha256'][:12]}".strip()
     if isinstance(value, list):
         return ", ".join(map(show, value))
@@ -127,7 +128,8 @@ def show(value: Value) -> str:
 
 def _text(field: Field, raw: Any, where: str) -> str:
     if not isinstance(raw, str):
-        raise BadInput.one(where, f"{_kind(raw)} where text is needed", "put it into quotes")
+        mend = "write one text" if isinstance(raw, (list, dict)) else "put it into quotes"
+        raise BadInput.one(where, f"{_kind(raw)} where text is needed", mend)
     longest = field.longest or LONGEST_TEXT
     if len(raw) > longest:
         raise BadInput.one(

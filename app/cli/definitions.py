@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli import options
-from app.cli.failures import CheckFailed
+from app.cli.failures import CheckFailed, tell_problems
 from app.cli.keys import neither
 from app.cli.tables import print_json, print_rows, show_moment
 from app.cli.terminal import bold, dim, echo
@@ -77,8 +77,7 @@ def check_command(
     else:
         for line in report.lines():
             echo(line)
-        for problem in report.problems:
-            echo(f"error: {problem}", err=True)
+        tell_problems(report.problems)
     if not report.sound:
         raise CheckFailed
 

@@ -43,6 +43,10 @@ _WORDS = {
 """Where in a command a problem is, as opposed to a path, in the words of the command line."""
 
 
+_MOST = 20
+"""Problems told at once."""
+
+
 class CheckFailed(Exception):
     """The command did its work and what it found is not as it should be; it has said so itself."""
 
@@ -108,10 +112,17 @@ def _tell_known(error: PmoError, as_json: bool) -> None:
             for reason in error.reasons:
                 _say(f"  - {clean(reason)}")
         case BadInput():
-            for problem in error.problems:
-                _say(f"error: {_spell(problem)}")
+            tell_problems(error.problems)
         case _:
             _say(f"error: {error}")
+
+
+def tell_problems(problems: Sequence[Problem]) -> None:
+    """The first of them: whoever has mended those asks again. With ``--json`` all are told."""
+    for problem in problems[:_MOST]:
+        _say(f"error: {_spell(problem)}")
+    if (more := len(problems) - _MOST) > 0:
+        _say(f"and {more:,} more")
 
 
 def _described(error: PmoError) -> dict[str, Any]:

@@ -30,6 +30,13 @@ from engine.validation import suggest
 _TAKES = ("needs", "anew", "accepts", "tells", "counts")
 
 
+def corrects_something(definition: Definition) -> Iterator[Problem]:
+    for number, rule in enumerate(definition.transitions):
+        if rule.is_correction and not rule.corrects:
+            mend = "name the fields that it mends, or leave it out"
+            yield Problem(f"/transitions/{number}/corrects", "corrects is empty", mend)
+
+
 def corrects_and_does_nothing_else(definition: Definition) -> Iterator[Problem]:
     for at, rule in _corrections(definition):
         if rule.to is not None:
@@ -191,6 +198,7 @@ def _corrections(definition: Definition) -> Iterator[tuple[str, Transition]]:
 
 
 RULES = (
+    corrects_something,
     corrects_and_does_nothing_else,
     corrects_what_nothing_rests_on,
     counts_what_nothing_else_sets,

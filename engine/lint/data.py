@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from engine.cel.conditions import compile_condition, contradiction_in
 from engine.definition import REASON, Definition, Field, Guards, Step
@@ -217,18 +217,43 @@ def asks_for_evidence_it_can_date(definition: Definition) -> Iterator[Problem]:
 def has_conditions_that_can_hold(definition: Definition) -> Iterator[Problem]:
     for at, said in asked(definition):
         for i, check in enumerate(said.when):
-            pointer = f"{at}/when/{i}/check"
-            try:
-                condition = compile_condition(check.check, definition, pointer)
-            except BadInput as error:
-                yield from (Problem(pointer, p.what, p.mend) for p in error.problems)
-                continue
-            if condition.settled is False:
-                yield Problem(pointer, "this never holds", "leave out what nobody may ever do")
-            elif condition.settled:
-                yield Problem(pointer, "this always holds, so it refuses nobody", "leave it out")
-            elif told := contradiction_in(check.check, definition):
-                yield Problem(pointer, f"this never holds: {told}", "mend one of the two")
+            yield from can_go_either_way(
+                check.check,
+                definition,
+                f"{at}/when/{i}/check",
+                never="leave out what nobody may ever do",
+                always="refuses nobody",
+            )
+
+
+def no_such_workflow(
+    pointer: str, name: str, definition: Definition, known: Iterable[str]
+) -> Problem:
+    """Who refers to a workflow means another one, which may be a file that is published with it."""
+    mend = suggest(name, [other for other in known if other != definition.workflow])
+    if "did you mean" not in mend:
+        files = f"{definition.workflow}.yaml {name}.yaml"
+        mend += f"; if it is new, too, publish both at once: pmo publish {files}"
+    return Problem(pointer, f"there is no workflow {name!r}", mend)
+
+
+def can_go_either_way(
+    check: str, definition: Definition, pointer: str, *, never: str, always: str
+) -> Iterator[Problem]:
+    """What keeps a condition from holding at times and at times not: it cannot be read, or always
+    says the same. ``never``: how to mend what never holds; ``always``: what is useless about one
+    that always does."""
+    try:
+        condition = compile_condition(check, definition, pointer)
+    except BadInput as error:
+        yield from (Problem(pointer, p.what, p.mend) for p in error.problems)
+        return
+    if condition.settled is False:
+        yield Problem(pointer, "this never holds", never)
+    elif condition.settled:
+        yield Problem(pointer, f"this always holds, so it {always}", "leave it out")
+    elif told := contradiction_in(check, definition):
+        yield Problem(pointer, f"this never holds: {told}", "mend one of the two")
 
 
 RULES = (

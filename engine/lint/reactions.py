@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from engine import values
-from engine.cel.conditions import compile_condition
 from engine.definition import Act, Definition, Field, Reaction, Step, Whom
 from engine.errors import BadInput, Problem
 from engine.guards import accepted, needed, renewed
+from engine.lint.data import can_go_either_way, no_such_workflow
 from engine.reactions import BUILT_IN, other_field
 from engine.validation import suggest
 
@@ -35,10 +35,13 @@ def reacts_to_what_happens(definition: Definition) -> Iterator[Problem]:
             what = f"{definition.workflow} emits no {reaction.on}"
             yield Problem(f"{at}/on", what, suggest(reaction.on, known))
         if reaction.where is not None:
-            try:
-                compile_condition(reaction.where, definition, f"{at}/where")
-            except BadInput as error:
-                yield from error.problems
+            yield from can_go_either_way(
+                reaction.where,
+                definition,
+                f"{at}/where",
+                never="leave out what is never asked for",
+                always="keeps nothing from being asked",
+            )
 
 
 def asks_for_one_thing(definition: Definition) -> Iterator[Problem]:
@@ -106,6 +109,9 @@ def knows_whom_it_asks(definition: Definition) -> Iterator[Problem]:
             if said.startswith("before.") and before not in told:
                 what = f"{reaction.on} does not tell what {before!r} was"
                 yield Problem(pointer, what, f"add {before} to `tells` of its step")
+            if said == "item" and act.over is None:
+                mend = "say which by `for`" if act.start else "name a field, or a value"
+                yield Problem(pointer, "item is one of a list, and no list is named", mend)
 
 
 def _values(at: str, act: Act) -> Iterator[tuple[str, str]]:
@@ -147,8 +153,7 @@ def lint_targets(definition: Definition, known: Mapping[str, Definition]) -> Ite
                 elif problem := _misfit(said, definition, field):
                     yield Problem(where, problem, f"{name} holds a {field.type}")
         elif key and name:
-            what = f"there is no workflow {name!r}"
-            yield Problem(f"{at}/do/{key}", what, suggest(name, known))
+            yield no_such_workflow(f"{at}/do/{key}", name, definition, known)
 
 
 def lint_sources(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:

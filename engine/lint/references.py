@@ -10,7 +10,7 @@ from engine.cel.types import Type
 from engine.cel.values import variable_types
 from engine.definition import Children, Definition
 from engine.errors import Problem
-from engine.lint.data import asked
+from engine.lint.data import asked, no_such_workflow
 from engine.lint.reactions import lint_loops, lint_sources, lint_targets
 from engine.validation import suggest
 
@@ -42,8 +42,7 @@ def lint_together(
 def _references(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
     for name, field in definition.data.items():
         if field.to is not None and field.to not in known:
-            what = f"there is no workflow {field.to!r}"
-            yield Problem(f"/data/{name}/to", what, suggest(field.to, known))
+            yield no_such_workflow(f"/data/{name}/to", field.to, definition, known)
 
 
 def _conditions(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
@@ -62,8 +61,7 @@ def _children(definition: Definition, known: Mapping[str, Definition]) -> Iterat
         for i, wanted in enumerate(said.children):
             here, child = f"{at}/children/{i}", known.get(wanted.workflow)
             if child is None:
-                what = f"there is no workflow {wanted.workflow!r}"
-                yield Problem(f"{here}/workflow", what, suggest(wanted.workflow, known))
+                yield no_such_workflow(f"{here}/workflow", wanted.workflow, definition, known)
             else:
                 yield from _child(here, wanted, child, definition)
 

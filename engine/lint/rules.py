@@ -87,7 +87,7 @@ def has_ways_out(definition: Definition) -> Iterator[Problem]:
     for at, rule in _transitions(definition):
         for i, source in enumerate(rule.sources):
             ends = source in definition.states and definition.states[source].final
-            if ends and not rule.corrects:
+            if ends and not rule.is_correction:
                 yield Problem(
                     f"{at}/from/{i}",
                     f"{source} is final, so nothing may leave it",

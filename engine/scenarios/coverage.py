@@ -27,12 +27,14 @@ class Refusal(NamedTuple):
 
 
 class Fired(NamedTuple):
-    """What a timer did of one of a state's deadlines: it pulled, or reminded, at this share."""
+    """What a timer did of one of a state's deadlines: it pulled, or reminded, at this share; of a
+    period ``per`` a choice, where it was this one."""
 
     workflow: str
     state: str
     of: int
     share: str
+    choice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,10 @@ def _apart(rule: Transition, taken: Collection[tuple[str, str | None, str]]) -> 
 
 def unfired(definition: Definition, results: Iterable[Result]) -> list[str]:
     """What no scenario lets fall due: deadlines, what comes later, and reminders, as
-    ``state: trigger at 150% of 10 working days``."""
-    fired = {one for result in results for one in result.fired}
+    ``state: trigger at 150% of 10 working days``; and the choices whose period none shows."""
+    all_fired = [one for result in results for one in result.fired]
+    fired = {one._replace(choice="") for one in all_fired}
+    shown = {one._replace(share="") for one in all_fired}
     missing = []
     for name, state in definition.states.items():
         for of, rule in enumerate(state.deadline):
@@ -97,6 +101,11 @@ def unfired(definition: Definition, results: Iterable[Result]) -> list[str]:
                 f"{name}: {what} at {share} of {period}"
                 for share, what in asked
                 if Fired(definition.workflow, name, of, share) not in fired
+            ]
+            missing += [
+                f"{name}: anything of {period}, where {rule.goes_by} is {choice}"
+                for choice, period in rule.periods.items()
+                if choice and Fired(definition.workflow, name, of, "", choice) not in shown
             ]
     return missing
 

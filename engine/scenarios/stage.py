@@ -21,6 +21,7 @@ from engine.service import Receipt, Service
 from engine.source import Source as Text
 from engine.store.log import Append, Log
 from engine.store.memory import MemoryLog
+from engine.values import show
 
 _LONG_AGO = "2000-01-01T00:00:00.000000Z"
 
@@ -224,7 +225,9 @@ class _Stage:
             self._clock.at = max(self._clock.at, at)
             due = case.deadlines[number]
             self._handle(command_for(key, case.entered, due))
-            self.fired.append(Fired(case.definition.name, case.state, due.of, due.share))
+            rule = self._service.catalog.definition(case.definition).states[case.state].deadline
+            choice = show(case.data.get(rule[due.of].goes_by)) if rule[due.of].per else ""
+            self.fired.append(Fired(case.definition.name, case.state, due.of, due.share, choice))
         self._clock.at = max(self._clock.at, until)
         last = self._service.log.stream(self._case)
         if not last:

@@ -216,6 +216,22 @@ def test_the_schema_is_printed_for_editors(nowhere):
     assert schema["$schema"].endswith("2020-12/schema")
 
 
+def test_of_very_many_problems_the_first_are_told_and_how_many_more_there_are(pmo, tmp_path):
+    file = tmp_path / "far.yaml"
+    states = "".join(f"  island{number}: {{final: true}}\n" for number in range(1_500))
+    file.write_text(
+        "workflow: far\nversion: 1\ntitle: Far\nkey: FAR\nstates:\n"
+        f"  here: {{initial: true, final: true}}\n{states}"
+    )
+    for words in (["check", str(file)], ["publish", str(file)]):
+        *told, rest = pmo(*words).err.splitlines()
+        assert len(told) == 20
+        assert told[0].startswith(f"error: {file}:7:3: nothing leads to island0 from here")
+        assert rest == "and 1,480 more"
+    problems = pmo("check", str(file), "--json").json()["problems"]
+    assert len(problems) == 1_500
+
+
 def test_a_reference_to_a_workflow_that_exists_nowhere_is_told(pmo, folder):
     file = folder / "decision.yaml"
     edit(file, "to: objective", "to: objectiv")

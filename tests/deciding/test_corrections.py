@@ -250,6 +250,8 @@ def test_whoever_says_the_number_must_mean_the_next_one(office: Service, letter:
     for wrong in (1, 3, 0):
         with pytest.raises(Refused, match=f"edition is 2 next, not {wrong}"):
             take(office, letter, "send", data={"edition": wrong})
+    with pytest.raises(Refused, match="edition is 2 next, not missing"):
+        take(office, letter, "send", data={"edition": None})
     assert take(office, letter, "send", data={"edition": 2}).data == {"edition": 2}
 
 

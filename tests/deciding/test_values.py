@@ -103,6 +103,8 @@ def test_missing_withheld_and_zero_stay_three_things() -> None:
     assert values.read(MONEY, None, "/x") is None
     assert values.read(MONEY, {"withheld": "s. 43"}, "/x") == {"withheld": "s. 43"}
     assert values.read(MONEY, 0, "/x") == {"amount": "0", "currency": "GBP"}
+    round_sum = values.read(MONEY, "3.2m", "/x")
+    assert values.show(round_sum).endswith("3,200,000")
     shown = [values.show(v) for v in (None, {"withheld": "s. 43"}, values.read(MONEY, 0, "/x"))]
     assert shown == ["", "withheld: s. 43", "GBP 0"]
 

@@ -52,6 +52,8 @@ def test_who_is_to_act_later_is_kept_out_before(awards):
     told = refused(awards, case, "keep", "kim:clerk", data={"keeper": "kim"})
     assert "kim is named as keeper; somebody else must do this" in told
     awards.do(case, "keep", "bo:clerk", {"keeper": "kim"})
+    told = refused(awards, case, "take-over", "bo:clerk")
+    assert told == "needs the person in keeper; bo acts as clerk (keeper is kim)"
     awards.do(case, "take-over", "kim")
 
 

@@ -106,6 +106,44 @@ def test_deadlines_that_no_scenario_lets_fall_due_are_told():
     assert unfired(review, results) == []
 
 
+SORTED = """
+workflow: sorted
+version: 1
+title: Sorted
+key: SRT
+data: {kind: {type: choice, of: [plain, urgent], required: true}}
+states:
+  open:
+    initial: true
+    deadline: {per: data.kind, within: {plain: 10 days, urgent: 2 days}, then: lapse}
+  lapsed: {final: true}
+transitions:
+  - {trigger: lapse, from: open, to: lapsed, by: timer}
+"""
+LEFT_OPEN = """
+  - scenario: What is {kind} lapses
+    today: 2026-03-02
+    given: [{{start: sorted, data: {{kind: {kind}}}}}]
+    when: {{wait: 2026-03-20}}
+    then: {{state: lapsed}}
+"""
+
+
+def test_each_choice_that_has_a_period_of_its_own_is_shown_by_a_scenario():
+    sorting = load_definition(SORTED, "sorted.yaml")
+
+    def left(*kinds):
+        text = "scenarios:" + "".join(LEFT_OPEN.format(kind=kind) for kind in kinds)
+        file, source = load_scenarios(text, "sorted.scenarios.yaml")
+        results = list(run(file, source, Published([(sorting, SORTED)])))
+        assert not any(result.failure for result in results)
+        return unfired(sorting, results)
+
+    assert left("plain") == ["open: anything of 2 days, where kind is urgent"]
+    assert left("urgent") == ["open: anything of 10 days, where kind is plain"]
+    assert left("plain", "urgent") == []
+
+
 PAPER = """
 workflow: paper
 version: 1
