@@ -112,8 +112,10 @@ def test_definitions_may_refer_to_each_other_and_to_what_is_published():
     [
         (
             {"task.yaml": TASK},
-            "task.yaml:7:25: there is no workflow 'plan' (there is none yet; if it is new, too, "
-            "publish both at once: pmo publish task.yaml plan.yaml)",
+            (
+                "task.yaml:7:25: there is no workflow 'plan' (there is none yet; if it is new, "
+                "too, publish both at once: pmo publish task.yaml plan.yaml)"
+            ),
         ),
         (
             {"plans.yaml": TASK.replace("workflow: task", "workflow: plans")},
