@@ -14,7 +14,7 @@ from engine.commands import PullTrigger
 from engine.errors import PmoError
 from engine.service import Service
 from engine.store.opening import open_log
-from tests.deciding import test_service
+from tests.deciding import asking
 from tests.deciding.asking import in_review
 from tests.deciding.conftest import DECISION, OBJECTIVE, PAT, SAM, publish
 
@@ -31,7 +31,7 @@ def logs(tmp_path, database):
 
 def decide_a_lot(log, monkeypatch):
     """Decisions taken and refused, sent twice and in groups, under a clock that steps back."""
-    monkeypatch.setattr(test_service, "_numbers", count())
+    monkeypatch.setattr(asking, "_numbers", count())
     numbers = count()
     clock = HandClock("2026-03-01T09:00:00.000000Z")
     service = Service(log, clock, new_id=lambda: f"event-{next(numbers)}")
