@@ -17,6 +17,7 @@ from engine.rehearsal import rehearse
 from engine.service import Service
 from engine.store.log import Log
 from tests.deciding.conftest import publish
+from tests.governance.conftest import APPOINTMENT
 
 LETTERHEAD = Evidence(kind="letterhead", sha256="0" * 64, as_of="2026-03-01")
 
@@ -48,21 +49,6 @@ transitions:
     by: clerk
     corrects: [title, sender, note]
     emits: RecordCorrected
-"""
-
-APPOINTMENT = """
-workflow: appointment
-version: 1
-title: Appointment
-key: APPT-{role}.{unit}.{person}
-register: appointment
-in_force: [active]
-data:
-  role: {type: text, required: true}
-  unit: {type: text, required: true}
-  person: {type: person, required: true}
-  from: {type: date}
-states: {active: {initial: true, final: true}}
 """
 
 WRITER = Requester(id="wim", roles=("writer",))

@@ -22,7 +22,7 @@ from engine.service import Receipt, Service
 from engine.store.log import Log
 from tests.deciding.conftest import publish
 
-REGISTERS = """
+APPOINTMENT = """
 workflow: appointment
 version: 1
 title: Appointment
@@ -37,7 +37,11 @@ data:
   until: {type: date}
 states: {active: {initial: true}, ended: {final: true}}
 transitions: [{trigger: end, from: active, to: ended}]
----
+"""
+
+REGISTERS = (
+    f"{APPOINTMENT}---\n"
+    + """\
 workflow: body
 version: 1
 title: Body
@@ -94,6 +98,7 @@ data:
 states: {active: {initial: true}, revoked: {final: true}}
 transitions: [{trigger: revoke, from: active, to: revoked}]
 """
+)
 
 DECISION = """
 workflow: decision
