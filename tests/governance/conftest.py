@@ -41,7 +41,7 @@ transitions: [{trigger: end, from: active, to: ended}]
 
 REGISTERS = (
     f"{APPOINTMENT}---\n"
-    + """\
+    """\
 workflow: body
 version: 1
 title: Body
