@@ -39,6 +39,7 @@ def _row(position: int, event: Body) -> tuple[Any, ...]:
     get = event.get
     actor, data, conformance = event["actor"], get("data"), get("conformance")
     authority, basis, evidence = get("authority"), get("basis"), get("evidence", ())
+    escalated = get("escalated")
     # That a rule held is what most verdicts say, and tells least.
     open_to_doubt = [
         verdict
@@ -70,8 +71,11 @@ def _row(position: int, event: Body) -> tuple[Any, ...]:
         to_json(basis) if basis else None,
         1 if isinstance(evidence, dict) else len(evidence),
         " ".join(data) if data else None,
-        *_escalated(get("escalated") or {}),
+        *(_escalated(escalated) if escalated else _NOT_ESCALATED),
     )
+
+
+_NOT_ESCALATED = (None, None, None, None)
 
 
 def _escalated(said: Body) -> tuple[str | None, ...]:

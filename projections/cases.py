@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.upcasts import Body
 from projections.definitions import MIGRATED, PUBLISHED
+from projections.gist import heed
 from projections.recent import Recent
 from projections.signatures import SIGNED, Signatures
 from projections.store import Tables, read_sql
@@ -25,6 +25,7 @@ _NAMES = frozenset(field for _, field in _TITLES)
 
 # A row, in the order of the columns.
 _VERSION, _STATE, _STATE_SINCE, _TITLE, _TITLE_SINCE = 4, 5, 6, 7, 8
+_NOTHING_KNOWN = (0, None, "", None, "", 0, "", "", "")
 
 
 class Cases:
@@ -46,30 +47,33 @@ class Cases:
         self._signatures.index()
 
     def apply(self, batch: Batch) -> None:
-        waiting, recent = self._waiting, self._recent
-        for position, event in batch:
-            kind = event["type"]
+        self.take([(position, heed(event)) for position, event in batch])
+
+    def take(self, told: Batch) -> None:
+        waiting, recent, signatures = self._waiting, self._recent, self._signatures
+        for position, gist in told:
+            (key, kind, workflow, definition, digest, version, at, recorded_at, name, state, data,
+             signed) = gist  # fmt: skip
             if kind in _NO_CASES:
                 continue
-            key, version, at = event["stream"], event["version"], event["occurred_at"]
             row = waiting.get(key)
             if row is None:
-                row = waiting[key] = recent.get(key) or self._load(key, version) or _begin(event)
+                row = recent.get(key) or self._load(key, version)
+                row = row or [key, workflow, definition, digest, *_NOTHING_KNOWN]
+                waiting[key] = row
             if kind == MIGRATED:
-                row[2:4] = event["definition"]["version"], event["definition"]["hash"]
-                self._signatures.end(position, event)
+                row[2:4] = definition, digest
+                signatures.end(position, key, at)
             row[_VERSION] = version
-            row[9:] = position, event["recorded_at"], at, event["name"]
-            state = None if event.get("stays") else event.get("state")
+            row[9:] = position, recorded_at, at, name
             # A late fact does not replace what came to be so after it.
             if state is not None and at >= row[_STATE_SINCE]:
                 # A fact that tells of the state the case is in anyway does not enter it.
                 if state != row[_STATE] or kind != _OBSERVED:
-                    self._signatures.end(position, event)
+                    signatures.end(position, key, at)
                 row[_STATE], row[_STATE_SINCE] = state, at
             elif kind == SIGNED:
-                self._signatures.sign(position, event)
-            data = event.get("data")
+                signatures.sign(position, key, at, signed)
             if data and not _NAMES.isdisjoint(data):
                 _entitle(row, data, at)
 
@@ -87,13 +91,6 @@ class Cases:
         """The case's row as it is in the table; a first event has none."""
         found = self._tables.run(_SQL["one"], [key]) if version > 1 else []
         return list(found[0]) if found else None
-
-
-def _begin(event: Body) -> list[Any]:
-    """The row of a case of which nothing is known."""
-    about = event["definition"]
-    row = [event["stream"], about["name"], about["version"], about["hash"], 0, None, "", None, ""]
-    return [*row, 0, "", "", ""]
 
 
 def _entitle(row: list[Any], data: dict[str, Any], at: str) -> None:

@@ -1,9 +1,9 @@
 """A part of the views, built by a second process in a place of its own.
 
 Building is work for one processor as long as one interpreter does it. The builder reads the log and
-tells a second process what one projection heeds of each event, which costs both together two thirds
-of reading and decoding it once more. That process makes its tables and indexes, and ends; the
-builder takes these over page by page, which costs a tenth of making them.
+tells a second process the gist of each event (``projections.gist``), which costs both together two
+thirds of reading and decoding it once more. That process makes its tables and indexes, and ends;
+the builder takes these over page by page, which costs a tenth of making them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import orjson
 
 from engine.cycles import uncollected
 from engine.errors import PmoError, StoreFailed
-from engine.upcasts import Body
+from projections.gist import heed
 from projections.store import Scratch, Tables
 from projections.views import BUILD_BATCH, FEW, Batch, Batches, Projection, ProjectionClass, Views
 
@@ -38,10 +38,10 @@ the other up."""
 
 
 class Taking(Projection, Protocol):
-    """A projection that does with what it heeds of events."""
+    """A projection that does with the gist of events."""
 
-    def take(self, heeded: Batch) -> None:
-        """As ``apply``."""
+    def take(self, told: Batch) -> None:
+        """As ``apply``, of the gist of each event."""
 
 
 class Apart(ProjectionClass, Protocol):
@@ -49,22 +49,18 @@ class Apart(ProjectionClass, Protocol):
 
     def __call__(self, tables: Tables) -> Taking: ...
 
-    @staticmethod
-    def heed(event: Body) -> tuple[Any, ...]:
-        """What it needs of an event, as JSON has it; the stream first. It raises nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which ``projection`` to build, and where."""
+    """Which ``projections`` to build, and where."""
 
     scratch: Scratch
-    projection: Apart
+    projections: tuple[Apart, ...]
 
     def build(self, pipe: IO[bytes]) -> None:
         """Everything that comes through the pipe, up to the message that is the last."""
         with uncollected(), closing(self.scratch.open()) as tables:
-            views = _Heeding(tables, (self.projection,))
+            views = _Heeding(tables, self.projections)
             views.create()
             for batches in _Told(pipe).transactions():
                 views.take(batches)
@@ -77,7 +73,6 @@ class Builder:
 
     def __init__(self, part: Part) -> None:
         self._scratch = part.scratch
-        self._heed = part.projection.heed
         self._told = 0
         # What this process can import, that one can.
         env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -93,7 +88,6 @@ class Builder:
         again. Raises ``StoreFailed`` if it ended."""
         first, last = batch[0][0], batch[-1][0]
         if last > self._told:
-            heed = self._heed
             news = [heed(body) for _, body in batch[max(0, self._told + 1 - first) :]]
             said = orjson.dumps((last + 1 - len(news), news))
             self._write(len(said).to_bytes(_LENGTH) + said)
@@ -134,7 +128,7 @@ class Builder:
 
 
 class _Heeding(Views):
-    """Views that are told what their projection heeds of each event, in the place of its body."""
+    """Views that are told the gist of each event, in the place of its body."""
 
     def apply(self, projection: Projection, batch: Batch) -> None:
         cast("Taking", projection).take(batch)
@@ -175,8 +169,8 @@ class _Told:
 
 
 def _batch(said: bytes) -> Batch:
-    first, heeded = orjson.loads(said)
-    return list(enumerate(heeded, first))
+    first, told = orjson.loads(said)
+    return list(enumerate(told, first))
 
 
 def _end_with_parent() -> None:

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.upcasts import Body
 from projections import timeline
 from projections.definitions import MIGRATED, PUBLISHED
+from projections.gist import heed
 from projections.recent import Recent
 from projections.store import Tables, quote, read_sql, to_json
 from projections.timeline import KEY, KNOWN_FROM, NEXT_VALID, VALID_FROM, Change, Row
@@ -23,7 +23,7 @@ from projections.views import Batch
 
 _SQL = read_sql("register.sql")
 _COLUMN_TYPES = {"number": "REAL", "money": "REAL"}
-_INDEXES = ("index", "state_now_index")
+_INDEXES = ("key_index", "state_now_index")
 _OF_MOMENTS = ("moment_index", "state_index")
 """Where no index holds all that is asked for (``Tables.holds``)."""
 LOT = 16_384
@@ -33,9 +33,6 @@ _CALLED_BY = ("title", "name")
 _OF_THE_CASE = ("_version", "_position", "_definition", "_withheld")
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 """The types of values that stand in columns as they are."""
-Heeded = tuple[Any, ...]
-"""``Registers.heed``. How long it is, tells of what it is."""
-_OF_A_CASE, _OF_A_DEFINITION = 8, 3
 _TOGETHER = 50
 """Rows are written so many at a time, or a multiple of it: what a statement takes (``Tables``)."""
 _MOST_INDEXES = 12
@@ -99,36 +96,25 @@ class Registers:
             self._index(table)
             self._index_fields(table, fields)
 
-    @staticmethod
-    def heed(event: Body) -> Heeded:
-        """What registers need of an event, as JSON has it: of one that changes a case its stream,
-        workflow, version, definition's version, when, state, data, and whether it migrates; of a
-        definition its stream, workflow and fields; of others the stream."""
-        get = event.get
-        about, data, kind = get("definition") or {}, get("data"), get("type")
-        if data is not None or kind == MIGRATED:
-            state = None if get("stays") else get("state")
-            rest = about.get("version"), get("occurred_at"), state, data or {}, kind == MIGRATED
-            return get("stream"), about.get("name"), get("version"), *rest
-        if kind == PUBLISHED:
-            return get("stream"), about.get("name"), _fields(get("body") or {})
-        return (get("stream"),)
-
     def apply(self, batch: Batch) -> None:
-        heed = self.heed
         self.take([(position, heed(event)) for position, event in batch])
 
-    def take(self, heeded: list[tuple[int, Heeded]]) -> None:
-        """As ``apply``, of what has been heeded of the events."""
+    def take(self, told: Batch) -> None:
         registers = self._registers
-        for position, said in heeded:
-            if len(said) == _OF_A_CASE:
-                workflow = said[1]
+        for position, gist in told:
+            key, kind, workflow, definition, _, version, at, _, _, state, data, fields = gist
+            migrates = kind == MIGRATED
+            if data is not None or migrates:
                 register = registers.get(workflow) or self._load(workflow)
-                register.take(read_change(position, said))
-            elif len(said) == _OF_A_DEFINITION:
+                values, withheld = _as_columns(data or {})
+                register.take(
+                    Change(
+                        position, key, version, definition, at, state, values, withheld, migrates
+                    )
+                )
+            elif kind == PUBLISHED:
                 self.write()
-                self._declare(said[1], said[2])
+                self._declare(workflow, fields)
         for register in registers.values():
             register.write_finished()
 
@@ -144,7 +130,9 @@ class Registers:
         columns = self._tables.columns(table_of(workflow))
         if not columns:
             raise ValueError(f"no definition of {workflow} has been published")
-        register = _Register(self._tables, table_of(workflow), columns, self._recent)
+        register = _Register(
+            self._tables, table_of(workflow), columns, self._recent, self._indexing
+        )
         self._registers[workflow] = register
         return register
 
@@ -195,9 +183,12 @@ class _Register:
     number bounds nothing but a statement.
     """
 
-    def __init__(self, tables: Tables, table: str, columns: list[str], recent: Recent[Row]) -> None:
+    def __init__(
+        self, tables: Tables, table: str, columns: list[str], recent: Recent[Row], indexed: bool
+    ) -> None:
         self._tables = tables
         self._recent = recent
+        self._indexed = indexed
         self._places = {name: place for place, name in enumerate(columns) if name[0] != "_"}
         self._waiting: dict[str, Row] = {}
         self._finished: list[Row] = []
@@ -247,6 +238,9 @@ class _Register:
 
     def _amend(self, change: Change) -> None:
         self.write()
+        if not self._indexed:  # a set that is being built gets it sooner where facts come late
+            self._tables.run(self._sql["key_index"])
+            self._indexed = True
         steps = [list(row) for row in self._tables.run(self._sql["timeline"], [change.key])]
         ended, begun = timeline.amend(steps, change, self._places)
         ends = [(change.position, row[KEY], row[KNOWN_FROM], row[VALID_FROM]) for row in ended]
@@ -256,24 +250,10 @@ class _Register:
             self._recent.update({change.key: begun[-1]})
 
 
-def _fields(body: Body) -> dict[str, Any]:
-    """The fields of a definition as its author arranged them: JSON in the log sorts its keys."""
-    fields: dict[str, Any] = body.get("data", {})
-    arranged = body.get("order", {}).get("data", [])
-    return {name: fields[name] for name in arranged if name in fields} | fields
-
-
-def read_change(position: int, heeded: Heeded) -> Change:
-    """What an event says of its case, its values as they stand in columns."""
-    stream, _, version, definition, at, state, values, migrates = heeded
-    withheld: Mapping[str, str] = {}
-    if not _PLAIN.issuperset(map(type, values.values())):
-        values, withheld = _as_columns(values)
-    return Change(position, stream, version, definition, at, state, values, withheld, migrates)
-
-
-def _as_columns(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def _as_columns(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, str]]:
     """The values as they stand in columns, and the grounds of those that are withheld."""
+    if _PLAIN.issuperset(map(type, data.values())):
+        return data, {}
     values: dict[str, Any] = {}
     withheld: dict[str, str] = {}
     for name, value in data.items():

@@ -35,10 +35,10 @@ CREATE TABLE ${table} (
     _next_known INTEGER,
     _next_valid TEXT
 );
-CREATE INDEX ${table}_by_key ON ${table} (_key)
-
--- name: index
 CREATE UNIQUE INDEX IF NOT EXISTS ${table}_now ON ${table} (_key) WHERE _next_known IS NULL AND _known_to IS NULL
+
+-- name: key_index
+CREATE INDEX IF NOT EXISTS ${table}_by_key ON ${table} (_key)
 
 -- name: moment_index
 CREATE INDEX IF NOT EXISTS ${table}_at

@@ -15,6 +15,7 @@ from pathlib import Path
 from engine.cycles import uncollected
 from engine.errors import StoreFailed
 from engine.store.tail import Followed
+from projections.cases import Cases
 from projections.opening import open_for_writing
 from projections.part import Apart, Builder, Part
 from projections.register import Registers
@@ -25,9 +26,9 @@ from projections.views import BUILD_BATCH, ProjectionClass, Views
 Progress = Callable[[int, int], None]
 """Told how far it is: the position reached, and the one to reach."""
 
-_APART: Apart = Registers
+_APART: tuple[Apart, ...] = (Cases, Registers)
 """What weighs as much as reading the log and all the others: a long build has a second process for
-it."""
+these."""
 
 _WORTH_TWO = 20_000
 """Events from which on a second process gains more than the tenth of a second that it takes."""
@@ -109,20 +110,21 @@ class Runner:
         return self._views.checkpoint()
 
     def _build(self, shadow: Views, to: int, progress: Progress | None) -> None:
-        here = tuple(p for p in self._projections if p is not _APART)
+        here = tuple(p for p in self._projections if p not in _APART)
+        apart = tuple(p for p in _APART if p in self._projections)
         scratch = shadow.tables.scratch()
-        if not (scratch and here and _APART in self._projections and to >= _WORTH_TWO):
+        if not (scratch and here and apart and to >= _WORTH_TWO):
             self._project(shadow, BUILD_BATCH, to, progress)
             shadow.index()
             return
-        with Builder(Part(scratch, _APART)) as builder:
+        with Builder(Part(scratch, apart)) as builder:
             rest = Views(shadow.tables, here)
             rest.overheard = builder.tell
             self._project(rest, BUILD_BATCH, to, progress)
             builder.no_more()
             rest.index()
             builder.finish()
-            Views(shadow.tables, (_APART,)).absorb(scratch)
+            shadow.absorb(scratch)
 
     def retry_parked(self) -> int:
         """Try again what is parked, in order; how many events could now be projected.

@@ -7,7 +7,8 @@ enters one, so ``projections.cases`` keeps these tables.
 
 from __future__ import annotations
 
-from engine.upcasts import Body
+from collections.abc import Sequence
+
 from projections.store import Tables, read_sql
 
 SIGNED = "pmo.case.signed.v1"
@@ -26,18 +27,17 @@ class Signatures:
     def index(self) -> None:
         self._tables.run_script(_SQL["indexes"])
 
-    def sign(self, position: int, event: Body) -> None:
-        key, at = event["stream"], event["occurred_at"]
-        of, person = event["of"], event["actor"]["id"]
+    def sign(self, position: int, key: str, at: str, signed: Sequence[str]) -> None:
+        """For what, by whom and with which answer it was ``signed``."""
+        of, person, answer = signed
         self._tables.run(_SQL["end_one"], [position, at, key, of, person])
-        self._tables.run(_SQL["sign"], [position, key, of, person, event["answer"], at])
+        self._tables.run(_SQL["sign"], [position, key, of, person, answer, at])
         self._cases().add(key)
 
-    def end(self, position: int, event: Body) -> None:
+    def end(self, position: int, key: str, at: str) -> None:
         """A state was entered: what was signed before does not count any more."""
-        key = event["stream"]
         if key in self._cases():
-            self._tables.run(_SQL["end_all"], [position, event["occurred_at"], key])
+            self._tables.run(_SQL["end_all"], [position, at, key])
             self._cases().discard(key)
 
     def forget(self) -> None:

@@ -22,6 +22,7 @@ from engine.store.sqlite import SQLiteLog
 from projections import part, sqlite
 from projections import runner as runners
 from projections.audit import Audit
+from projections.cases import Cases
 from projections.opening import open_for_reading
 from projections.part import Part
 from projections.register import Registers
@@ -40,10 +41,10 @@ Build = Callable[..., Runner]
 class Fastidious(Registers):
     """Takes no case by the name of Poison."""
 
-    def take(self, heeded: Batch) -> None:
-        if any({"title": "Poison"} in said for _, said in heeded):
+    def take(self, told: Batch) -> None:
+        if any({"title": "Poison"} in gist for _, gist in told):
             raise ValueError("not to my taste")
-        super().take(heeded)
+        super().take(told)
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_an_index_that_somebody_asked_for_is_made_again(build, tmp_path, monkeyp
 
 
 def test_what_the_second_process_parks_is_parked(build, monkeypatch, tmp_path):
-    monkeypatch.setattr(runners, "_APART", Fastidious)
+    monkeypatch.setattr(runners, "_APART", (Cases, Fastidious))
     runner = build(tuple(Fastidious if p is Registers else p for p in PROJECTIONS))
     assert runner._views.parked() == [(302, "registers", "B-1", "ValueError: not to my taste")]
     with closing(open_for_reading(tmp_path / "views.db")) as tables:
@@ -150,7 +151,7 @@ def test_what_the_builder_reads_again_is_told_once(log, build, tmp_path):
 
 @pytest.mark.parametrize("begun", [b"", b"\0\0", b"\0\0\0\x64half a message"])
 def test_the_second_process_ends_with_the_one_that_started_it(tmp_path, begun):
-    about = Part(Scratch(tmp_path / "part.db", "b1_"), Registers)
+    about = Part(Scratch(tmp_path / "part.db", "b1_"), (Registers,))
     command = [sys.executable, "-m", "projections.part"]
     said = pickle.dumps(about) + begun
     ended = subprocess.run(command, input=said, capture_output=True, check=False, timeout=PATIENCE)
@@ -180,12 +181,12 @@ class Stopped(Registers):
 
 
 class BreaksDown(Registers):
-    def take(self, heeded: Batch) -> None:
+    def take(self, told: Batch) -> None:
         raise StoreFailed("views.db: the disk is full")
 
 
 class Killed(Registers):
-    def take(self, heeded: Batch) -> None:
+    def take(self, told: Batch) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -208,7 +209,7 @@ def test_a_second_process_that_fails_is_told_of_and_the_old_views_stand(
 ):
     runner = build()
     before = runner.status()
-    monkeypatch.setattr(runners, "_APART", fails)
+    monkeypatch.setattr(runners, "_APART", (Cases, fails))
     with pytest.raises(StoreFailed, match=why):
         build(tuple(fails if p is Registers else p for p in PROJECTIONS))
     assert runner.status() == before
