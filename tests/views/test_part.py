@@ -22,9 +22,9 @@ from engine.store.sqlite import SQLiteLog
 from projections import part, sqlite
 from projections import runner as runners
 from projections.audit import Audit
-from projections.cases import Cases
+from projections.cases import Cases, cases
 from projections.opening import open_for_reading
-from projections.part import Part
+from projections.part import Apart, Part
 from projections.register import Registers
 from projections.register_pages import page
 from projections.runner import Runner
@@ -33,7 +33,7 @@ from projections.sqlite import Scratch
 from projections.verify import verify
 from projections.views import Batch, ProjectionClass
 from tests.patience import PATIENCE, wait_until
-from tests.views.conftest import History, contents
+from tests.views.conftest import NINE, History, contents
 
 Build = Callable[..., Runner]
 
@@ -42,9 +42,30 @@ class Fastidious(Registers):
     """Takes no case by the name of Poison."""
 
     def take(self, told: Batch) -> None:
-        if any({"title": "Poison"} in gist for _, gist in told):
-            raise ValueError("not to my taste")
+        taste(told)
         super().take(told)
+
+
+class Particular(Cases):
+    """As fastidious, of the case list."""
+
+    def take(self, told: Batch) -> None:
+        taste(told)
+        super().take(told)
+
+
+def taste(told: Batch) -> None:
+    if any({"title": "Poison"} in gist for _, gist in told):
+        raise ValueError("not to my taste")
+
+
+def all_with(other: Apart) -> tuple[ProjectionClass, ...]:
+    """All projections, one of them another than is shipped."""
+    return tuple(other if p.name == other.name else p for p in PROJECTIONS)
+
+
+def apart_with(other: Apart) -> tuple[Apart, ...]:
+    return tuple(other if p.name == other.name else p for p in (Cases, Registers))
 
 
 @pytest.fixture
@@ -53,8 +74,8 @@ def log(tmp_path: Path) -> Iterator[SQLiteLog]:
         history = History(log)
         history.write(history.definition())
         for round_ in range(3):
-            cases = (f"A-{n}" for n in range(100))
-            history.write(*(history.observed(key, {"order": round_}) for key in cases))
+            keys = (f"A-{n}" for n in range(100))
+            history.write(*(history.observed(key, {"order": round_}) for key in keys))
         history.write(history.observed("B-1", {"title": "Poison"}))
         yield log
 
@@ -109,6 +130,45 @@ def test_views_that_two_processes_built_go_on_with_the_log(log, build, tmp_path)
     assert verify(log, tmp_path / "views.db").sound
 
 
+def test_a_workflow_published_while_two_processes_build_gets_its_indexes(log, tmp_path, build):
+    history = History(log)
+    new: list[int] = []
+
+    def meanwhile(reached: int, goal: int) -> None:
+        history.write(history.definition(workflow="other"))
+        new.append(log.head())
+
+    with closing(Runner(log, tmp_path / "views.db")) as runner:
+        assert [runner.rebuild(progress=meanwhile)] == new
+    with closing(Runner(log, tmp_path / "one.db")) as alone:
+        alone.rebuild()
+    two, one = (open_for_reading(tmp_path / name) for name in ("views.db", "one.db"))
+    with closing(two), closing(one):
+        assert shape(two._connection) == shape(one._connection)
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_register_that_is_built_finds_cases_by_an_index_only_if_facts_come_late(
+    log, tmp_path, late
+):
+    """Without it each late fact would read the whole register; with it each event costs more."""
+    history = History(log)
+    at = "2025-12-31T09:00:00.000000Z" if late else NINE
+    history.write(history.started("C-1", "open"))
+    history.write(history.observed("C-1", {"order": 7}, at=at))
+    found: list[bool] = []
+
+    def meanwhile(reached: int, goal: int) -> None:
+        with closing(sqlite3.connect(tmp_path / "views.db")) as beside:
+            made = beside.execute("SELECT name FROM sqlite_master WHERE type = 'index'").fetchall()
+        found.append(("b1_register_plan_by_key",) in made)
+
+    with closing(Runner(log, tmp_path / "views.db")) as runner:
+        runner.rebuild(progress=meanwhile)
+    assert found == [late]
+    assert verify(log, tmp_path / "views.db").sound
+
+
 def test_an_index_that_somebody_asked_for_is_made_again(build, tmp_path, monkeypatch):
     monkeypatch.setattr(sqlite, "_LARGE", 1)
     runner = build()
@@ -120,12 +180,13 @@ def test_an_index_that_somebody_asked_for_is_made_again(build, tmp_path, monkeyp
     assert "register_plan_by_order" in shape_of(tmp_path)
 
 
-def test_what_the_second_process_parks_is_parked(build, monkeypatch, tmp_path):
-    monkeypatch.setattr(runners, "_APART", (Cases, Fastidious))
-    runner = build(tuple(Fastidious if p is Registers else p for p in PROJECTIONS))
-    assert runner._views.parked() == [(302, "registers", "B-1", "ValueError: not to my taste")]
+@pytest.mark.parametrize(("choosy", "rows"), [(Fastidious, (100, 101)), (Particular, (101, 100))])
+def test_what_the_second_process_parks_is_parked(build, monkeypatch, tmp_path, choosy, rows):
+    monkeypatch.setattr(runners, "_APART", apart_with(choosy))
+    runner = build(all_with(choosy))
+    assert runner._views.parked() == [(302, choosy.name, "B-1", "ValueError: not to my taste")]
     with closing(open_for_reading(tmp_path / "views.db")) as tables:
-        assert page(tables, "plan").total == 100
+        assert (page(tables, "plan").total, cases(tables)[1]) == rows
 
 
 class Wary(Audit):
@@ -209,9 +270,9 @@ def test_a_second_process_that_fails_is_told_of_and_the_old_views_stand(
 ):
     runner = build()
     before = runner.status()
-    monkeypatch.setattr(runners, "_APART", (Cases, fails))
+    monkeypatch.setattr(runners, "_APART", apart_with(fails))
     with pytest.raises(StoreFailed, match=why):
-        build(tuple(fails if p is Registers else p for p in PROJECTIONS))
+        build(all_with(fails))
     assert runner.status() == before
     assert not list(tmp_path.glob("views.db-b*part"))
     runner.rebuild()
