@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 
 from engine.errors import StoreFailed
-from projections.postgres_connection import _as_asked, _Session
+from projections.postgres_connection import Session, as_asked
 from projections.postgres_text import copied, translate, translate_view
 from projections.sql import read_sql
 
@@ -44,7 +44,7 @@ class PostgresPlace:
     def open_for_writing(self) -> PostgresTables:
         """Raises ``StoreFailed``, also for a database that does not sort text by its bytes: there
         views would list things in another order than elsewhere."""
-        session = _Session(self._address, reading=False)
+        session = Session(self._address, reading=False)
         try:
             _make(session)
         except BaseException:
@@ -53,7 +53,7 @@ class PostgresPlace:
         return PostgresTables(session)
 
     def open_for_reading(self) -> PostgresTables:
-        session = _Session(self._address, reading=True)
+        session = Session(self._address, reading=True)
         try:
             if not self._is_built(session):
                 raise StoreFailed(
@@ -66,7 +66,7 @@ class PostgresPlace:
 
     def is_built(self) -> bool:
         """Whether there are views. Raises ``StoreFailed``."""
-        session = _Session(self._address, reading=True)
+        session = Session(self._address, reading=True)
         try:
             return self._is_built(session)
         finally:
@@ -74,13 +74,13 @@ class PostgresPlace:
 
     def hand_over(self, role: str) -> None:
         """From now on that role keeps them, and what consumers remember. Raises ``StoreFailed``."""
-        session = _Session(self._address, reading=False)
+        session = Session(self._address, reading=False)
         try:
             session.ask("SELECT pmo_views.hand_over(%s)", [role])
         finally:
             session.close()
 
-    def _is_built(self, session: _Session) -> bool:
+    def _is_built(self, session: Session) -> bool:
         return bool(session.ask(_SQL["is_made"])[0][0] and session.ask(_SQL["standing"])[0][0])
 
 
@@ -89,7 +89,7 @@ class PostgresTables:
 
     holds = False
 
-    def __init__(self, session: _Session, number: int | None = None) -> None:
+    def __init__(self, session: Session, number: int | None = None) -> None:
         self._session = session
         self._number = number
         self._standing = 0  # the set that stood when we last looked
@@ -151,7 +151,7 @@ class PostgresTables:
                 cursor.execute("CLOSE answer")
                 cursor.execute("SET LOCAL enable_nestloop TO DEFAULT")
             except psycopg.Error as error:
-                raise _as_asked(error, self._session.name) from error
+                raise as_asked(error, self._session.name) from error
             return names, rows
 
     def each(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
@@ -311,7 +311,7 @@ class PostgresTables:
         return translate(self.located(sql))
 
 
-def _make(session: _Session) -> None:
+def _make(session: Session) -> None:
     ((by_bytes, is_utf8),) = session.ask(_SQL["sorts_by_bytes"])
     if not (by_bytes and is_utf8):
         raise StoreFailed(

@@ -43,7 +43,7 @@ _PLAIN_WORDS = {
 }
 
 
-class _Session:
+class Session:
     """A connection that is made again when it was lost, and what is true of its transaction."""
 
     def __init__(self, address: str, reading: bool) -> None:
@@ -129,7 +129,7 @@ def _explained(error: psycopg.Error, name: str) -> Exception:
     return Unfit(_first_line(error))
 
 
-def _as_asked(error: psycopg.Error, name: str) -> Exception:
+def as_asked(error: psycopg.Error, name: str) -> Exception:
     """A complaint about a view, in the words in which it is found in the view's text."""
     said = _first_line(error)
     match error:

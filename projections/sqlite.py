@@ -23,14 +23,7 @@ from engine.store.sqlite_file import address
 from projections.functions import AGGREGATES, SCALARS
 from projections.meanwhile import Meanwhile
 from projections.sql import Unfit, quote
-from projections.sqlite_file import (
-    _FORM,
-    _MEND,
-    _checkpoint,
-    _connect,
-    _explained,
-    _of_another_form,
-)
+from projections.sqlite_file import FORM, MEND, checkpoint, connect, explained, of_another_form
 from projections.store import Tables
 
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -126,7 +119,7 @@ class SQLiteTables:
         except sqlite3.Error as error:
             if "no such table: main." in str(error):  # one of ours: a view names relations
                 raise self._failure(error) from error
-            raise _explained(error, self.path) from error
+            raise explained(error, self.path) from error
 
     def each(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
         try:
@@ -192,7 +185,7 @@ class SQLiteTables:
             new = self._under(f"b{max(numbers, default=0) + 1}_")
             new._try_to_mark()
         self.run(f"PRAGMA wal_autocheckpoint = {_LONGEST_WAL}")
-        new._checkpoints = Meanwhile(partial(_checkpoint, self.path), _EVERY)
+        new._checkpoints = Meanwhile(partial(checkpoint, self.path), _EVERY)
         return new
 
     def promote(self) -> None:
@@ -261,7 +254,7 @@ class SQLiteTables:
         return Scratch(self._file("part"), self.prefix)
 
     def _try_to_mark(self) -> bool:
-        mark = _connect(self._file("build"), "rwc", timeout=0)
+        mark = connect(self._file("build"), "rwc", timeout=0)
         try:
             mark.execute("PRAGMA journal_mode = OFF")  # nothing is written
             mark.execute("BEGIN EXCLUSIVE")
@@ -305,9 +298,9 @@ class SQLiteTables:
 
     def _failure(self, error: sqlite3.Error) -> Exception:
         """In words. A reader asks for what is there: else the file is not what was built."""
-        failure = _explained(error, self.path)
+        failure = explained(error, self.path)
         if self._reads and isinstance(failure, Unfit):
-            return StoreFailed(f"{self.path}: it is not what was built; {_MEND} ({error})")
+            return StoreFailed(f"{self.path}: it is not what was built; {MEND} ({error})")
         return failure
 
 
@@ -368,14 +361,14 @@ def open_for_writing(path: Path) -> SQLiteTables:
     projected again. Raises ``StoreFailed``.
     """
     tables = _open(path, "rwc")
-    if (form := _form(tables)) not in (0, _FORM):
-        raise _of_another_form(path, form)
+    if (form := _form(tables)) not in (0, FORM):
+        raise of_another_form(path, form)
     tables.run(f"PRAGMA page_size = {_PAGE}")
     tables.run("PRAGMA journal_mode = WAL")
     tables.run("PRAGMA synchronous = NORMAL")
     tables.run(f"PRAGMA cache_size = -{_CACHE}")
     tables.run(f"PRAGMA wal_autocheckpoint = {_LONG_WAL}")
-    tables.run(f"PRAGMA user_version = {_FORM}")
+    tables.run(f"PRAGMA user_version = {FORM}")
     return tables
 
 
@@ -406,10 +399,10 @@ def open_for_reading(path: Path) -> SQLiteTables:
     if not path.exists():
         raise StoreFailed(f"{path}: no views yet; build them from the log (pmo rebuild)")
     if path.is_dir():
-        raise StoreFailed(f"{path}: it is a folder; {_MEND}")
+        raise StoreFailed(f"{path}: it is a folder; {MEND}")
     tables = _open(path, "rw")
-    if (form := _form(tables)) != _FORM:
-        raise _of_another_form(path, form)
+    if (form := _form(tables)) != FORM:
+        raise of_another_form(path, form)
     tables.run("PRAGMA query_only = ON")
     tables.provide_functions()
     tables._reads = True
@@ -421,4 +414,4 @@ def _form(tables: SQLiteTables) -> int:
 
 
 def _open(path: Path, mode: str, timeout: float = 10) -> SQLiteTables:
-    return SQLiteTables(_connect(path, mode, timeout), path)
+    return SQLiteTables(connect(path, mode, timeout), path)

@@ -12,10 +12,10 @@ from engine.errors import StoreFailed
 from engine.store.sqlite_file import address
 from projections.sql import Unfit
 
-_FORM = 1
+FORM = 1
 """``PRAGMA user_version``. Views of another form are not read: they are built again."""
 
-_MEND = "pmo rebuild builds the views anew"
+MEND = "pmo rebuild builds the views anew"
 
 # What the machine did to us, as opposed to what an event did: never a reason to park an event.
 _SURROUNDINGS = {
@@ -57,30 +57,30 @@ def set_aside(path: Path) -> Path | None:
 
 def _is_sound(path: Path) -> bool:
     try:
-        with closing(_connect(path, "rw", timeout=10)) as connection:
+        with closing(connect(path, "rw", timeout=10)) as connection:
             ((sound,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
             ((form,),) = connection.execute("PRAGMA user_version").fetchall()
-        return (sound, form) == ("ok", _FORM)
+        return (sound, form) == ("ok", FORM)
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
-            raise _explained(error, path) from error
+            raise explained(error, path) from error
         return False
 
 
-def _of_another_form(path: Path, form: int) -> StoreFailed:
+def of_another_form(path: Path, form: int) -> StoreFailed:
     what = f"its views are of form {form}, which is not known here" if form else "it holds no views"
-    return StoreFailed(f"{path}: {what}; {_MEND}")
+    return StoreFailed(f"{path}: {what}; {MEND}")
 
 
-def _checkpoint(path: Path) -> None:
+def checkpoint(path: Path) -> None:
     """It waits for the disk, twice, which a build's own commits had to. What the disk has against
     it, the build is told as well.
     """
-    with suppress(sqlite3.Error, StoreFailed), closing(_connect(path, "rw", timeout=0)) as beside:
+    with suppress(sqlite3.Error, StoreFailed), closing(connect(path, "rw", timeout=0)) as beside:
         beside.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
-def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
+def connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
     try:
         return sqlite3.connect(
             address(path, mode),
@@ -90,10 +90,10 @@ def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
             check_same_thread=False,
         )
     except sqlite3.Error as error:
-        raise _explained(error, path) from error
+        raise explained(error, path) from error
 
 
-def _explained(error: sqlite3.Error, path: Path) -> Exception:
+def explained(error: sqlite3.Error, path: Path) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if "Could not decode to UTF-8" in str(error):  # which has no code
         code = sqlite3.SQLITE_CORRUPT

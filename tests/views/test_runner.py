@@ -58,7 +58,7 @@ def deadly(execute):
     return execute_or_die
 
 sqlite.SQLiteTables.run = deadly(sqlite.SQLiteTables.run)
-postgres_connection._Session.ask = deadly(postgres_connection._Session.ask)
+postgres_connection.Session.ask = deadly(postgres_connection.Session.ask)
 runner._BATCH = runner.BUILD_BATCH = runner._WORTH_TWO = 300
 place = postgres.PostgresPlace(place) if "://" in place else Path(place)
 getattr(runner.Runner(SQLiteLog(Path(folder) / "ledger.db"), place), verb)()
