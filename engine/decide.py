@@ -34,7 +34,7 @@ from engine.events import (
 from engine.fixed import fixed
 from engine.guards import following
 from engine.machine import Taken, Workflow
-from engine.preconditions import _check, _is_particular, _prior
+from engine.preconditions import check_evidence, is_particular, unmet
 from engine.values import Value
 from engine.ways import nearest
 
@@ -61,7 +61,7 @@ class Decision:
 def start(command: StartCase, key: str, workflow: Workflow, context: Context) -> Decision:
     """Begin a case under ``key``. Raises ``BadInput`` for data that is not of its field's type."""
     if command.evidence:
-        _check(command.evidence, context.now)
+        check_evidence(command.evidence, context.now)
     at = context.at = occurred_at(command, context.now)
     definition = workflow.definition
     given = values.read_all(definition.data, command.data)
@@ -92,7 +92,7 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     """Take a transition. Raises ``BadInput`` for data that is not of its field's type."""
     definition, now, data = workflow.definition, context.now, command.data
     if command.evidence:
-        _check(command.evidence, now)
+        check_evidence(command.evidence, now)
     given = values.read_all(definition.data, data) if data else {}
     way = (case.state, command.trigger)
     if counted := workflow.counted.get(way):
@@ -112,8 +112,8 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     taken: Taken | None = None
     if command.trigger in workflow.triggers(case.state):
         taken = workflow.step(command.trigger, attempt)
-    if taken is None or at < reached or _is_particular(command):
-        prior = _prior(command, case, workflow, at, reached, now)
+    if taken is None or at < reached or is_particular(command):
+        prior = unmet(command, case, workflow, at, reached, now)
     if taken is None or prior:
         return _refused(
             command, case, workflow, context, (*prior, *nearest(attempt.tried, command.actor.kind))
@@ -226,7 +226,7 @@ def link(
 
 def attach(command: AttachEvidence, case: Case, context: Context) -> Decision:
     """Put evidence beside a case."""
-    _check([command.evidence], context.now)
+    check_evidence([command.evidence], context.now)
     at = occurred_at(command, context.now)
     event = EvidenceAttached(
         **envelope(command, case.key, case.version + 1, case.definition, context, at),

@@ -19,7 +19,7 @@ _KIND = re.compile(r"[a-z][a-z0-9_\-]{0,59}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def _check(evidence: Iterable[Evidence], now: str) -> None:
+def check_evidence(evidence: Iterable[Evidence], now: str) -> None:
     """Evidence is what guards rest on. Raises ``BadInput`` for what cannot be any."""
     problems = []
     for index, item in enumerate(evidence):
@@ -49,8 +49,8 @@ def outrun(command: PullTrigger | Observe, case: Case | None) -> tuple[Verdict, 
     return (Verdict(rule="expected_version", held=False, reason=reason),)
 
 
-def _is_particular(command: PullTrigger) -> bool:
-    """Whether the sender has said more than what to do, which ``_prior`` looks at."""
+def is_particular(command: PullTrigger) -> bool:
+    """Whether the sender has said more than what to do, which ``unmet`` looks at."""
     return (
         command.expected_version is not None
         or command.entered is not None
@@ -58,7 +58,7 @@ def _is_particular(command: PullTrigger) -> bool:
     )
 
 
-def _prior(
+def unmet(
     command: PullTrigger, case: Case, workflow: Workflow, occurred_at: str, reached: str, now: str
 ) -> tuple[Verdict, ...]:
     """What must be so before any guard of a transition is asked."""
