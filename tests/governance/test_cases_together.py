@@ -13,8 +13,7 @@ from engine.events import CaseLinked, CaseTransitioned, ClaimChanged
 from engine.service import Receipt, Service
 from engine.store.log import Log
 from tests.deciding.conftest import publish
-from tests.governance.conftest import Office, paper
-from tests.governance.test_authority import refused
+from tests.governance.conftest import Office, paper, refused
 
 PLAN = """
 workflow: plan
@@ -231,6 +230,28 @@ def test_a_claim_from_before_dots_were_told_apart_is_in_nobody_elses_way(
     skills.do(other, "drop")
     same = skills.start("skill", person="ann.b", topic="c")
     assert f"{held_before} is held" in refused(skills, same, "hold", "clerk")
+
+
+def test_a_claim_can_be_shared_by_workflows(office: Office) -> None:
+    for name in ("first", "second"):
+        publish(
+            office.service,
+            f"""
+workflow: {name}
+version: 1
+title: One
+key: {name.upper()}
+only_one: {{per: unit, in: running, name: one-of-both}}
+data: {{unit: {{type: text, required: true}}}}
+states: {{running: {{initial: true}}, over: {{final: true}}}}
+transitions: [{{trigger: end, from: running, to: over}}]
+""",
+        )
+    held = office.start("first", unit="transport")
+    with pytest.raises(Refused, match=f"{held} is running for the same unit"):
+        office.start("second", unit="transport")
+    office.do(held, "end")
+    office.start("second", unit="transport")
 
 
 def test_a_warning_may_look_at_another_case(planning: Office) -> None:
