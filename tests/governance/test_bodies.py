@@ -6,10 +6,9 @@ import pytest
 
 from engine.case import Signature
 from engine.errors import Refused
-from engine.events import CaseTransitioned
 from engine.votes import tally
 from tests.deciding.conftest import publish
-from tests.governance.conftest import Office, refused
+from tests.governance.conftest import Office, refused, taken
 
 VOTED = """
 workflow: motion
@@ -63,8 +62,7 @@ def test_a_body_that_votes_by_its_authority_and_by_a_quorum_is_told_once(office:
     office.sign(case, "m1", "board")
     office.sign(case, "m2", "board")
     office.do(case, "grant", "m1")
-    event = office.service.log.stream(case)[-1].event
-    assert isinstance(event, CaseTransitioned)
+    event = taken(office, case)
     assert event.basis
     assert [vote.body for vote in event.basis.votes] == ["board"]
 
@@ -79,8 +77,7 @@ def test_a_body_decides_by_quorum_and_majority_and_the_event_keeps_the_vote(
     assert "2 of 5 have voted, 3 must" in refused(voting, case, "carry", CLERK)
     voting.sign(case, "m3", "board")
     voting.do(case, "carry", CLERK)
-    event = voting.service.log.stream(case)[-1].event
-    assert isinstance(event, CaseTransitioned)
+    event = taken(voting, case)
     assert event.basis is not None
     (vote,) = event.basis.votes
     assert (vote.body, vote.rule, vote.needed) == ("board", "two thirds", 3)
@@ -247,8 +244,7 @@ def test_who_may_not_decide_has_no_vote_either_and_the_quorum_is_one_of_fewer(
     assert "1 of 2 have voted, 2 must" in refused(office, case, "approve", "m2")
     office.sign(case, "m3", "board")
     office.do(case, "approve", "m2")
-    event = office.service.log.stream(case)[-1].event
-    assert isinstance(event, CaseTransitioned)
+    event = taken(office, case)
     assert event.basis is not None
     (vote,) = event.basis.votes
     assert (vote.entitled, vote.recused, vote.needed) == (("m2", "m3"), ("analyst",), 2)

@@ -9,11 +9,11 @@ import pytest
 from engine.clock import HandClock
 from engine.commands import Fact
 from engine.errors import PmoError, Refused
-from engine.events import CaseLinked, CaseTransitioned, ClaimChanged
+from engine.events import CaseLinked, ClaimChanged
 from engine.service import Receipt, Service
 from engine.store.log import Log
 from tests.deciding.conftest import publish
-from tests.governance.conftest import Office, paper, refused
+from tests.governance.conftest import Office, paper, refused, taken
 
 PLAN = """
 workflow: plan
@@ -83,8 +83,8 @@ def test_a_parent_hears_of_its_children_and_guards_count_them(planning: Office) 
     )
     planning.do(outer, "assess")
     planning.do(plan, "run", LEAD)
-    taken = planning.service.log.stream(plan)[-1].event
-    assert (taken.reads[inner], taken.reads[outer]) == (2, 2)
+    reads = taken(planning, plan).reads
+    assert (reads[inner], reads[outer]) == (2, 2)
 
 
 def test_a_child_that_finds_its_parent_later_is_linked_then_and_once(planning: Office) -> None:
@@ -153,8 +153,8 @@ def test_a_claim_moves_with_what_it_is_for_and_nobody_moves_onto_anothers(
     planning.do(second, "move", LEAD, data={"unit": "transport"})  # a draft claims nothing
     planning.do(second, "move", LEAD, data={"unit": "health"})
     planning.do(second, "run", LEAD)
-    taken = f"{first} is running or reviewed for the same unit"
-    assert taken in refused(planning, second, "move", LEAD, data={"unit": "transport"})
+    told = f"{first} is running or reviewed for the same unit"
+    assert told in refused(planning, second, "move", LEAD, data={"unit": "transport"})
     planning.do(first, "move", LEAD, data={"unit": "energy"})
     planning.do(second, "move", LEAD, data={"unit": "transport"})
 
@@ -259,8 +259,7 @@ def test_a_warning_may_look_at_another_case(planning: Office) -> None:
     planning.do(plan, "run", LEAD)
     late = planning.start("factor", plan=plan, kind="internal")
     planning.do(late, "assess")
-    event = planning.service.log.stream(late)[-1].event
-    assert isinstance(event, CaseTransitioned)
+    event = taken(planning, late)
     (warning,) = [verdict for verdict in event.verdicts if verdict.weight == "should"]
     told = 'the plan runs already (not so: plan.state == "drafted" (plan.state is running))'
     assert warning.reason == told
@@ -314,8 +313,7 @@ def approved(office: Office, amount: str) -> str:
 def test_what_only_should_be_so_warns_and_is_recorded(office: Office) -> None:
     case = approved(office, "1000000")
     receipt = office.do(case, "finish", "stella", evidence=(paper("report"),))
-    event = office.service.log.stream(case)[-1].event
-    assert isinstance(event, CaseTransitioned)
+    event = taken(office, case)
     (warning,) = [v for v in event.verdicts if not v.held]
     assert (warning.weight, receipt.state) == ("should", "done")
     assert warning.reason.startswith("it is a lot")
@@ -331,8 +329,7 @@ def test_an_override_is_for_whom_the_definition_names_with_a_reason_and_is_recor
         office, case, "finish", "eve", override=True, reason="urgent"
     )
     office.do(case, "finish", "stella", override=True, reason="the report is in print")
-    event = office.service.log.stream(case)[-1].event
-    assert isinstance(event, CaseTransitioned)
+    event = taken(office, case)
     (gone,) = [v for v in event.verdicts if not v.held]
     assert (gone.rule, gone.weight) == ("evidence report", "overridden")
     assert event.reason == "the report is in print"
