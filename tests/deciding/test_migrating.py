@@ -21,11 +21,6 @@ from tests.deciding.test_two_services import Outrun
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock("2026-03-01T09:00:00.000000Z")
-
-
-@pytest.fixture
 def plans(log: Log, clock: HandClock) -> Plans:
     service = Service(log, clock)
     publish(service, FIRST)
