@@ -12,9 +12,9 @@ from engine.upcasts import Body
 from projections.definitions import PUBLISHED
 from projections.signatures import SIGNED
 
-Gist = list[Any] | tuple[Any, ...]
+Gist = tuple[Any, ...]
 """Stream, type, workflow, its version, its hash, the event's version, when it was so, when it was
-recorded, name, the state if it is another, data; and of a signature what was signed, by whom and
+recorded, name, the state unless it stays, data; and of a signature what was signed, by whom and
 with which answer, of a definition its fields. What an event does not have is ``None``."""
 
 

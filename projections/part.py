@@ -33,7 +33,7 @@ _LENGTH = 4
 _KEPT = 2**26
 """Bytes of messages in a transaction, where events are large."""
 _AHEAD = 2**20
-"""Bytes by which the builder may be ahead: 5,000 events, so that a commit on one side does not hold
+"""Bytes by which the builder may be ahead: 4,000 events, so that a commit on one side does not hold
 the other up."""
 
 
