@@ -6,7 +6,7 @@ is missing or a right is not granted. The reason is told at every try, and someb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,10 +20,9 @@ from kafka.errors import (
     KafkaError,
     TopicAlreadyExistsError,
 )
-from kafka.net.compat import KafkaNetClient
-from kafka.net.inet import KafkaNetSocket
 from kafka.partitioner.default import murmur2
 
+from consumers.kafka_network import connect
 from consumers.kafka_settings import KafkaSettings, read_secret
 from consumers.runner import MayPass
 
@@ -117,41 +116,6 @@ def options(settings: KafkaSettings, what: str) -> dict[str, Any]:
             "ssl_password": read_secret(security.key_password_env),
         }
     return chosen
-
-
-def connect(kind: Callable[..., Any], *topics: str, **how: Any) -> Any:
-    """A client of kafka-python. One that cannot reach the broker leaves its thread and its sockets
-    behind, at every try, and a day of that is more than a process may have. So we end it here."""
-    opened: list[Any] = []
-
-    def open_network(**config: Any) -> Any:
-        opened.append(KafkaNetClient(**config))
-        return opened[-1]
-
-    try:
-        return kind(*topics, kafka_client=open_network, proxy_url=_CLOSING, **how)
-    except BaseException:
-        for network in opened:
-            network.close()
-        raise
-
-
-_CLOSING = "closing://"
-
-
-class _ClosingSocket(KafkaNetSocket):  # type: ignore[misc]
-    """kafka-python leaves a socket that could not connect to the garbage collector, at every try of
-    every client, also of one that has lost its broker; and ours comes seldom. What opens sockets it
-    chooses by the scheme of a proxy's address."""
-
-    SCHEMES = (_CLOSING.partition(":")[0],)
-
-    async def sock_connect(self, net: Any, sock: Any, *at: Any, **how: Any) -> Any:
-        try:
-            return await super().sock_connect(net, sock, *at, **how)
-        except BaseException:
-            sock.close()
-            raise
 
 
 @contextmanager

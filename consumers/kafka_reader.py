@@ -25,7 +25,8 @@ from typing import Any, Protocol
 from kafka import ConsumerRebalanceListener, KafkaConsumer
 from kafka.errors import KafkaError
 
-from consumers.kafka_connection import Silence, connect, look_for
+from consumers.kafka_connection import Silence, look_for
+from consumers.kafka_network import connect
 from consumers.runner import LONGEST_WAIT, SHORTEST_WAIT
 from engine import canonical
 from engine.errors import BadInput

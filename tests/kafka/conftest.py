@@ -12,6 +12,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from consumers import cloud_events
+from consumers.kafka_network import connect
 from consumers.kafka_relay import KafkaRelay
 from consumers.kafka_settings import KafkaSettings
 from consumers.runner import Runner
@@ -20,14 +21,6 @@ from tests.kafka_broker import Broker
 from tests.patience import PATIENCE
 
 SOURCE = "/ledgers/test"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A client of kafka-python leaves every socket that could not connect to the garbage collector;
-    ours do not, those that tests make do."""
-    for item in items:
-        if "/tests/kafka/" in item.path.as_posix():
-            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
 
 
 @pytest.fixture
@@ -94,7 +87,9 @@ def relaying(house: House) -> Iterator[Callable[..., Runner]]:
 
 def read_all(bootstrap: str, *topics: str) -> list[Any]:
     """Every record of these topics, each partition in order."""
-    with closing(KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)) as consumer:
+    with closing(
+        connect(KafkaConsumer, bootstrap_servers=bootstrap, enable_auto_commit=False)
+    ) as consumer:
         parts = [
             TopicPartition(topic, number)
             for topic in topics
@@ -113,7 +108,7 @@ def read_all(bootstrap: str, *topics: str) -> list[Any]:
 
 
 def send_all(bootstrap: str, topic: str, values: Sequence[bytes], key: bytes = b"k") -> None:
-    with closing(KafkaProducer(bootstrap_servers=bootstrap)) as producer:
+    with closing(connect(KafkaProducer, bootstrap_servers=bootstrap)) as producer:
         futures = [producer.send(topic, value, key) for value in values]
         producer.flush(PATIENCE)
         for future in futures:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import socket
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,10 +16,52 @@ from consumers.runner import MayPass
 from tests.kafka.conftest import settings_at
 
 
-def test_no_socket_that_was_refused_is_left_to_the_garbage_collector():
+@contextmanager
+def nobody() -> Iterator[int]:
+    """A port that is taken, and nobody listens: who connects is refused."""
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and nobody listens
-        settings = settings_at(f"127.0.0.1:{taken.getsockname()[1]}", "none", answers_within=1)
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@contextmanager
+def somebody_silent() -> Iterator[int]:
+    """Takes connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@contextmanager
+def somebody_else() -> Iterator[int]:
+    """Takes connections, and speaks neither Kafka nor TLS."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return  # it is over
+                with connection:
+                    connection.recv(1_000)
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            answering.join()
+
+
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL"])
+@pytest.mark.parametrize("there", [nobody, somebody_silent, somebody_else])
+def test_no_socket_of_a_try_that_failed_is_left_to_the_garbage_collector(there, protocol):
+    with there() as port:
+        settings = settings_at(
+            f"127.0.0.1:{port}", "none", answers_within=1, security={"protocol": protocol}
+        )
         gc.collect()  # what other tests left
         gc.disable()
         try:

@@ -18,6 +18,7 @@ from consumers.kafka_connection import make_topics
 from consumers.kafka_dead_letters import read_letters, settle
 from consumers.kafka_delivery import Delivery
 from consumers.kafka_intake import KafkaIntake
+from consumers.kafka_network import connect
 from consumers.kafka_settings import Door, KafkaSettings
 from consumers.runner import MayPass
 from engine.commands import ASKABLE
@@ -416,8 +417,10 @@ def test_the_groups_offsets_say_how_far_it_is(open_settings, taking):
     drain(taking())
     assert open_settings.intake is not None
     with closing(
-        KafkaConsumer(
-            bootstrap_servers=open_settings.bootstrap, group_id=open_settings.intake.group
+        connect(
+            KafkaConsumer,
+            bootstrap_servers=open_settings.bootstrap,
+            group_id=open_settings.intake.group,
         )
     ) as consumer:
         from kafka import TopicPartition

@@ -18,6 +18,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from consumers.kafka_connection import make_topics
+from consumers.kafka_network import connect
 from consumers.kafka_reader import Event, Unreadable, read
 from engine.errors import BadInput
 from tests.cli.conftest import ROOT
@@ -221,7 +222,7 @@ def test_what_says_it_is_an_event_and_is_none_holds_up_nobody(
     """It comes first, and the service reads on, also when all of it is read again."""
     topic, good = settings.topics.events, json.dumps({"name": "PlanDrafted"}).encode()
     make_topics(settings, {topic: {}})
-    with closing(KafkaProducer(bootstrap_servers=settings.bootstrap)) as producer:
+    with closing(connect(KafkaProducer, bootstrap_servers=settings.bootstrap)) as producer:
         broken = [("ce_id", b"1"), ("ce_type", b"t"), ("ce_subject", b"c"), ("ce_sequence", b"1")]
         broken = [(name, b"\xff" if name == header else said) for name, said in broken]
         whole = [("ce_id", b"2"), ("ce_type", b"t"), ("ce_subject", b"c"), ("ce_sequence", b"2")]

@@ -17,7 +17,6 @@ from tests.kafka_broker import (
     PASSWORD,
     USER,
     ApacheKafka,
-    collect_sockets,
     need_apache,
 )
 
@@ -35,7 +34,6 @@ def secured() -> Iterator[ApacheKafka]:
         broker.start()
         yield broker
         broker.close()
-        collect_sockets()
 
 
 def make_pem(folder: Path) -> Path:
