@@ -2,8 +2,8 @@
 
 kafka-python 3.0.12 leaves a socket that could not connect, and one whose TLS handshake failed, to
 the garbage collector, at every try of every client; and ours comes seldom. And it waits for ever
-for the handshake of a broker that takes connections and hangs: whoever asks for anything then, and
-a reader even after the broker is well again. tests/kafka/test_connection.py has all of it.
+for the TLS handshake of a broker that takes connections and hangs. tests/kafka/test_connection.py
+has all of it.
 """
 
 from __future__ import annotations

@@ -135,6 +135,12 @@ def cases() -> list[tuple[dict[str, str], bytes, bool]]:
         (headers(now, body, KEY), body + b" ", False),
         (headers(now - 3600, body, KEY), body, False),
         ({**headers(now, body, KEY), "webhook-signature": "v1,"}, body, False),
+        ({**headers(now, body, KEY), "webhook-signature": "v1,\xe9\xe9"}, body, False),
+        ({**headers(now, body, KEY), "webhook-timestamp": "yesterday"}, body, False),
+        ({**headers(now, body, KEY), "webhook-timestamp": str(now - 1)}, body, False),
+        ({**headers(now, body, KEY), "webhook-id": "id-2"}, body, False),
+        *(({**headers(now, body, KEY)} | {name: ""}, body, False) for name in headers(0, b"")),
+        ({}, body, False),
     ]
 
 

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import gc
+import secrets
 import socket
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
+from kafka import KafkaProducer
+from kafka.errors import KafkaTimeoutError
 
-from consumers.kafka_connection import read_topics
+from consumers.kafka_connection import EVENTS_KEPT, read_topics, ready_topics
+from consumers.kafka_network import connect
+from consumers.kafka_settings import KafkaSettings
 from consumers.runner import MayPass
 from tests.kafka.conftest import settings_at
+from tests.kafka_broker import OwnBroker
+from tests.patience import PATIENCE, wait_until
+
+_LARGE, _LARGER = 16_000_000, 32_000_000
+"""Bytes: several times what two sides of a connection hold."""
 
 
 @contextmanager
@@ -55,21 +66,58 @@ def somebody_else() -> Iterator[int]:
             answering.join()
 
 
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """Whoever is in here leaves no socket to the garbage collector."""
+    gc.collect()  # what other tests left
+    gc.disable()
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            yield
+            gc.collect()
+    finally:
+        gc.enable()
+    assert [str(one.message) for one in told if one.category is ResourceWarning] == []
+
+
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL"])
 @pytest.mark.parametrize("there", [nobody, somebody_silent, somebody_else])
-def test_no_socket_of_a_try_that_failed_is_left_to_the_garbage_collector(there, protocol):
+def test_a_try_that_fails_ends_and_leaves_no_socket_to_the_garbage_collector(there, protocol):
     with there() as port:
         settings = settings_at(
             f"127.0.0.1:{port}", "none", answers_within=1, security={"protocol": protocol}
         )
-        gc.collect()  # what other tests left
-        gc.disable()
-        try:
-            with warnings.catch_warnings(record=True) as told:
-                warnings.simplefilter("always")
-                with pytest.raises(MayPass, match="nobody answers there"):
-                    read_topics(settings, ["none.events"])
-                gc.collect()
-        finally:
-            gc.enable()
-    assert [str(one.message) for one in told if one.category is ResourceWarning] == []
+        with nothing_left(), pytest.raises(MayPass, match="nobody answers there"):
+            read_topics(settings, ["none.events"])
+
+
+def test_nor_is_a_socket_left_of_which_a_broker_that_hangs_takes_nothing(own_kafka, settings):
+    ready_topics(settings, {settings.topics.events: EVENTS_KEPT})
+    with nothing_left():
+        send_more_than_is_taken(own_kafka, settings)
+
+
+def send_more_than_is_taken(broker: OwnBroker, settings: KafkaSettings) -> None:
+    topic = settings.topics.events
+    producer = connect(
+        KafkaProducer, bootstrap_servers=settings.bootstrap, max_request_size=_LARGER
+    )
+    producer.send(topic, b"small", partition=0).get(PATIENCE)
+    broker.pause()
+    try:
+        producer.send(topic, secrets.token_bytes(_LARGE), partition=0)
+        wait_until(lambda: has_more(producer))
+        with suppress(KafkaTimeoutError):
+            producer.close(timeout=0)
+        producer._sender.force_close()
+        producer._sender.join(PATIENCE)
+    finally:
+        broker.go_on()
+    assert not producer._sender.is_alive()
+
+
+def has_more(producer: Any) -> bool:
+    """What the operating system would not take of it any more."""
+    connections = [*producer._sender._client._connections._conns.values()]
+    return any(one.transport and one.transport._write_buffer for one in connections)
