@@ -6,6 +6,7 @@ is missing or a right is not granted. The reason is told at every try, and someb
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from kafka.errors import (
 from kafka.partitioner.default import murmur2
 
 from consumers.kafka_network import connect
-from consumers.kafka_settings import KafkaSettings, read_secret
+from consumers.kafka_settings import KafkaSettings, Security, read_secret
 from consumers.runner import MayPass
 
 LARGEST_BATCH = 1_048_588
@@ -94,7 +95,8 @@ def look_for(consumer: Any) -> int:
 
 
 def options(settings: KafkaSettings, what: str) -> dict[str, Any]:
-    """What every client is made with. Raises ``BadInput`` where a password is not there."""
+    """What every client is made with. Raises ``BadInput`` where a password is not there, and
+    ``MayPass`` for certificates that cannot be read: they may just be changed."""
     security = settings.security
     chosen: dict[str, Any] = {
         "bootstrap_servers": list(settings.bootstrap),
@@ -109,13 +111,32 @@ def options(settings: KafkaSettings, what: str) -> dict[str, Any]:
             "sasl_plain_password": read_secret(security.password_env),
         }
     if security.protocol.endswith("SSL"):
+        password = read_secret(security.key_password_env)
+        _check_files(security, password)
         chosen |= {
             "ssl_cafile": security.ca_file,
             "ssl_certfile": security.certificate_file,
             "ssl_keyfile": security.key_file,
-            "ssl_password": read_secret(security.key_password_env),
+            "ssl_password": password,
         }
     return chosen
+
+
+def _check_files(security: Security, password: str | None) -> None:
+    """kafka-python would say of them what it says of a broker that is away; and of a key whose
+    password it was not given it would ask the terminal."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    read = "ca_file", security.ca_file
+    try:
+        if security.ca_file:
+            context.load_verify_locations(security.ca_file)
+        if security.certificate_file:
+            read = "certificate_file and key_file", security.certificate_file
+            context.load_cert_chain(security.certificate_file, security.key_file, password or "")
+    except OSError as error:
+        raise MayPass(
+            f"kafka: {read[0]} ({read[1]}) cannot be read: {error}; mend it (`security:`)"
+        ) from None
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import secrets
 import socket
+import subprocess
 import threading
 import warnings
 from collections.abc import Iterator
@@ -15,11 +16,12 @@ import pytest
 from kafka import KafkaProducer
 from kafka.errors import KafkaTimeoutError
 
-from consumers.kafka_connection import EVENTS_KEPT, read_topics, ready_topics
+from consumers.kafka_connection import EVENTS_KEPT, options, read_topics, ready_topics
 from consumers.kafka_network import connect
 from consumers.kafka_settings import KafkaSettings
 from consumers.runner import MayPass
 from tests.kafka.conftest import settings_at
+from tests.kafka.test_security import need_openssl
 from tests.kafka_broker import OwnBroker
 from tests.patience import PATIENCE, wait_until
 
@@ -90,6 +92,29 @@ def test_a_try_that_fails_ends_and_leaves_no_socket_to_the_garbage_collector(the
         )
         with nothing_left(), pytest.raises(MayPass, match="nobody answers there"):
             read_topics(settings, ["none.events"])
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+@pytest.mark.parametrize("which", ["ca_file", "certificate_file"])
+def test_a_certificate_that_cannot_be_read_is_named(tmp_path, which, text):
+    path = tmp_path / "some.pem"
+    if text:
+        path.write_text(text)
+    said = {"protocol": "SSL", which: str(path)}
+    with pytest.raises(MayPass, match=rf"{which}.*some.pem\) cannot be read"):
+        read_topics(settings_at("127.0.0.1:1", "none", security=said), ["none.events"])
+
+
+def test_a_key_whose_password_is_not_given_is_told_and_not_asked_for(tmp_path):
+    path = tmp_path / "key.pem"
+    need_openssl()
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-subj", "/CN=x", "-passout"]
+    made += ["pass:secret", "-keyout", str(path), "-out", str(tmp_path / "certificate.pem")]
+    subprocess.run(made, check=True, capture_output=True)
+    said = {"certificate_file": str(tmp_path / "certificate.pem"), "key_file": str(path)}
+    settings = settings_at("127.0.0.1:1", "none", security={"protocol": "SSL"} | said)
+    with pytest.raises(MayPass, match="key_file"):
+        options(settings, "test")
 
 
 def test_nor_is_a_socket_left_of_which_a_broker_that_hangs_takes_nothing(own_kafka, settings):

@@ -26,14 +26,18 @@ VARIABLE = "PMO_TEST_KAFKA_PASSWORD"
 @pytest.fixture(scope="module")
 def secured() -> Iterator[ApacheKafka]:
     jars = need_apache("only Apache Kafka asks who we are")
-    if not shutil.which("openssl"):
-        assert not os.environ.get("CI"), "openssl is missing"
-        pytest.skip("openssl is missing (Debian: apt-get install openssl)")
+    need_openssl()
     with tempfile.TemporaryDirectory(prefix="pmo-kafka-") as name:
         broker = ApacheKafka(Path(name), jars, make_pem(Path(name)))
         broker.start()
         yield broker
         broker.close()
+
+
+def need_openssl() -> None:
+    if not shutil.which("openssl"):
+        assert not os.environ.get("CI"), "openssl is missing"
+        pytest.skip("openssl is missing (Debian: apt-get install openssl)")
 
 
 def make_pem(folder: Path) -> Path:
