@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import secrets
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +140,21 @@ def starts(house: House) -> list[str]:
     return [
         b["data"]["title"] for _, b in house.log.bodies(0, 10_000) if b["name"] == "PlanStarted"
     ]
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """Whoever is in here leaves no socket to the garbage collector."""
+    gc.collect()  # what other tests left
+    gc.disable()
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            yield
+            gc.collect()
+    finally:
+        gc.enable()
+    assert [str(one.message) for one in told if one.category is ResourceWarning] == []
 
 
 def read_all(bootstrap: str, *topics: str) -> list[Any]:

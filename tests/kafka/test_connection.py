@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import secrets
 import socket
 import subprocess
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -20,7 +18,7 @@ from consumers.kafka_connection import EVENTS_KEPT, options, read_topics, ready_
 from consumers.kafka_network import connect
 from consumers.kafka_settings import KafkaSettings
 from consumers.runner import MayPass
-from tests.kafka.conftest import settings_at
+from tests.kafka.conftest import nothing_left, settings_at
 from tests.kafka.test_security import need_openssl
 from tests.kafka_broker import OwnBroker
 from tests.patience import PATIENCE, wait_until
@@ -66,21 +64,6 @@ def somebody_else() -> Iterator[int]:
         finally:
             listening.shutdown(socket.SHUT_RDWR)
             answering.join()
-
-
-@contextmanager
-def nothing_left() -> Iterator[None]:
-    """Whoever is in here leaves no socket to the garbage collector."""
-    gc.collect()  # what other tests left
-    gc.disable()
-    try:
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            yield
-            gc.collect()
-    finally:
-        gc.enable()
-    assert [str(one.message) for one in told if one.category is ResourceWarning] == []
 
 
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL"])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,46 @@ def test_a_broker_that_is_away_takes_no_more_of_a_reader_at_every_try(
     quick = {"bootstrap_timeout_ms": 100}
     assert read(note, "127.0.0.1:1", "t", prefix, mine, stop=stop, warn=count, **quick) == 0
     check_no_more(taken)
+
+
+class Stopping(logging.Handler):
+    """Ends the reader once it has said why it waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stop = threading.Event()
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.told.append(record.getMessage())
+        self.stop.set()
+
+
+def test_a_reader_that_waits_says_why_though_nobody_asked(mine):
+    told = Stopping()
+    quick = {"bootstrap_timeout_ms": 200}
+    with heard(told):
+        read(note, "127.0.0.1:1", "t", "billing", mine, stop=told.stop, **quick)
+    assert told.told[0].startswith("waiting: reader=billing why=waits and tries again: ")
+
+
+def test_a_reader_of_a_topic_that_is_not_there_says_so(settings, mine, prefix, apache_kafka):
+    told = Stopping()
+    with heard(told):
+        read(note, settings.bootstrap, f"{prefix}.evnts", prefix, mine, stop=told.stop)
+    assert told.told == [
+        f"waiting: reader={prefix} why=waits for a topic that is not there: {prefix}.evnts"
+    ]
+
+
+@contextmanager
+def heard(handler: logging.Handler) -> Iterator[None]:
+    log = logging.getLogger("pmo.kafka")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def test_two_readers_of_one_name_share_the_work_and_hand_nothing_over_twice(

@@ -99,7 +99,7 @@ def test_who_is_not_let_in_waits_is_told_why_and_parks_nothing(
         make_pem(tmp_path)
         asked["ca_file"] = str(tmp_path / "certificate.pem")
     runner = relaying(asking(secured, secured.secured, prefix, **asked), pause=lambda _: None)
-    with pytest.raises(MayPass) as caught:
+    with conftest.nothing_left(), pytest.raises(MayPass) as caught:
         runner.catch_up()
     told = str(caught.value)
     assert told.startswith(f"kafka at 127.0.0.1:{secured.secured}: ")
