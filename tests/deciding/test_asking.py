@@ -13,6 +13,7 @@ from engine.errors import NotFound, PmoError, StoreFailed
 from engine.service import Receipt, Service
 from engine.store.log import Append, Appended, Conflict, Marked
 from tests.deciding.conftest import PAT
+from tests.patience import PATIENCE
 
 
 def start(number: int, workflow: str = "decision") -> StartCase:
@@ -171,5 +172,5 @@ def test_a_door_that_nobody_has_closed_goes_with_its_thread(service: Service) ->
     assert asyncio.run(ask()).stream == "DEC-0001"
     for thread in set(threading.enumerate()) - before:
         if thread.name == "service":
-            thread.join(60)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
