@@ -206,7 +206,9 @@ def _(home: Path) -> None:
 
 
 def _names(views: Ledger) -> str:
-    return ", ".join(name for (name,) in views.execute("SELECT name FROM pragma_table_info('cases')"))
+    return ", ".join(
+        name for (name,) in views.execute("SELECT name FROM pragma_table_info('cases')")
+    )
 
 
 @done("a trigger was put into the views")
