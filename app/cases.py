@@ -86,7 +86,7 @@ def listed(
     limit: int,
     offset: int = 0,
 ) -> tuple[list[dict[str, Any]], int]:
-    """All cases as ``projections.cases.cases`` has them; a title that is withheld with its ground."""
+    """As ``projections.cases.cases``; a title that is withheld is there with its ground."""
     rows, total = cases(tables, workflow=workflow, state=state, limit=limit, offset=offset)
     for row in rows:
         if row["title"] is None and (shown := register_pages.one(tables, row["key"])):
