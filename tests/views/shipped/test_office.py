@@ -191,7 +191,8 @@ def test_v14_coverage_of_a_past_day_is_what_it_was_then(told):
 
 
 def test_what_was_sent_and_asked_of_nobody_is_counted(told):
-    for key, state in (("COM-1", "sent"), ("COM-2", "sent"), ("COM-3", "approved"), ("COM-4", "sending")):
+    states = {"COM-1": "sent", "COM-2": "sent", "COM-3": "approved", "COM-4": "sending"}
+    for key, state in states.items():
         told.fact(key, "communication", JAN, state, subject="Plan")
     told.fact("ACK-1", "acknowledgement", JAN, "excused", communication="COM-1", due=MARCH)
     assert measured(told.views, "sent-to-nobody") == [Figure((), 1)]
