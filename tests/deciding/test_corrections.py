@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any
 
 import pytest
 
 from engine.case import fold
 from engine.clock import HandClock
-from engine.commands import Fact, Observe, PullTrigger, Requester, StartCase
+from engine.commands import Fact, Observe, Requester, StartCase
 from engine.errors import Refused
 from engine.events import CaseObserved, CaseTransitioned, Evidence, Source
+from engine.ids import new_id
 from engine.loading import load_definitions
 from engine.rehearsal import rehearse
 from engine.service import Service
 from engine.store.log import Log
+from tests.deciding.asking import taken
 from tests.deciding.conftest import publish
 from tests.governance.conftest import APPOINTMENT
 
@@ -53,7 +54,6 @@ transitions:
 
 WRITER = Requester(id="wim", roles=("writer",))
 CLERK = Requester(id="cleo")
-_numbers = count()
 
 
 @pytest.fixture
@@ -79,13 +79,7 @@ def letter(office: Service, clock: HandClock) -> str:
 def take(
     office: Service, letter: str, trigger: str, actor: Requester = WRITER, **said: Any
 ) -> CaseTransitioned:
-    command = PullTrigger(
-        command_id=f"take-{next(_numbers)}", actor=actor, case=letter, trigger=trigger, **said
-    )
-    receipt = office.handle(command)
-    event = office.log.stream(letter, receipt.version - 1)[0].event
-    assert isinstance(event, CaseTransitioned)
-    return event
+    return taken(office, letter, trigger, actor, **said)
 
 
 def correct(office: Service, letter: str, **said: Any) -> CaseTransitioned:
@@ -263,7 +257,7 @@ def test_what_was_counted_and_corrected_is_decided_the_same_again(
 def reported(office: Service, letter: str, **data: Any) -> tuple[str, ...]:
     """What the rules say of a number that another system reports, while the letter stays sent."""
     command = Observe(
-        command_id=f"report-{next(_numbers)}",
+        command_id=new_id(),
         actor=Requester(id="archive", kind="service"),
         workflow="letter",
         case=letter,
