@@ -155,6 +155,23 @@ def test_two_offices_whose_keys_read_alike_are_told_apart(post):
     assert asked(post) == ["x.lea"]
 
 
+def test_an_entry_that_could_be_meant_is_read_once_and_no_other_is(post, monkeypatch):
+    for role, unit in (("lead", "rail"), ("lead", "port"), ("clerk", "port"), ("clerk", "bus")):
+        hold(post, role, unit, f"{role}.{unit}")
+    send(post, roles=["lead in port"], units=["port"])
+    read: list[str] = []
+    stream = post.log.stream
+
+    def counted(key, *said):
+        read.append(key)
+        return stream(key, *said)
+
+    monkeypatch.setattr(post.log, "stream", counted)
+    assert asked(post) == ["clerk.port", "lead.port"]
+    entries = sorted(key for key in read if key.startswith("APPT-"))
+    assert entries == ["APPT-clerk.port.clerk.port", "APPT-lead.port.lead.port"]
+
+
 def test_whoever_has_left_or_comes_later_is_not_meant_however_late_it_is_asked(post):
     hold(post, "lead", "rail", "lea")
     left = hold(post, "lead", "rail", "left")
