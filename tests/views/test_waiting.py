@@ -383,6 +383,7 @@ def test_what_has_gone_up_to_nobody_asks_nobody_more(told):
         (Party(held_by="body", name="board"), "bob", ("board", "bob")),
         (Party(held_by="role", name="finance", unit="it"), "fay", ("finance", "fay")),
         (Party(held_by="person", name="boss"), "boss", ("boss", "boss")),
+        (Party(held_by="person", name="Boss"), "boss", ("Boss", "Boss")),
         (Party(held_by="role", name="reviewer"), "rex", ("reviewer", None)),
     ],
 )
