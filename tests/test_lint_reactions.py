@@ -106,6 +106,14 @@ def test_what_the_asked_workflow_cannot_do_is_told(act, told):
     ("act", "told"),
     [
         ("{start: plan, with: {name: plan.data.nme}}", "plan has no field 'nme'"),
+        (
+            "{start: plan, with: {name: plna.data.name}}",
+            "there is no field 'plna' that names another case (did you mean 'plan'?)",
+        ),
+        (
+            "{start: plan, with: {name: event.nam}}",
+            "event.nam is nothing of an event (did you mean 'event.name'?)",
+        ),
         ("{start: plan, with: {name: before.title}}", "PremiseBroken does not tell what 'title'"),
         (
             "{trigger: review, each: plan, where: {knd: annual}}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from engine.step import Step
 from engine.validation import suggest
 
 _SERVICE = "service"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_OF_EVENTS = ("event.name", "event.position")
 
 Node = tuple[str, str]
 """A workflow and the name of an event of it."""
@@ -43,6 +46,15 @@ def reacts_to_what_happens(definition: Definition) -> Iterator[Problem]:
                 never="leave out what is never asked for",
                 always="keeps nothing from being asked",
             )
+
+
+def emits_names_of_its_own(definition: Definition) -> Iterator[Problem]:
+    named = [("/start", definition.start.emits)]
+    named += [(f"/transitions/{i}", one.emits) for i, one in enumerate(definition.transitions)]
+    for at, name in named:
+        if name in BUILT_IN:
+            what = f"every workflow emits {name}, and means something else by it"
+            yield Problem(f"{at}/emits", what, "give the event another name")
 
 
 def asks_for_one_thing(definition: Definition) -> Iterator[Problem]:
@@ -110,6 +122,12 @@ def knows_whom_it_asks(definition: Definition) -> Iterator[Problem]:
             if said.startswith("before.") and before not in told:
                 what = f"{reaction.on} does not tell what {before!r} was"
                 yield Problem(pointer, what, f"add {before} to `tells` of its step")
+            ref, _, there = said.partition(".data.")
+            if there and _NAME.fullmatch(ref) and _NAME.fullmatch(there) and ref not in refs:
+                what = f"there is no field {ref!r} that names another case"
+                yield Problem(pointer, what, suggest(ref, refs))
+            if said.startswith("event.") and said not in _OF_EVENTS:
+                yield Problem(pointer, f"{said} is nothing of an event", suggest(said, _OF_EVENTS))
             if said == "item" and act.over is None:
                 mend = "say which by `for`" if act.start else "name a field, or a value"
                 yield Problem(pointer, "item is one of a list, and no list is named", mend)
@@ -129,6 +147,7 @@ def _told(event: str, definition: Definition) -> set[str]:
 
 RULES: tuple[Callable[[Definition], Iterator[Problem]], ...] = (
     reacts_to_what_happens,
+    emits_names_of_its_own,
     asks_for_one_thing,
     knows_whom_it_asks,
 )
