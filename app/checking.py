@@ -137,12 +137,14 @@ def check(
     paths: Iterable[Path],
     published: Sequence[Definition] = (),
     baseline: Iterable[Definition] = (),
+    running: Iterable[Definition] = (),
 ) -> Report:
     """Load and lint every definition, play their scenarios, and look at the files of other kinds;
     nothing is published.
 
     All may refer to these definitions and to what is ``published``. What the definitions take away
-    from those who read the events of the ``baseline`` is a problem, if they do not say so.
+    from those who read the events of the ``baseline`` is a problem, if they do not say so; so is
+    what they correct, if a version goes by it that is still ``running``.
     """
     files = [*find_files(paths)]
     chosen = [path for path, kind in files if kind == "definition"]
@@ -150,7 +152,7 @@ def check(
     problems: list[Problem] = []
     loaded: list[Loaded] = []
     try:
-        loaded = load_definitions(chosen, published)
+        loaded = load_definitions(chosen, published, running)
     except BadInput as error:
         problems += error.problems
     if not files:

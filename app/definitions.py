@@ -18,6 +18,7 @@ from engine.definition import Definition
 from engine.errors import BadInput, NotFound, Problem, StoreFailed
 from engine.service import Receipt, Service
 from engine.yaml_source import LARGEST_FILE
+from projections.cases import states_by_version
 from projections.definitions import published as all_published
 
 SCENARIOS = ".scenarios.yaml"
@@ -129,8 +130,13 @@ def read_file(path: Path) -> bytes:
         raise BadInput.one(str(path), f"cannot be read: {error.strerror}") from None
 
 
-def load_definitions(paths: Iterable[Path], published: Iterable[Definition] = ()) -> list[Loaded]:
-    """Every definition; they may refer to each other and to what is ``published``.
+def load_definitions(
+    paths: Iterable[Path],
+    published: Iterable[Definition] = (),
+    running: Iterable[Definition] = (),
+) -> list[Loaded]:
+    """Every definition; they may refer to each other and to what is ``published``, and must not
+    correct what a version goes by that is still ``running``.
 
     Raises ``BadInput`` with the problems of all the files at once.
     """
@@ -147,7 +153,7 @@ def load_definitions(paths: Iterable[Path], published: Iterable[Definition] = ()
         except BadInput as error:
             problems.extend(error.problems)
     try:
-        definitions = loading.load_definitions(texts, published)
+        definitions = loading.load_definitions(texts, published, running)
     except BadInput as error:
         problems.extend(error.problems)
     if problems:
@@ -188,6 +194,21 @@ def in_force(home: Home) -> list[Definition]:
     """The newest published definition of every workflow."""
     bodies = {row["name"]: row["body"] for row in all_published(home.views)}
     return [*map(from_views, bodies.values())]
+
+
+def run_by_cases(home: Home) -> list[Definition]:
+    """Every version, also the newest, by which cases that have not ended go on."""
+    used: dict[tuple[str, int], list[str]] = {}
+    for row in states_by_version(home.views):
+        version = (row["workflow"], row["definition_version"])
+        used.setdefault(version, []).append(row["state"])
+    found = []
+    for row in all_published(home.views):
+        if states := used.get((row["name"], row["version"])):
+            definition = from_views(row["body"])
+            if any(not definition.states[state].final for state in states if state):
+                found.append(definition)
+    return found
 
 
 def from_views(body: dict[str, Any]) -> Definition:

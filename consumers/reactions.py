@@ -59,7 +59,12 @@ class Reactions:
         asked: list[tuple[Work, Ask]] = []
         self._cases.see(batch)
         for work in batch:
-            asked += [(work, ask) for ask in self._asks(work)]
+            for ask in self._asks(work):
+                # Who counts a case's children on its account must find all that were to begin.
+                if asked and asked[-1][0] is work and asked[-1][1].turn < ask.turn:
+                    troubles += self._send(asked)
+                    asked = []
+                asked.append((work, ask))
             if len(asked) >= _AT_ONCE:
                 troubles += self._send(asked)
                 asked = []

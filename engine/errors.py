@@ -107,6 +107,20 @@ class StoreStarting(StoreFailed):
     """The server is there, and starting, recovering or stopping: it may be asked again."""
 
 
+class LogNewer(StoreFailed):
+    """An event has a form that a newer version of this program writes. Nobody decides on what they
+    cannot read; whoever follows the log waits there."""
+
+    code = "log-newer"
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(
+            f"{where} has {what}, which this version of pmo does not know: a newer one wrote it."
+            " Install that one here, too (docs/postgresql.md, Upgrade); where none is in use,"
+            " pmo verify tells whether the log was changed"
+        )
+
+
 class LogDamaged(StoreFailed):
     """The log is not what was written: ``position`` names the first event that shows it."""
 

@@ -7,14 +7,16 @@ Older forms are lifted by ``engine.upcasts`` before they are read here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from functools import cache
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from engine import canonical, upcasts
+from engine.errors import LogNewer
 from engine.stored import part, stored
 from engine.values import Value
 
@@ -334,6 +336,13 @@ AnyEvent = Annotated[
 _KINDS: dict[str, type[AnyEvent]] = {str(cls.type): cls for cls in get_args(get_args(AnyEvent)[0])}
 
 
+_OURS = re.compile(r"pmo\.[a-z]+\.[a-z-]+\.v\d+")
+
+
+def _where(body: Mapping[str, Any]) -> str:
+    return f"{body.get('stream')} version {body.get('version')}"
+
+
 @cache
 def _adapter(kind: str) -> TypeAdapter[AnyEvent]:
     """Made when the first event of its type is read: all of them take 90 ms of every start, and a
@@ -370,14 +379,26 @@ _FREE = ("data", "before", "body")
 def from_bytes(data: bytes) -> AnyEvent:
     """The event, lifted from whichever stored form it has.
 
-    Raises ``ValueError`` when the bytes are not an event of any known form.
+    Raises ``ValueError`` when the bytes are not an event of any form, ``LogNewer`` when they are of
+    one that this version does not know.
     """
     return from_body(canonical.decode(data))
 
 
 def from_body(body: dict[str, Any]) -> AnyEvent:
+    """As ``from_bytes``."""
     lifted = upcasts.lift(body)
-    event = _adapter(str(lifted.get("type"))).validate_python(lifted)
+    kind = str(lifted.get("type"))
+    if kind not in _KINDS and _OURS.fullmatch(kind):
+        raise LogNewer(_where(lifted), f"the type {kind}")
+    try:
+        event = _adapter(kind).validate_python(lifted)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)
+        if any(one["type"] != "unexpected_keyword_argument" for one in wrong):
+            raise
+        names = ", ".join(".".join(map(str, one["loc"])) for one in wrong)
+        raise LogNewer(_where(lifted), names) from error
     kept = event.__dict__
     for name in [name for name, value in kept.items() if value is None]:
         del kept[name]  # as when it was made

@@ -151,6 +151,11 @@ def following(names: Iterable[str], case: Case) -> dict[str, Value]:
     return {name: one + 1 for name, one in held.items() if not is_withheld(one)}
 
 
+def not_next(name: str, ahead: Value, given: Value) -> str:
+    """That a number is another than the one that comes next."""
+    return f"{name} is {ahead} next, not {'missing' if given is None else show(given)}"
+
+
 def _counts(names: tuple[str, ...]) -> Judge:
     """Whoever says which number it is must mean the one that comes next; nobody else counts."""
 
@@ -162,9 +167,7 @@ def _counts(names: tuple[str, ...]) -> Judge:
             if name not in ahead:
                 wrong.append(f"{name} is withheld, so nobody can tell which comes next")
             elif attempt.given.get(name, ahead[name]) != ahead[name]:
-                given = attempt.given[name]
-                not_so = "not missing" if given is None else f"not {show(given)}"
-                wrong.append(f"{name} is {ahead[name]} next, {not_so}")
+                wrong.append(not_next(name, ahead[name], attempt.given[name]))
         reason = "; ".join(wrong)
         return Verdict(rule="counts", held=False, reason=reason) if wrong else _HELD["counts"]
 

@@ -27,11 +27,14 @@ def load_definition(text: str | bytes, file: str) -> Definition:
 
 
 def load_definitions(
-    texts: Mapping[str, str | bytes], published: Iterable[Definition] = ()
+    texts: Mapping[str, str | bytes],
+    published: Iterable[Definition] = (),
+    running: Iterable[Definition] = (),
 ) -> dict[str, Definition]:
     """The definitions in several files (name to text), which may refer to each other.
 
-    They may refer to what is ``published`` as well. Raises ``BadInput`` with the problems of all.
+    They may refer to what is ``published`` as well; ``running`` are the versions by which cases
+    still go on. Raises ``BadInput`` with the problems of all.
     """
     loaded: dict[str, Definition] = {}
     sources: dict[str, Source] = {}
@@ -42,7 +45,7 @@ def load_definitions(
         except BadInput as error:
             problems.extend(error.problems)
     if not problems:
-        for file, problem in lint_together(loaded, published):
+        for file, problem in lint_together(loaded, published, running):
             problems.extend(_located([problem], sources[file]))
     if problems:
         raise BadInput(problems)

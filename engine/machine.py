@@ -109,6 +109,7 @@ class Workflow:
             for state in rule.sources
         ]
         self.counted = {way: tuple(rule.counts) for way, rule in ways if rule.counts}
+        self.numbers = frozenset(name for names in self.counted.values() for name in names)
         self.corrections = frozenset(way for way, rule in ways if rule.corrects)
         self._machine = _Machine(
             model=None,

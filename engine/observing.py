@@ -21,10 +21,11 @@ from engine.definition import Definition
 from engine.envelope import envelope, occurred_at
 from engine.errors import BadInput, Problem, Refused
 from engine.events import CaseObserved, Conformance
+from engine.guards import following, not_next
 from engine.machine import Workflow
 from engine.preconditions import outrun
 from engine.step import Step
-from engine.values import Value
+from engine.values import Value, is_withheld
 
 _CONFORMS = Conformance(verdict="conforms")
 
@@ -117,18 +118,29 @@ def _of_values(
 ) -> Conformance:
     """What the rules say of a fact that leaves the case in its state. What was missing may come to
     be known, and what was so before the value that stands changes nothing."""
-    locked = workflow.locked[case.state]
-    if given.keys().isdisjoint(locked):
+    locked, numbers = workflow.locked[case.state], workflow.numbers
+    if given.keys().isdisjoint(locked) and given.keys().isdisjoint(numbers):
         return _CONFORMS
     moved = [
-        f"takes: {name} changes by {locked[name]} alone, and not while it stays in {case.state}"
+        (name, value)
         for name, value in given.items()
-        if name in locked
-        and name in case.data
+        if name in case.data
         and case.data[name] != value
         and case.since.get(name, "") <= occurred_at
     ]
-    return _violates(*moved) if moved else _CONFORMS
+    broken = [
+        f"takes: {name} changes by {locked[name]} alone, and not while it stays in {case.state}"
+        for name, _ in moved
+        if name in locked
+    ]
+    # From where it stands a number grows by one; where it stands at first, a report may say.
+    ahead = following((name for name, _ in moved if name in numbers), case)
+    broken += [
+        f"counts: {not_next(name, ahead[name], value)}"
+        for name, value in moved
+        if name in ahead and name not in locked and value != ahead[name] and not is_withheld(value)
+    ]
+    return _violates(*broken) if broken else _CONFORMS
 
 
 def _attempt(

@@ -36,6 +36,8 @@ class Ask:
     """One thing that a reaction asks for. ``problem`` says why it cannot even be asked.
 
     ``every``: it is asked of each child, so one that has ended has simply nothing to do with it.
+    ``turn``: how many reactions to the event that begin several cases stand before it. It is not
+    sent before all that those ask for have been answered.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Ask:
     depth: int
     every: bool = False
     problem: str = ""
+    turn: int = 0
 
 
 class Rules:
@@ -61,13 +64,15 @@ class Rules:
     def asks(self, event: Event, position: int, case: Case, known: Known) -> Iterator[Ask]:
         """What the event at a position asks for. ``case`` is as the event left it; ``known`` is
         the log as of then, too."""
+        turn = 0
         for number, reaction, condition in self._rules.get(event.name, ()):
             if condition:
                 held, _ = condition.evaluate(self._environment(event, case, condition, known))
                 if not held:
                     continue
             telling = _Telling(self.definition, event, position, case, known)
-            yield from _asks(number, reaction.do, telling)
+            yield from _asks(number, reaction.do, telling, turn)
+            turn += reaction.do.over is not None
 
     def _environment(
         self, event: Event, case: Case, condition: Condition, known: Known
@@ -138,7 +143,7 @@ def other_field(said: str, definition: Definition) -> tuple[str, str] | None:
     return (ref, name) if is_ref and name else None
 
 
-def _asks(number: int, act: Act, telling: _Telling) -> Iterator[Ask]:
+def _asks(number: int, act: Act, telling: _Telling, turn: int) -> Iterator[Ask]:
     event, case = telling.event, telling.case
     depth = depth_of(event.command_id) + 1
 
@@ -161,7 +166,7 @@ def _asks(number: int, act: Act, telling: _Telling) -> Iterator[Ask]:
             trigger = act.trigger or ""
             what = f"{trigger} {target}"
             command = PullTrigger(**said, case=target, trigger=trigger)
-        return Ask(said["command_id"], what, command, depth, act.each is not None, problem)
+        return Ask(said["command_id"], what, command, depth, act.each is not None, problem, turn)
 
     over = act.over
     if isinstance(over, Whom):

@@ -65,9 +65,11 @@ class Meant:
         begins = registers.KEYS["appointment"].partition("{")[0]
         if role:
             begins += f"{role}." + (f"{unit}." if unit else "")
+        # The key of an entry has its unit within: those of other units need not be read.
+        keys = [key for key in self._known.keys(begins) if role or f".{unit}." in key]
         nobody = True
-        for key in self._known.keys(begins):
-            entry = self._known.read(key)
+        for key in keys:
+            entry = self._context.look(key)
             if entry is None or not self._counts(entry):
                 continue
             said = entry.data

@@ -126,6 +126,11 @@ def of_workflow(tables: Tables, workflow: str) -> list[dict[str, Any]]:
     return tables.fetch(_SQL["of_workflow"], [workflow])
 
 
+def states_by_version(tables: Tables) -> list[dict[str, Any]]:
+    """In which states cases are, by which version: workflow, definition_version, state."""
+    return tables.fetch(_SQL["states_by_version"])
+
+
 def count_by_state(tables: Tables) -> list[dict[str, Any]]:
     """How many cases of each workflow are in each state: workflow, state, cases."""
     return tables.fetch(_SQL["states"])

@@ -47,5 +47,8 @@ WHERE (:workflow IS NULL OR workflow = :workflow) AND (:state IS NULL OR state =
 -- name: of_workflow
 SELECT key, definition_version, state FROM $cases WHERE workflow = ? ORDER BY key
 
+-- name: states_by_version
+SELECT DISTINCT workflow, definition_version, state FROM $cases
+
 -- name: states
 SELECT workflow, state, count(*) AS cases FROM $cases GROUP BY workflow, state ORDER BY workflow, state

@@ -42,12 +42,19 @@ FROM main.${table}
 WHERE _known_from <= :known AND (_known_to IS NULL OR :known < _known_to) AND _valid_from <= :as_of
 
 -- name: state_since
-(SELECT min(entered.occurred_at) FROM main.$audit AS entered
+-- A step that leaves a case where it is says in which state it found it, and begins none: it may
+-- have been recorded before one that was so earlier.
+(SELECT coalesce(
+    min(CASE WHEN entered.type <> 'pmo.case.transitioned.v1'
+        OR coalesce(entered.state_before, '') <> _state THEN entered.occurred_at END),
+    min(entered.occurred_at))
+ FROM main.$audit AS entered
  WHERE entered.stream = _key AND entered.state_after = _state
  AND entered.position <= :known AND entered.occurred_at <= :as_of
  AND coalesce(entered.occurred_at, '') >= coalesce(
     (SELECT max(other.occurred_at) FROM main.$audit AS other
      WHERE other.stream = _key AND other.state_after <> _state
+     AND (other.type <> 'pmo.case.transitioned.v1' OR other.state_before <> other.state_after)
      AND other.position <= :known AND other.occurred_at <= :as_of), ''))
 
 -- name: started

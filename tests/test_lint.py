@@ -297,6 +297,45 @@ def test_what_a_published_workflow_corrects_nobody_comes_to_go_by_later():
     load_definitions({"file.yaml": FILE, "letter.yaml": mended}, published)
 
 
+def test_what_a_version_goes_by_that_cases_still_go_on_by_is_not_corrected():
+    file = load_definition(FILE, "file.yaml")
+    other = FILE.split("    children")[0].replace("version: 1", "version: 2")
+    newest = load_definition(other, "file.yaml")
+    load_definitions({"letter.yaml": LETTER}, [newest])
+    with pytest.raises(BadInput) as refused:
+        load_definitions({"letter.yaml": LETTER}, [newest], [newest, file])
+    told = [str(problem) for problem in refused.value.problems]
+    assert told == [
+        f"letter.yaml:19:{at}: {name} is no clerical matter: file 1, by which cases still go on,"
+        " goes by it (leave it out, or migrate these cases first (pmo migrate))"
+        for name, at in (("kind", 23), ("place", 29), ("colour", 36))
+    ]
+
+
+def test_nor_does_anything_come_to_go_by_what_such_a_version_corrects():
+    letter = load_definition(LETTER.replace("[title, kind, place, colour]", "place"), "letter.yaml")
+    newest = LETTER.replace("[title, kind, place, colour]", "title").replace("n: 1", "n: 2")
+    texts = {"file.yaml": FILE, "letter.yaml": newest}
+    load_definitions(texts, [letter])
+    with pytest.raises(BadInput) as refused:
+        load_definitions(texts, [letter], [letter])
+    (problem,) = refused.value.problems
+    assert str(problem) == (
+        "file.yaml:15:11: place of letter 1, by which cases still go on, is corrected as a"
+        " clerical matter (migrate these cases first (pmo migrate))"
+    )
+
+
+def test_what_picks_the_children_that_are_asked_is_not_corrected_there():
+    text = FILE.replace("{colour: data.kind}", "{title: letter.data.title}")
+    letter = LETTER.replace("[title, kind, place, colour]", "title")
+    with pytest.raises(BadInput, match="title is no clerical matter: file goes by it"):
+        load_definitions({"letter.yaml": letter, "file.yaml": text})
+    apart = text.replace("{title: ", "{colour: ")
+    with pytest.raises(BadInput, match="title is no clerical matter: file goes by it"):
+        load_definitions({"letter.yaml": letter, "file.yaml": apart})
+
+
 MATTER = """
 workflow: matter
 version: 1

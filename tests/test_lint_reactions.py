@@ -81,6 +81,12 @@ def test_reactions_that_can_work_are_taken():
         ("{start: plan, with: {due: data.share, name: x}}", "data.share is a number"),
         ("{start: plan, with: {budget: key, name: x}}", "key is text (budget holds a money)"),
         ("{start: plan, with: {due: data.cost, name: x}}", "data.cost is of type money"),
+        ("{start: plan, with: {due: plan.data.budget, name: x}}", "budget is of type money"),
+        ("{start: plan, with: {budget: plan.data.due, name: x}}", "plan.data.due is of type date"),
+        (
+            "{trigger: review, each: plan, where: {due: plan.data.budget}}",
+            "plan.data.budget is of type money (due holds a date)",
+        ),
         ("{start: plan, with: {kind: weekly, name: x}}", "'weekly' is not a choice"),
         ("{start: plan, with: {nam: key, name: x}}", "plan has no field 'nam'"),
         ("{start: plan}", "a start of plan needs name (add `name: ...` to `with`)"),
@@ -100,6 +106,14 @@ def test_what_the_asked_workflow_cannot_do_is_told(act, told):
     ("act", "told"),
     [
         ("{start: plan, with: {name: plan.data.nme}}", "plan has no field 'nme'"),
+        (
+            "{start: plan, with: {name: plna.data.name}}",
+            "there is no field 'plna' that names another case (did you mean 'plan'?)",
+        ),
+        (
+            "{start: plan, with: {name: event.nam}}",
+            "event.nam is nothing of an event (did you mean 'event.name'?)",
+        ),
         ("{start: plan, with: {name: before.title}}", "PremiseBroken does not tell what 'title'"),
         (
             "{trigger: review, each: plan, where: {knd: annual}}",

@@ -53,7 +53,7 @@ def check_command(
     """
     from app.checking import check
     from app.contracts.baseline import read_versions
-    from app.definitions import ever_published, in_force, load_definitions
+    from app.definitions import ever_published, in_force, load_definitions, run_by_cases
     from engine.schema import definition_schema
     from workflows import BESIDE, shipped
 
@@ -61,17 +61,19 @@ def check_command(
         print_json(definition_schema())
         return
     baseline: list[Definition] = []
+    running: list[Definition] = []
     with closing(place_of(home)) as place:
         is_home = place.exists()
     if is_home:
         with Home.open(home) as opened:
             known = in_force(opened)
             baseline = ever_published(opened) if paths else []
+            running = run_by_cases(opened)
     else:
         known = [loaded.definition for loaded in load_definitions(shipped())]
     if against is not None:
         baseline = read_versions(against)
-    report = check(paths or (*shipped(), *BESIDE), known, baseline)
+    report = check(paths or (*shipped(), *BESIDE), known, baseline, running)
     if as_json:
         print_json(report.as_data())
     else:
@@ -104,13 +106,15 @@ def publish_command(
         in_force,
         load_definitions,
         publish,
+        run_by_cases,
     )
     from app.lookups import absent
 
     with Home.open(home) as opened:
         requester = options.read_actor(actor)
         before = ever_published(opened)
-        loaded = load_definitions(find_definitions(files), in_force(opened))
+        running = run_by_cases(opened)
+        loaded = load_definitions(find_definitions(files), in_force(opened), running)
         require_successors(loaded, before)
         broken = [problem for beside in compare(loaded, before) for problem in beside.problems]
         outcomes = [publish(opened.service, one, requester, reason) for one in loaded]

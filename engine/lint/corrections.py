@@ -123,11 +123,20 @@ def _whoever(said: Guards) -> Iterator[str | ByPerson | ByAuthority]:
 
 
 def _decided(said: Guards, definition: Definition) -> tuple[str, ...]:
-    """What must be there for a step that some have to decide, or that keeps people apart."""
-    decides = isinstance(said, Step) and any(isinstance(who, ByAuthority) for who in said.by)
-    if not (decides or said.quorum or said.agreed_by or said.not_by):
+    """What must be there for a step that some have to decide, or that keeps people apart.
+
+    What may come with an answer by authority, vote or agreement is part of it: the amount that was
+    granted was decided, whether or not it had to be said. Four eyes see what is asked of them; a
+    title that one of two may also bring along stays a title.
+    """
+    authority = isinstance(said, Step) and any(isinstance(who, ByAuthority) for who in said.by)
+    answered = authority or said.quorum or said.agreed_by
+    if not (answered or said.not_by):
         return ()
-    return (*said.needs, *renewed(said, definition))
+    own = said.corrects if isinstance(said, Transition) else ()
+    brought = accepted(said, definition) if answered and isinstance(said, Step) else ()
+    taken = [name for name in brought if name not in own]
+    return (*said.needs, *renewed(said, definition), *taken)
 
 
 def _fields(said: Iterator[str] | list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from engine.cel.conditions import compile_condition, contradiction_in
 from engine.definition import Definition, Field
@@ -163,6 +163,35 @@ def takes_fields_that_exist(definition: Definition) -> Iterator[Problem]:
                     yield Problem(pointer, what, "leave it out")
 
 
+_ONCE = ("not_by", "needs", "anew", "evidence", "agreed_by", "children", "when", "by", "accepts")
+
+
+def says_nothing_twice(definition: Definition) -> Iterator[Problem]:
+    """What stands twice in a list means what it means once; so something else was meant."""
+    for at, said in asked(definition):
+        for key in _ONCE:
+            yield from _twice(f"{at}/{key}", getattr(said, key, None))
+        if said.quorum:
+            yield from _twice(f"{at}/quorum/veto", said.quorum.veto)
+            yield from _twice(f"{at}/quorum/without", said.quorum.without)
+        for i, wanted in enumerate(said.children):
+            yield from _twice(f"{at}/children/{i}/in", wanted.inside)
+    for number, step in enumerate(definition.transitions):
+        for key, names in (("from", step.sources), ("counts", step.counts)):
+            yield from _twice(f"/transitions/{number}/{key}", names)
+    for name, state in definition.states.items():
+        yield from _twice(f"/states/{name}/awaits", state.awaits)
+    yield from _twice("/in_force", definition.in_force)
+
+
+def _twice(at: str, said: Sequence[object] | None) -> Iterator[Problem]:
+    listed = said or ()
+    for i, one in enumerate(listed):
+        if one in listed[:i]:
+            what = f"{one} is there twice" if isinstance(one, str) else "this is there twice"
+            yield Problem(f"{at}/{i}", what, "keep one")
+
+
 def tells_fields_that_exist(definition: Definition) -> Iterator[Problem]:
     for number, step in enumerate(definition.transitions):
         for i, name in enumerate(step.tells):
@@ -262,6 +291,7 @@ RULES = (
     has_fields_that_make_sense,
     has_a_key_that_can_be_made,
     takes_fields_that_exist,
+    says_nothing_twice,
     tells_fields_that_exist,
     takes_what_should_come_anew,
     can_start,

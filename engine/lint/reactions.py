@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from engine.step import Step
 from engine.validation import suggest
 
 _SERVICE = "service"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_OF_EVENTS = ("event.name", "event.position")
 
 Node = tuple[str, str]
 """A workflow and the name of an event of it."""
@@ -43,6 +46,15 @@ def reacts_to_what_happens(definition: Definition) -> Iterator[Problem]:
                 never="leave out what is never asked for",
                 always="keeps nothing from being asked",
             )
+
+
+def emits_names_of_its_own(definition: Definition) -> Iterator[Problem]:
+    named = [("/start", definition.start.emits)]
+    named += [(f"/transitions/{i}", one.emits) for i, one in enumerate(definition.transitions)]
+    for at, name in named:
+        if name in BUILT_IN:
+            what = f"every workflow emits {name}, and means something else by it"
+            yield Problem(f"{at}/emits", what, "give the event another name")
 
 
 def asks_for_one_thing(definition: Definition) -> Iterator[Problem]:
@@ -110,6 +122,12 @@ def knows_whom_it_asks(definition: Definition) -> Iterator[Problem]:
             if said.startswith("before.") and before not in told:
                 what = f"{reaction.on} does not tell what {before!r} was"
                 yield Problem(pointer, what, f"add {before} to `tells` of its step")
+            ref, _, there = said.partition(".data.")
+            if there and _NAME.fullmatch(ref) and _NAME.fullmatch(there) and ref not in refs:
+                what = f"there is no field {ref!r} that names another case"
+                yield Problem(pointer, what, suggest(ref, refs))
+            if said.startswith("event.") and said not in _OF_EVENTS:
+                yield Problem(pointer, f"{said} is nothing of an event", suggest(said, _OF_EVENTS))
             if said == "item" and act.over is None:
                 mend = "say which by `for`" if act.start else "name a field, or a value"
                 yield Problem(pointer, "item is one of a list, and no list is named", mend)
@@ -129,6 +147,7 @@ def _told(event: str, definition: Definition) -> set[str]:
 
 RULES: tuple[Callable[[Definition], Iterator[Problem]], ...] = (
     reacts_to_what_happens,
+    emits_names_of_its_own,
     asks_for_one_thing,
     knows_whom_it_asks,
 )
@@ -145,13 +164,13 @@ def lint_targets(definition: Definition, known: Mapping[str, Definition]) -> Ite
                 needed_field = f"{{type: ref, to: {definition.workflow}, parent: true}}"
                 mend = f"give {other.workflow} a field {needed_field}"
                 yield Problem(f"{at}/do/each", what, mend)
-            yield from _steps_asked_for(at, act, definition, other)
+            yield from _steps_asked_for(at, act, definition, other, known)
             for name, said in act.where.items():
                 field, where = other.data.get(name), f"{at}/do/where/{name}"
                 if field is None:
                     what = f"{other.workflow} has no field {name!r}"
                     yield Problem(where, what, suggest(name, other.data))
-                elif problem := _misfit(said, definition, field):
+                elif problem := _misfit(said, definition, field, known):
                     yield Problem(where, problem, f"{name} holds a {field.type}")
         elif key and name:
             yield no_such_workflow(f"{at}/do/{key}", name, definition, known)
@@ -218,7 +237,7 @@ def _asked(act: Act, other: Definition) -> list[Step]:
 
 
 def _steps_asked_for(
-    at: str, act: Act, definition: Definition, other: Definition
+    at: str, act: Act, definition: Definition, other: Definition, known: Mapping[str, Definition]
 ) -> Iterator[Problem]:
     steps = _asked(act, other)
     what = f"a start of {other.workflow}" if act.start else f"{act.trigger} of {other.workflow}"
@@ -244,7 +263,7 @@ def _steps_asked_for(
             yield Problem(where, f"{what} does not take {name}", mend)
         elif said == "item" and isinstance(act.over, Whom) and field.type != "person":
             yield Problem(where, "item is a person here", f"{name} holds a {field.type}")
-        elif problem := _misfit(said, definition, field):
+        elif problem := _misfit(said, definition, field, known):
             yield Problem(where, problem, f"{name} holds a {field.type}")
     lacking = [_lacking(act, step, other) for step in steps if act.start or _lets_in(step)]
     if all(lacking):
@@ -262,7 +281,9 @@ def _lets_in(step: Step) -> bool:
     return not step.by or _SERVICE in step.by
 
 
-def _misfit(said: str, definition: Definition, target: Field) -> str:
+def _misfit(
+    said: str, definition: Definition, target: Field, known: Mapping[str, Definition]
+) -> str:
     """Why the field cannot take what is said; empty where it can, or where it depends."""
     if said == "event.position":
         return "" if target.type == "number" else "event.position is a number"
@@ -271,21 +292,27 @@ def _misfit(said: str, definition: Definition, target: Field) -> str:
     if said in ("key", "state", "event.name"):
         unfit = target.type in ("number", "money", "date", "document")
         return f"{said} is text" if unfit else ""
-    if other_field(said, definition):
-        return ""
+    if named := other_field(said, definition):
+        there = known.get(definition.data[named[0]].to or "")
+        return _unlike(said, there.data.get(named[1]) if there else None, target)
     if said.startswith(("data.", "before.")):
-        source = definition.data.get(said.partition(".")[2])
-        if source is None or source.type == target.type:
-            return ""
-        if source.type == "number":
-            return "" if target.type == "money" else f"{said} is a number"
-        unfit = source.type in ("money", "list", "document")
-        return f"{said} is of type {source.type}" if unfit else ""
+        return _unlike(said, definition.data.get(said.partition(".")[2]), target)
     try:
         values.read(target, said, "")
     except BadInput as error:
         return error.problems[0].what
     return ""
+
+
+def _unlike(said: str, source: Field | None, target: Field) -> str:
+    """Why what a field holds does not fit into another; empty where it may."""
+    if source is None or source.type == target.type:
+        return ""
+    if source.type == "number":
+        return "" if target.type == "money" else f"{said} is a number"
+    unfit = source.type in ("money", "list", "document") or target.type == "document"
+    unfit = unfit or (source.type == "date" and target.type in ("number", "money"))
+    return f"{said} is of type {source.type}" if unfit else ""
 
 
 def _edges(definition: Definition, known: Mapping[str, Definition]) -> Iterator[_Edge]:

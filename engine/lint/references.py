@@ -12,14 +12,21 @@ from engine.definition import Definition
 from engine.errors import Problem
 from engine.lint.data import asked, no_such_workflow
 from engine.lint.reactions import lint_loops, lint_sources, lint_targets
+from engine.reactions import other_field
 from engine.step import Children
 from engine.validation import suggest
 
+_STILL = ", by which cases still go on,"
+_MIGRATE = "migrate these cases first (pmo migrate)"
+
 
 def lint_together(
-    definitions: Mapping[str, Definition], published: Iterable[Definition]
+    definitions: Mapping[str, Definition],
+    published: Iterable[Definition],
+    running: Iterable[Definition] = (),
 ) -> Iterator[tuple[str, Problem]]:
-    """What keeps definitions, by file name, from working together or with those published."""
+    """What keeps definitions, by file name, from working together or with those published, or
+    with other versions (``running``) by which cases still go on."""
     files: dict[str, str] = {}
     for file, definition in definitions.items():
         first = files.setdefault(definition.workflow, file)
@@ -29,14 +36,18 @@ def lint_together(
     before = {definition.workflow: definition for definition in published}
     known = before | {definition.workflow: definition for definition in definitions.values()}
     before = {name: one for name, one in before.items() if known[name] is one}
+    newest = {one.hash for one in known.values()}
+    older = [one for one in running if one.hash not in newest]
     for file, definition in definitions.items():
         for rule in (
-            *(_references, _conditions, _children, _corrections),
+            *(_references, _conditions, _children),
             *(lint_targets, lint_sources, lint_loops),
         ):
             for problem in rule(definition, known):
                 yield file, problem
-        for problem in _corrected_there(definition, before):
+        for problem in _corrections(definition, known.values(), older):
+            yield file, problem
+        for problem in _corrected_there(definition, before.values(), older):
             yield file, problem
 
 
@@ -94,34 +105,40 @@ def _child(at: str, wanted: Children, child: Definition, of: Definition) -> Iter
             yield Problem(f"{at}/where/{name}", what, suggest(value, field.of))
 
 
-def _corrections(definition: Definition, known: Mapping[str, Definition]) -> Iterator[Problem]:
+def _corrections(
+    definition: Definition, known: Iterable[Definition], older: Iterable[Definition]
+) -> Iterator[Problem]:
     """No other workflow may go by what is corrected here: a slip must change no answer there."""
     corrected = _corrected(definition)
-    rests = {
-        name: other.workflow
-        for other in known.values()
-        if corrected
-        for _, name in _goes_by(other, definition.workflow)
-    }
+    rests: dict[str, tuple[str, str]] = {}
+    for other in older if corrected else ():
+        for _, name in _goes_by(other, definition.workflow):
+            rests[name] = f"{other.workflow} {other.version}{_STILL} goes by it", f", or {_MIGRATE}"
+    for other in known if corrected else ():
+        for _, name in _goes_by(other, definition.workflow):
+            rests[name] = f"{other.workflow} goes by it", "; it is changed by a step of its own"
     for number, rule in enumerate(definition.transitions):
         for i, name in enumerate(rule.corrects):
             if name in rests:
-                what = f"{name} is no clerical matter: {rests[name]} goes by it"
-                mend = "leave it out; it is changed by a step of its own"
-                yield Problem(f"/transitions/{number}/corrects/{i}", what, mend)
+                why, mend = rests[name]
+                what = f"{name} is no clerical matter: {why}"
+                pointer = f"/transitions/{number}/corrects/{i}"
+                yield Problem(pointer, what, f"leave it out{mend}")
 
 
 def _corrected_there(
-    definition: Definition, published: Mapping[str, Definition]
+    definition: Definition, published: Iterable[Definition], older: Iterable[Definition]
 ) -> Iterator[Problem]:
     """Nor may this one go by what is corrected in a workflow that is published already."""
-    for other in published.values():
+    for other in (*published, *older):
         corrected = _corrected(other)
+        is_older = other in older
         for at, name in _goes_by(definition, other.workflow) if corrected else ():
             if name in corrected:
-                what = f"{name} of {other.workflow} is corrected as a clerical matter"
+                of = f"{other.workflow} {other.version}{_STILL}" if is_older else other.workflow
+                what = f"{name} of {of} is corrected as a clerical matter"
                 mend = f"publish with it a {other.workflow} that does not correct {name}"
-                yield Problem(at, what, mend)
+                yield Problem(at, what, _MIGRATE if is_older else mend)
 
 
 def _corrected(definition: Definition) -> set[str]:
@@ -143,6 +160,9 @@ def _goes_by(definition: Definition, workflow: str) -> Iterator[tuple[str, str]]
         if reaction.do.each == workflow:
             at = f"/reactions/{i}/do/where"
             yield from ((f"{at}/{name}", name) for name in reaction.do.where)
+        for name, value in reaction.do.where.items():
+            if (named := other_field(value, definition)) and named[0] in refs:
+                yield f"/reactions/{i}/do/where/{name}", named[1]
 
 
 def _checks(definition: Definition) -> Iterator[tuple[str, str]]:

@@ -136,3 +136,44 @@ def test_json_errors_name_every_problem(pmo, tmp_path):
     answer = pmo("publish", str(tmp_path / "no.yaml"), "--json")
     (problem,) = json.loads(answer.err)["problems"]
     assert problem["where"] == str(tmp_path / "no.yaml")
+
+
+LETTER = """
+workflow: letter
+version: 1
+title: Letter
+key: L
+roles: {clerk: }
+data: {title: {type: text}}
+states: {open: {initial: true}, shut: {final: true}}
+transitions: [{trigger: shut, from: open, to: shut}]
+"""
+FILE = """
+workflow: file
+version: 1
+title: File
+key: F
+data: {letter: {type: ref, to: letter}}
+states: {open: {initial: true}, shut: {final: true}}
+transitions: [{trigger: shut, from: open, to: shut, when: has(letter.data.title)}]
+"""
+
+
+def test_what_a_case_of_an_older_version_goes_by_is_not_corrected_until_it_has_ended(pmo, tmp_path):
+    letter, file = tmp_path / "letter.yaml", tmp_path / "file.yaml"
+    letter.write_text(LETTER, encoding="utf-8")
+    file.write_text(FILE, encoding="utf-8")
+    pmo.done("publish", str(letter), str(file), "--as", "olaf")
+    pmo.done("start", "letter", "title=Hello", "--as", "ann")
+    pmo.done("start", "file", "letter=L-0001", "--as", "ann")
+    edit(file, "version: 1", "version: 2")
+    edit(file, ", when: has(letter.data.title)", "")
+    pmo.done("publish", str(file), "--as", "olaf")
+    mend = "{trigger: mend, from: [open, shut], by: clerk, corrects: title}"
+    edit(letter, "version: 1", "version: 2")
+    edit(letter, "to: shut}]", f"to: shut}}, {mend}]")
+    told = "title is no clerical matter: file 1, by which cases still go on, goes by it"
+    for verb in (["check"], ["publish", "--as", "olaf"]):
+        assert told in pmo(*verb, str(letter)).err
+    pmo.done("do", "F-0001", "shut", "--as", "ann")
+    pmo.done("publish", str(letter), "--as", "olaf")

@@ -8,6 +8,7 @@ from consumers.reactions import Reactions
 from consumers.work import Work
 from engine import ids
 from engine.commands import Fact, Observe, PullTrigger, Requester
+from engine.errors import Contended
 from engine.events import Source
 from tests.consumers.conftest import PAT, House
 
@@ -64,13 +65,28 @@ reactions:
       with: {notice: key, person: item}
 """
 
+ROUND = """
+workflow: round
+version: 1
+title: Round
+key: RND
+data: {people: {type: list, of: person}}
+states: {out: {initial: true}, complete: {final: true}}
+transitions: [{trigger: complete, from: out, to: complete, by: service}]
+reactions:
+  - on: RoundStarted
+    do: {start: receipt, for: {persons: data.people}, with: {round: key, person: item}}
+  - {on: RoundStarted, do: {trigger: complete, of: case}}
+"""
+
 RECEIPT = """
 workflow: receipt
 version: 1
 title: Receipt
 key: R
 data:
-  notice: {type: ref, to: notice, parent: true, required: true}
+  notice: {type: ref, to: notice, parent: true}
+  round: {type: ref, to: round, parent: true}
   person: {type: person, required: true}
 states: {open: {initial: true}, given: {final: true}}
 transitions: [{trigger: give, from: open, to: given, by: {person: person}}]
@@ -139,6 +155,23 @@ def test_two_offices_whose_keys_read_alike_are_told_apart(post):
     assert asked(post) == ["x.lea"]
 
 
+def test_an_entry_that_could_be_meant_is_read_once_and_no_other_is(post, monkeypatch):
+    for role, unit in (("lead", "rail"), ("lead", "port"), ("clerk", "port"), ("clerk", "bus")):
+        hold(post, role, unit, f"{role}.{unit}")
+    send(post, roles=["lead in port"], units=["port"])
+    read: list[str] = []
+    stream = post.log.stream
+
+    def counted(key, *said):
+        read.append(key)
+        return stream(key, *said)
+
+    monkeypatch.setattr(post.log, "stream", counted)
+    assert asked(post) == ["clerk.port", "lead.port"]
+    entries = sorted(key for key in read if key.startswith("APPT-"))
+    assert entries == ["APPT-clerk.port.clerk.port", "APPT-lead.port.lead.port"]
+
+
 def test_whoever_has_left_or_comes_later_is_not_meant_however_late_it_is_asked(post):
     hold(post, "lead", "rail", "lea")
     left = hold(post, "lead", "rail", "left")
@@ -170,6 +203,24 @@ def test_sent_as_of_an_earlier_day_it_is_for_whoever_held_the_office_then_and_st
     )
     hold(post, "lead", "rail", "known-later", **{"from": "2026-01-01"})
     assert asked(post) == ["lea", "new"]
+
+
+def test_what_stands_after_it_asks_when_everybody_has_been_asked(post, monkeypatch):
+    post.publish(ROUND)
+    notice = post.start("round", people=["lea", "max"]).stream
+    handle_many = post.service.handle_many
+
+    def contended(commands):
+        """Others write what one receipt is judged by, so that it has to be asked for again."""
+        others = [one for one in commands if one.data.get("person") != "max"]
+        if len(others) < len(commands):
+            monkeypatch.setattr(post.service, "handle_many", handle_many)
+        return [*handle_many(others), *([Contended("")] if len(others) < len(commands) else [])]
+
+    monkeypatch.setattr(post.service, "handle_many", contended)
+    post.runner.catch_up()
+    assert post.names(notice) == ["RoundStarted", "CaseLinked", "CaseLinked", "RoundComplete"]
+    assert post.store.incidents() == []
 
 
 def test_an_office_that_nobody_holds_and_a_body_that_is_not_there_are_incidents(post):

@@ -12,13 +12,24 @@ import pytest
 
 from consumers.reactions import Reactions
 from consumers.store import Store
-from engine.errors import StoreFailed
+from engine.errors import LogNewer, StoreFailed
+from engine.events import CaseTransitioned, Escalated
+from engine.ids import new_id
 from engine.reactions import DEEPEST, depth_of
 from engine.service import Service
+from engine.store.log import Append
 from engine.store.opening import open_log
+from engine.stored import part
 from tests.consumers.conftest import DECISION, PLAN, House
 
 ROOT = Path(__file__).parents[2]
+
+
+@part
+class Later(Escalated):
+    """An escalation as a newer version tells it."""
+
+    whether: str | None = None
 
 
 def test_an_event_pulls_a_trigger_of_the_case_it_refers_to(house):
@@ -368,6 +379,21 @@ def test_a_loop_that_grows_is_stopped_before_it_fills_the_disk(bare):
     assert 50 <= bare.log.head() <= 150
     assert bare.reasons()
     assert all("reactions to reactions have come of one request" in r for r in bare.reasons())
+
+
+def test_before_what_a_newer_version_wrote_an_older_worker_waits_and_parks_nothing(house):
+    plan = house.start("plan").stream
+    taken = house.approved(plan).stream
+    house.runner.catch_up()
+    last = house.log.stream(taken)[-1].event
+    said = last.__dict__ | {"version": last.version + 1, "event_id": new_id()}
+    said["escalated"] = Later(why="x", whether="y")
+    newer = CaseTransitioned(**{name: value for name, value in said.items() if name != "type"})
+    house.log.append([Append((newer,), {taken: last.version}, "newer", bytes(32))])
+    with pytest.raises(LogNewer, match=r"escalated\.whether"):
+        house.runner.catch_up()
+    assert house.runner.switch_on() == house.log.head() - 1
+    assert house.store.incidents() == []
 
 
 def test_a_store_that_fails_is_waited_for_and_parks_nothing(house, monkeypatch):

@@ -155,7 +155,8 @@ def test_so_can_a_start(house: Service) -> None:
 
 def test_where_a_field_is_called_reason_the_field_is_meant(log: Log, clock: HandClock) -> None:
     service = Service(log, clock)
-    publish(service, BILL.replace("rationale", "reason").replace("anew: reason}", "needs: title}"))
+    text = BILL.replace("[rationale, reason]", "rationale").replace("rationale", "reason")
+    publish(service, text.replace("anew: reason}", "needs: title}"))
     case = service.handle(
         StartCase(command_id="s", actor=MEMBER, workflow="bill", data={"title": "Bins"})
     ).stream

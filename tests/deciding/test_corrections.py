@@ -11,6 +11,7 @@ from engine.clock import HandClock
 from engine.commands import Fact, Observe, Requester, StartCase
 from engine.errors import Refused
 from engine.events import CaseObserved, CaseTransitioned, Evidence, Source
+from engine.ids import new_id
 from engine.loading import load_definitions
 from engine.rehearsal import rehearse
 from engine.service import Service
@@ -251,3 +252,39 @@ def test_what_was_counted_and_corrected_is_decided_the_same_again(
     judged = list(rehearse(log, candidate))
     assert [one.finding for one in judged] == ["as it was"] * len(judged)
     assert judged
+
+
+def reported(office: Service, letter: str, **data: Any) -> tuple[str, ...]:
+    """What the rules say of a number that another system reports, while the letter stays sent."""
+    command = Observe(
+        command_id=new_id(),
+        actor=Requester(id="archive", kind="service"),
+        workflow="letter",
+        case=letter,
+        origin=Source(name="the archive"),
+        facts=(Fact(name="EditionFound", data=data),),
+    )
+    receipt = office.handle(command)
+    event = office.log.stream(letter, receipt.version - 1)[0].event
+    assert isinstance(event, CaseObserved)
+    return event.conformance.rules
+
+
+def test_counting_goes_on_from_what_the_history_of_the_case_is_known_to_say(
+    office: Service, letter: str
+) -> None:
+    """Two editions came out before the case was kept here: the next is the third."""
+    assert reported(office, letter, edition=2) == ()
+    assert take(office, letter, "send").data == {"edition": 3}
+
+
+def test_a_reported_number_that_is_not_the_next_breaks_the_rules_and_is_gone_on_from(
+    office: Service, letter: str
+) -> None:
+    take(office, letter, "send")
+    assert reported(office, letter, edition=2) == ()
+    assert reported(office, letter, edition=7) == ("counts: edition is 3 next, not 7",)
+    assert reported(office, letter, edition=None) == ("counts: edition is 8 next, not missing",)
+    assert reported(office, letter, edition={"withheld": "s. 43"}) == ()
+    assert reported(office, letter, edition=2) == ()
+    assert take(office, letter, "send").data == {"edition": 3}

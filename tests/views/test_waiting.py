@@ -318,6 +318,57 @@ def test_whoever_it_has_gone_up_to_is_asked_for_all_they_can_do_while_it_is_ther
     assert [row["can"] for row in waiting(tables, "ann")] == ["decide"], "it has come anew"
 
 
+@pytest.mark.parametrize(
+    ("to", "told_to", "and_not"),
+    [
+        (Party(held_by="role", name="lead", unit="it"), "ida", "ann"),
+        (Party(held_by="body", name="lead"), "zed", "ann"),
+        (Party(held_by="person", name="lead"), "lead", "ann"),
+        (Party(held_by="role", name="lead", unit="pmo"), "ann", "lead"),
+        (Party(held_by="role", name="lead", unit="nowhere"), None, "ann"),
+    ],
+    ids=["unit", "body", "person", "role", "vacant"],
+)
+def test_two_of_one_name_are_told_apart_when_it_goes_up(told, to, told_to, and_not):
+    """A role of this unit drops it; one of another unit, a body and a person have its name."""
+    tables = told(
+        told.history.observed("P-1", {"unit": "pmo", "cost": gbp(50)}, state="ready"),
+        told.history.observed(
+            "L-9", {"name": "lead", "members": ["zed"]}, state="active", workflow="body"
+        ),
+        told.history.escalated("P-1", "ready", Escalated(source=None, to=to)),
+    )
+    drops = [("P-1", "drop", "lead", "ann")] if told_to == "ann" else []
+    assert [row for row in brief(waiting(tables)) if row[1] == "drop"] == drops
+    rows = brief(waiting(tables, told_to))
+    assert [row for row in rows if row[2] == "lead"], "whoever it has gone up to hears of it"
+    assert [row for row in brief(waiting(tables, and_not)) if row[2] == "lead"] == []
+
+
+def test_who_is_kept_apart_is_so_whatever_the_case_of_their_letters(told):
+    tables = told(
+        told.history.observed("P-1", {"unit": "pmo", "cost": gbp(4)}, state="ready"),
+        told.history.recused("P-1", "ANN"),
+    )
+    assert "ann" not in {row["person"] for row in waiting(tables)}
+
+
+def test_what_happened_before_what_has_been_recorded_of_a_state_is_since_then(told):
+    """Whoever offers it says so only after it had gone up, and had done so before."""
+    history, later = told.history, "2026-03-01T09:00:00.000000Z"
+    tables = told(
+        history.observed("P-1", {"unit": "pmo", "cost": gbp(4)}, state="open", at="2026-01-01"),
+        history.escalated("P-1", "open", Escalated(source=FROM_LEAD, to=FROM_LEAD), at=later),
+        history.transitioned("P-1", "offer", "open", "ready", at="2026-02-01"),
+    )
+    assert {row["since"] for row in waiting(tables)} == {"2026-02-01"}
+    assert {row["gone_up_to"] for row in waiting(tables)} == {None}
+    upwards = Escalated(source=FROM_LEAD, to=FROM_LEAD)
+    tables = told(history.escalated("P-1", "ready", upwards, at="2026-04-01T09:00:00.000000Z"))
+    assert {row["since"] for row in waiting(tables)} == {"2026-02-01"}
+    assert {row["gone_up_to"] for row in waiting(tables)} == {"lead"}
+
+
 def test_what_has_gone_up_to_nobody_asks_nobody_more(told):
     tables = told(
         told.history.observed("P-1", {"unit": "pmo", "cost": gbp(4)}, state="ready"),
@@ -332,6 +383,7 @@ def test_what_has_gone_up_to_nobody_asks_nobody_more(told):
         (Party(held_by="body", name="board"), "bob", ("board", "bob")),
         (Party(held_by="role", name="finance", unit="it"), "fay", ("finance", "fay")),
         (Party(held_by="person", name="boss"), "boss", ("boss", "boss")),
+        (Party(held_by="person", name="Boss"), "boss", ("Boss", "Boss")),
         (Party(held_by="role", name="reviewer"), "rex", ("reviewer", None)),
     ],
 )

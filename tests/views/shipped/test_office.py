@@ -170,6 +170,14 @@ def test_v14_coverage_counts_who_acknowledged_of_those_who_were_asked(told):
     assert (two["asked"], two["coverage"]) == (0, None)
 
 
+def test_v14_says_no_coverage_of_those_who_happen_to_have_been_asked(told):
+    told.fact("COM-1", "communication", JAN, "sending", subject="Plan")
+    told.fact("ACK-1", "acknowledgement", JAN, "given", communication="COM-1", due=MARCH)
+    ((one,),) = [opened(told.views, "communication")]
+    assert (one["asked"], one["coverage"]) == (1, None)
+    assert measured(told.views, "acknowledged") == []
+
+
 def test_v14_coverage_of_a_past_day_is_what_it_was_then(told):
     told.fact("COM-1", "communication", JAN, "sent", subject="Plan")
     for person in ("ann", "bo"):
@@ -183,7 +191,8 @@ def test_v14_coverage_of_a_past_day_is_what_it_was_then(told):
 
 
 def test_what_was_sent_and_asked_of_nobody_is_counted(told):
-    for key, state in (("COM-1", "sent"), ("COM-2", "sent"), ("COM-3", "approved")):
+    states = {"COM-1": "sent", "COM-2": "sent", "COM-3": "approved", "COM-4": "sending"}
+    for key, state in states.items():
         told.fact(key, "communication", JAN, state, subject="Plan")
     told.fact("ACK-1", "acknowledgement", JAN, "excused", communication="COM-1", due=MARCH)
     assert measured(told.views, "sent-to-nobody") == [Figure((), 1)]
