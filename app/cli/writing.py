@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli import options
-from app.cli.next_steps import for_somebody, print_for, print_next, with_hurdles
+from app.cli.fields import fields_of_start, fields_of_step
+from app.cli.next_steps import Telling, for_somebody, print_for, print_next, with_hurdles
 from app.cli.tables import print_json
 from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
@@ -48,7 +51,8 @@ def start_command(workflow: str, home: Address, as_json: bool, **given: Any) -> 
             evidence=tuple(map(options.read_evidence, given["evidence"])),
             **common(given),
         )
-        send(opened, command, as_json)
+        with _telling_fields(as_json, lambda: fields_of_start(definition.body)):
+            send(opened, command, as_json)
 
 
 @click.command("do")
@@ -105,7 +109,15 @@ def do_command(
             override=override or None,
             **common(given),
         )
-        send(opened, command, as_json)
+        body = workflow.definition.body
+
+        def fields() -> Iterator[str]:
+            for offer in offers(body, found.state, found.data):
+                if offer.trigger == trigger:
+                    yield from fields_of_step(offer, body, found.data)
+
+        with _telling_fields(as_json, fields):
+            send(opened, command, as_json)
 
 
 @click.command("attach")
@@ -188,6 +200,23 @@ def observe_command(
             **common(given),
         )
         send(opened, command, as_json)
+
+
+_BROUGHT = ("takes", "needs", "anew", "corrects")
+"""The rules that look at what somebody brings along, and at nothing else."""
+
+
+@contextmanager
+def _telling_fields(as_json: bool, fields: Callable[[], Iterable[str]]) -> Iterator[None]:
+    """Where nothing but data was wanting, whoever is refused is told how it is written."""
+    try:
+        yield
+    except Refused as refusal:
+        against = [v.rule for v in refusal.verdicts if not v.held and v.weight == "shall"]
+        if not as_json and against and {*against} <= {*_BROUGHT}:
+            for number, line in enumerate(dict.fromkeys(fields())):
+                echo(f"{'      ' if number else 'hint: '}{line}", err=True)
+        raise
 
 
 def find_case(home: Home, key: str) -> Case:
@@ -279,24 +308,28 @@ def _offers(home: Home, case: Case) -> list[Offer]:
 def _print_offers(home: Home, case: Case, actor: str | None, as_json: bool) -> None:
     """What can be asked for; by somebody, if they say who they are."""
     prospect: Prospect | None = None
+    body = home.service.catalog.pinned(case.definition).definition.body
+    found = offers(body, case.state, case.data)
     if actor is None:
-        offered = _offers(home, case)
+        offered = with_hurdles(home, case, found)
     else:
-        body = home.service.catalog.pinned(case.definition).definition.body
-        found = offers(body, case.state, case.data)
         prospect = for_somebody(home, case, found, options.read_actor(actor))
         offered = [*prospect.offered]
     if as_json:
         print_json([asdict(offer) for offer in offered])
         return
     echo(f"{bold(case.key)}  {case.state}")
+
+    def fields(offer: Offer) -> Iterable[str]:
+        return fields_of_step(offer, body, case.data)
+
     if prospect is None or not offered:
-        _print_next(offered)
+        _print_next(offered, fields)
     else:
-        print_for(prospect)
+        print_for(prospect, fields)
 
 
-def _print_next(offered: list[Offer]) -> None:
-    print_next(offered)
+def _print_next(offered: list[Offer], fields: Telling = lambda _: ()) -> None:
+    print_next(offered, fields)
     if not offered:
         echo("  nothing leaves this state")
