@@ -17,6 +17,8 @@ from engine.errors import BadInput, NotFound, Problem, Refused
 from engine.validation import suggest
 from engine.yaml_source import LARGEST_FILE
 from projections.answers import Answer, Figure, ask, figures
+from projections.choices import Bodies, bodies_of, choices
+from projections.definitions import published
 from projections.relations import NOBODY, Asker, Moments, Relations, Subscriber
 from projections.shipped import PROJECTIONS
 from projections.store import Tables
@@ -121,9 +123,13 @@ def open_view(
     """What a view answers, from the home's views, or those that another thread has opened. Raises
     ``NotForYou``, ``BadInput``."""
     require_reader(view, view.restricted, asker.roles)
-    parameters = read_parameters(view, words)
     tables = tables or home.views
+    parameters = read_parameters(view, words, lambda of: choices(of, _bodies(tables)))
     return ask(tables, relations_of(home, moments, asker, tables), view, parameters, most)
+
+
+def _bodies(tables: Tables) -> Bodies:
+    return bodies_of(row["body"] for row in published(tables))
 
 
 def measure(
