@@ -24,9 +24,7 @@ _WRITTEN = {
 }
 
 
-def fields_of_step(
-    offer: Offer, body: Mapping[str, Any], held: Mapping[str, Any]
-) -> Iterator[str]:
+def fields_of_step(offer: Offer, body: Mapping[str, Any], held: Mapping[str, Any]) -> Iterator[str]:
     """A line for each field that a step takes; what it can do without stands in brackets."""
     fields = body.get("data", {})
     asked = [name for name in (*offer.needs, *offer.anew) if name in fields]

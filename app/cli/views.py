@@ -274,7 +274,9 @@ def _assigned(words: Iterable[str]) -> dict[str, str]:
 
 
 def _told(asked: Mapping[str, str]) -> str:
-    return f" with {', '.join(f'{name}={clean(word)}' for name, word in asked.items())}" * bool(asked)
+    return f" with {', '.join(f'{name}={clean(word)}' for name, word in asked.items())}" * bool(
+        asked
+    )
 
 
 def _near(home: Home, view: View, asked: dict[str, str], at: Moments, asker: Asker) -> str:

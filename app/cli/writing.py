@@ -212,8 +212,8 @@ def _telling_fields(as_json: bool, fields: Callable[[], Iterable[str]]) -> Itera
     try:
         yield
     except Refused as refusal:
-        against = [v.rule for v in refusal.verdicts if not v.held and v.weight == "shall"]
-        if not as_json and against and {*against} <= {*_BROUGHT}:
+        against = {v.rule for v in refusal.verdicts if not v.held}
+        if not as_json and against <= {*_BROUGHT}:
             for number, line in enumerate(dict.fromkeys(fields())):
                 echo(f"{'      ' if number else 'hint: '}{line}", err=True)
         raise

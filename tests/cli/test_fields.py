@@ -29,7 +29,7 @@ states:
   over: {final: true}
 start: {by: clerk, emits: LeaseBegun}
 transitions:
-  - {trigger: end, from: held, to: over, by: clerk, needs: ended, accepts: [note], emits: LeaseEnded}
+  - {trigger: end, from: held, to: over, by: clerk, needs: ended, accepts: note, emits: LeaseEnded}
   - trigger: correct
     from: [held, over]
     by: clerk
@@ -86,7 +86,7 @@ def test_a_step_that_lacks_nothing_but_data_is_refused_with_how_that_is_written(
     answer = lease("do", "LSE-0001", "correct", actor="carl:clerk")
     assert answer.code == 1
     told = answer.err.splitlines()
-    assert told[0].split() == "hint: [title=] text, up to 80 characters; now Harbour offce".split()
+    assert told[0] == "hint: [title=]   text, up to 80 characters; now Harbour offce"
     assert "say what it is: title or" in told[-1]
     other = lease("do", "LSE-0001", "end", actor="carl:clerk").err.splitlines()
     assert [" ".join(line.split()) for line in other[:2]] == ["hint: ended= text", "[note=] text"]
@@ -113,7 +113,9 @@ def test_hints_are_for_people(lease: Pmo):
 def test_a_long_value_is_cut_where_one_knows_it(lease: Pmo):
     lease.done("do", "LSE-0001", "end", f"ended={'never ' * 40}", "note=x", actor="carl:clerk")
     (note,) = [
-        line for line in lease.done("do", "LSE-0001").out.splitlines() if line.strip()[:6] == "[note="
+        line
+        for line in lease.done("do", "LSE-0001").out.splitlines()
+        if line.strip()[:6] == "[note="
     ]
     assert note.endswith("; now x")
     long = lease.done("start", "lease", f"title={'wide ' * 15}", actor="carl:clerk")

@@ -200,7 +200,10 @@ def test_more_cases_than_are_counted_are_said_to_be_more(projects, monkeypatch):
     ("words", "told"),
     [
         (["--where", "name~Sea", "--where", "cost>1bn"], " with name~Sea, cost>1bn"),
-        (["--state", "left_portfolio", "--as-of", "2019-01-01"], " with state=left_portfolio, as of"),
+        (
+            ["--state", "left_portfolio", "--as-of", "2019-01-01"],
+            " with state=left_portfolio, as of",
+        ),
         (["--after", "PRJ-0003"], " with after PRJ-0003"),
         (["--known-at", "2019-01-01"], " with as known at 2019-01-01"),
     ],

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BadInput
+from projections.choices import bodies_of, choices, faults
 from projections.functions import AGGREGATES, SCALARS
 from projections.relations import FIXED as RELATIONS
-from projections.choices import bodies_of, choices, faults
 from projections.view_definitions import in_force, load_metrics, load_view, read_parameters
 
 FUNCTIONS = {**SCALARS, **AGGREGATES}
