@@ -111,6 +111,12 @@ def read_catalogue(home: Home, folder: Path | None = None, named: str | None = N
     return Catalogue({v.name: v for v in ordered}, list(metrics.values()), tuple(problems))
 
 
+def view_names(home: Home) -> list[str]:
+    """The names of what ships and what lies in the home, without a look into the files."""
+    files = [*_files(SHIPPED), *_files(home.path and home.path / FOLDER)]
+    return sorted({file.stem for file in files if file.name != METRICS})
+
+
 def open_view(
     home: Home,
     view: View,

@@ -49,3 +49,6 @@ SELECT key, definition_version, state FROM $cases WHERE workflow = ? ORDER BY ke
 
 -- name: states
 SELECT workflow, state, count(*) AS cases FROM $cases GROUP BY workflow, state ORDER BY workflow, state
+
+-- name: keys
+SELECT key FROM $cases WHERE key >= ? AND key < ? ORDER BY key LIMIT ?

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli import options
+from app.cli.completing import complete_workflow_or_case
 from app.cli.failures import CheckFailed, tell_problems
 from app.cli.keys import neither
 from app.cli.progress import bar
@@ -213,7 +214,7 @@ def workflows_command(home: Address, as_json: bool) -> None:
 
 
 @click.command("diagram")
-@click.argument("name", metavar="WORKFLOW|CASE")
+@click.argument("name", metavar="WORKFLOW|CASE", shell_complete=complete_workflow_or_case)
 @click.option("--format", "form", type=click.Choice(["svg", "mermaid"]), default="svg")
 @click.option("--output", "-o", type=_PATHS, help="Write it to this file.")
 @options.home_option

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from app.cli import options
+from app.cli.completing import complete_workflow
 from app.cli.conditions import read_condition, require_state
 from app.cli.keys import no_workflow
 from app.cli.tables import MISSING, print_json, print_rows, show_moment, show_value
@@ -25,7 +26,7 @@ _SYSTEM = ("key", "state", "version", "definition", "position")
 
 
 @click.command("list")
-@click.argument("workflow", required=False)
+@click.argument("workflow", required=False, shell_complete=complete_workflow)
 @click.option("--state", help="Only cases in this state.")
 @click.option(
     "--where",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli import options
+from app.cli.completing import complete_view
 from app.cli.failures import CheckFailed
 from app.cli.tables import MISSING, print_csv, print_json, print_rows, show_in
 from app.cli.terminal import bold, clean, dim, echo
@@ -33,7 +34,7 @@ _FOLDER = click.option(
 
 
 @click.command("view")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_view)
 @click.argument("words", metavar="[PARAMETER=VALUE]...", nargs=-1)
 @click.option(
     "--csv",

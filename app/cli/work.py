@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli import options
+from app.cli.completing import complete_case
 from app.cli.ending import told_to_end
 from app.cli.keys import no_case, no_workflow
 from app.cli.opening import open_patiently
@@ -162,7 +163,7 @@ def tell_waiting(waiting: Sequence[Waiting]) -> None:
 
 
 @click.command("deadlines")
-@click.argument("case", required=False)
+@click.argument("case", required=False, shell_complete=complete_case)
 @click.option("--workflow", help="Only of this workflow.")
 @click.option("--until", type=options.Moment(), help="Only what is due by then.")
 @click.option("--all", "settled", is_flag=True, help="Also what was met, missed or done.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli import options
+from app.cli.completing import complete_case, complete_trigger, complete_workflow
 from app.cli.fields import fields_of_start, fields_of_step
 from app.cli.next_steps import Telling, for_somebody, print_for, print_next, with_hurdles
 from app.cli.tables import print_json
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command("start")
-@click.argument("workflow")
+@click.argument("workflow", shell_complete=complete_workflow)
 @options.data_options
 @options.evidence_option
 @options.command_options
@@ -56,8 +57,8 @@ def start_command(workflow: str, home: Address, as_json: bool, **given: Any) -> 
 
 
 @click.command("do")
-@click.argument("case")
-@click.argument("trigger", required=False)
+@click.argument("case", shell_complete=complete_case)
+@click.argument("trigger", required=False, shell_complete=complete_trigger)
 @options.data_options
 @options.evidence_option
 @click.option(
@@ -121,7 +122,7 @@ def do_command(
 
 
 @click.command("attach")
-@click.argument("case")
+@click.argument("case", shell_complete=complete_case)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--kind", required=True, help="What it is: business-case, minutes ...")
 @click.option("--as-of-date", metavar="DATE", help="What it speaks of; else when it was changed.")
@@ -149,7 +150,7 @@ def attach_command(
 
 
 @click.command("observe")
-@click.argument("case")
+@click.argument("case", shell_complete=complete_case)
 @click.argument("name")
 @options.data_options
 @click.option("--workflow", help="Of which workflow; known for cases that are there already.")
