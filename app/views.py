@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from app.home import Home
@@ -69,8 +70,10 @@ class Catalogue:
             return counting
         chosen = [m for m in counting if m.id == name or (m.view or "").lower() == name.lower()]
         if not chosen:
-            known = list(dict.fromkeys(metric.id for metric in counting))
-            raise NotFound.one("", f"there is no metric {name!r}", suggest(name, known))
+            known = {metric.id for metric in counting} | {metric.view or "" for metric in counting}
+            near = get_close_matches(name, sorted(known), n=1)
+            mend = f"did you mean {near[0]!r}?" if near else "pmo metrics lists them"
+            raise NotFound.one("", f"there is no metric {name!r}, and no view with any", mend)
         return chosen
 
 

@@ -215,5 +215,11 @@ def deadlines_command(
             for row in rows
         ],
     )
+    if not rows:
+        whose = case or workflow
+        asked = f" of {clean(whose)}" if whose else ""
+        by = f", due by {show_moment(until)}" if until else ""
+        more = "" if settled else "; --all shows what was met, missed or done, too"
+        echo(f"no {'' if settled else 'open '}deadline{asked} found{by}{more}", err=True)
     if len(rows) < total:
         echo(f"{len(rows)} of {total:,} deadlines; --limit shows more", err=True)
