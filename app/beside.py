@@ -14,8 +14,9 @@ from app.year.chapters import Moment, read_year
 from engine.definition import Definition
 from engine.errors import BadInput, NotFound, Problem
 from engine.validation import suggest
+from projections.choices import bodies_of, faults
 from projections.relations import relation_names
-from projections.view_definitions import Question, load_metrics, load_view
+from projections.view_definitions import Question, View, load_metrics, load_view
 
 Known = Mapping[str, Definition]
 """The definitions that such a file may speak of, by workflow."""
@@ -61,6 +62,7 @@ def _read(path: Path, kind: Kind, known: Known) -> str:
         case "view":
             view = load_view(text, file, path.stem)
             _require_relations([view], known)
+            _require_choices(view, known)
             return f"view {view.id}: {view.title}"
         case "metrics":
             metrics = load_metrics(text, file)
@@ -88,6 +90,17 @@ def _require_relations(questions: Iterable[Question], known: Known) -> None:
         for question in questions
         for token in question.select.relations
         if token.name not in there
+    ]
+    if problems:
+        raise BadInput(problems)
+
+
+def _require_choices(view: View, known: Known) -> None:
+    bodies = bodies_of(definition.body for definition in known.values())
+    problems = [
+        Problem(view.file, f"parameter {name}: {what}", mend)
+        for name, parameter in view.parameters.items()
+        for what, mend in faults(parameter.of, bodies)
     ]
     if problems:
         raise BadInput(problems)

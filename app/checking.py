@@ -4,7 +4,7 @@ files that come beside them."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from engine.definition import Definition
 from engine.errors import BadInput, Problem
 from engine.lint.governance import only_told
 from engine.scenarios.coverage import Result, unfired, unrefused, untouched, unwarned
-from engine.scenarios.scenario import load_scenarios
+from engine.scenarios.scenario import ScenarioFile, load_scenarios
 from engine.scenarios.stage import Published, run
+from engine.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,15 @@ class Checked:
     def begun(self) -> bool:
         """Whether any scenario came so far that one can say what none of them shows."""
         return any(not result.stuck for result in self.results)
+
+    def headline(self) -> str:
+        definition = self.loaded.definition
+        held = len(self.results) - len(self.failed)
+        told = f"{held} of {len(self.results)} scenarios hold" if self.results else "no scenarios"
+        return (
+            f"{self.loaded.path}: {definition.workflow} {definition.version}:"
+            f" {len(definition.states)} states, {len(definition.transitions)} transitions, {told}"
+        )
 
     def failures(self) -> Iterator[str]:
         """For people to read: what keeps many scenarios from beginning is told once."""
@@ -71,14 +81,7 @@ class Report:
     def lines(self) -> Iterator[str]:
         """For people to read; the problems are apart."""
         for one in self.checked:
-            definition = one.loaded.definition
-            held = len(one.results) - len(one.failed)
-            told = f"{held} of {len(one.results)} scenarios hold" if one.results else "no scenarios"
-            yield (
-                f"{one.loaded.path}: {definition.workflow} {definition.version}:"
-                f" {len(definition.states)} states, {len(definition.transitions)} transitions,"
-                f" {told}"
-            )
+            yield one.headline()
             yield from one.failures()
             yield from (
                 f"  goes up to whom no step there is given: {whom}" for whom in one.only_told
@@ -93,6 +96,13 @@ class Report:
             for change in beside.changes:
                 if change.excused:
                     yield f"{beside.new.workflow} breaks {change} ({change.reason})"
+
+    def failing(self) -> Iterator[str]:
+        """Of ``lines`` those that say which scenarios do not hold, and why."""
+        for one in self.checked:
+            if one.failed:
+                yield one.headline()
+                yield from one.failures()
 
     def as_data(self) -> dict[str, Any]:
         """For programs to read."""
@@ -133,11 +143,16 @@ class Report:
         }
 
 
+Progress = Callable[[int, int], None]
+"""Called with how many scenarios have been played, and how many there are."""
+
+
 def check(
     paths: Iterable[Path],
     published: Sequence[Definition] = (),
     baseline: Iterable[Definition] = (),
     running: Iterable[Definition] = (),
+    progress: Progress = lambda _done, _total: None,
 ) -> Report:
     """Load and lint every definition, play their scenarios, and look at the files of other kinds;
     nothing is published.
@@ -157,29 +172,59 @@ def check(
         problems += error.problems
     if not files:
         problems.append(Problem(", ".join(map(str, paths)), "there are no definitions here"))
-    texts = {one.definition.workflow: (one.definition, one.text) for one in loaded}
-    known = {definition.workflow: (definition, "") for definition in published} | texts
-    played = Published([*known.values()])
-    checked: list[Checked] = []
-    for one in loaded:
-        try:
-            checked.append(_play(one, played))
-        except BadInput as error:
-            problems += error.problems
-    sound = tuple(check_beside(others, {name: one for name, (one, _) in known.items()}, problems))
+    checked = _play(loaded, loaded, published, problems, progress)
+    known = {one.workflow: one for one in (*published, *(one.definition for one in loaded))}
+    sound = tuple(check_beside(others, known, problems))
     compared = tuple(compare(loaded, baseline))
     problems += (problem for beside in compared for problem in beside.problems)
     return Report(tuple(checked), tuple(problems), sound, compared)
 
 
-def _play(one: Loaded, known: Published) -> Checked:
+def play(
+    chosen: Sequence[Loaded],
+    loaded: Sequence[Loaded],
+    published: Sequence[Definition],
+    progress: Progress,
+) -> Report:
+    """How the scenarios of those ``chosen`` go, among all that are ``loaded`` and ``published``."""
+    problems: list[Problem] = []
+    checked = _play(chosen, loaded, published, problems, progress)
+    return Report(tuple(checked), tuple(problems))
+
+
+def _play(
+    chosen: Iterable[Loaded],
+    loaded: Iterable[Loaded],
+    published: Iterable[Definition],
+    problems: list[Problem],
+    progress: Progress,
+) -> list[Checked]:
     """Every definition that is known is published first: cases refer to those of others."""
+    texts = {one.definition.workflow: (one.definition, one.text) for one in loaded}
+    known = {definition.workflow: (definition, "") for definition in published} | texts
+    stage = Published([*known.values()])
+    to_play: list[tuple[Loaded, tuple[ScenarioFile, Source] | None]] = []
+    for one in chosen:
+        try:
+            to_play.append((one, _scenarios_beside(one)))
+        except BadInput as error:
+            problems += error.problems
+    total = sum(len(beside[0].scenarios) for _, beside in to_play if beside)
+    done = 0
+    checked = []
+    for one, beside in to_play:
+        results: list[Result] = []
+        for result in run(*beside, stage) if beside else ():
+            results.append(result)
+            done += 1
+            progress(done, total)
+        checked.append(_checked(one, tuple(results)))
+    return checked
+
+
+def _scenarios_beside(one: Loaded) -> tuple[ScenarioFile, Source] | None:
     file = one.path.with_suffix("").with_suffix(SCENARIOS)
-    if not file.is_file():
-        return _checked(one, ())
-    scenarios, source = load_scenarios(read_file(file), str(file))
-    results = tuple(run(scenarios, source, known))
-    return _checked(one, results)
+    return load_scenarios(read_file(file), str(file)) if file.is_file() else None
 
 
 def _checked(one: Loaded, results: tuple[Result, ...]) -> Checked:

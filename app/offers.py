@@ -19,12 +19,13 @@ class Offer:
     """A transition out of the present state.
 
     ``needs`` holds the fields it needs that the case does not have yet, ``anew`` what must come
-    with the step itself (``reason``: the command's own), ``takes`` what it accepts besides,
-    ``evidence`` the kinds of document (with their age) that must be attached; ``governed`` says
-    whether votes, agreement, authority or children count, ``overridable`` which guards may be
-    passed, by whom. The engine says (``app.hurdles``) whom the authority in force names
-    (``decided_by``), what is still ``missing``, and what it would warn of (``warned``); and of
-    somebody who asks, whether they ``may``, and by which delegation (``on_behalf_of``).
+    with the step itself (``reason``: the command's own), ``takes`` what it accepts besides, of
+    which ``corrects`` what it mends if it was typed wrong, ``evidence`` the kinds of document (with
+    their age) that must be attached; ``governed`` says whether votes, agreement, authority or
+    children count, ``overridable`` which guards may be passed, by whom. The engine says
+    (``app.hurdles``) whom the authority in force names (``decided_by``), what is still ``missing``,
+    and what it would warn of (``warned``); and of somebody who asks, whether they ``may``, and by
+    which delegation (``on_behalf_of``).
     """
 
     trigger: str
@@ -34,6 +35,7 @@ class Offer:
     needs: tuple[str, ...]
     anew: tuple[str, ...]
     takes: tuple[str, ...]
+    corrects: tuple[str, ...]
     evidence: tuple[str, ...]
     conditions: tuple[str, ...]
     agreed_by: tuple[str, ...]
@@ -53,6 +55,8 @@ class Offer:
             parts.append(f"not who acted as {' or '.join(self.not_by)}")
         if self.needs:
             parts.append(f"needs {', '.join(self.needs)}")
+        if self.corrects:
+            parts.append(f"corrects {', '.join(self.corrects)}")
         if self.anew:
             parts.append(f"says with this step {', '.join(self.anew)}")
         if self.evidence:
@@ -97,6 +101,7 @@ def _called(who: Any) -> str:
 
 def _offer(rule: Mapping[str, Any], state: str, data: Mapping[str, Any]) -> Offer:
     needs = rule.get("needs", ())
+    corrects = tuple(name for name in _of(rule, "corrects") if not _lacks(data, name))
     return Offer(
         trigger=rule["trigger"],
         to=rule.get("to", state),
@@ -109,11 +114,12 @@ def _offer(rule: Mapping[str, Any], state: str, data: Mapping[str, Any]) -> Offe
                 [
                     *_of(rule, "accepts"),
                     *(n for n in needs if n in data),
-                    *(name for name in _of(rule, "corrects") if not _lacks(data, name)),
+                    *corrects,
                     *_of(rule, "counts"),
                 ]
             )
         ),
+        corrects=corrects,
         evidence=tuple(map(_paper, _of(rule, "evidence"))),
         conditions=tuple(c.get("otherwise") or c["check"] for c in _of(rule, "when")),
         agreed_by=tuple(_of(rule, "agreed_by")),

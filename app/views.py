@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from app.home import Home
@@ -17,6 +18,8 @@ from engine.errors import BadInput, NotFound, Problem, Refused
 from engine.validation import suggest
 from engine.yaml_source import LARGEST_FILE
 from projections.answers import Answer, Figure, ask, figures
+from projections.choices import Bodies, bodies_of, choices
+from projections.definitions import published
 from projections.relations import NOBODY, Asker, Moments, Relations, Subscriber
 from projections.shipped import PROJECTIONS
 from projections.store import Tables
@@ -67,8 +70,10 @@ class Catalogue:
             return counting
         chosen = [m for m in counting if m.id == name or (m.view or "").lower() == name.lower()]
         if not chosen:
-            known = list(dict.fromkeys(metric.id for metric in counting))
-            raise NotFound.one("", f"there is no metric {name!r}", suggest(name, known))
+            known = {metric.id for metric in counting} | {metric.view or "" for metric in counting}
+            near = get_close_matches(name, sorted(known), n=1)
+            mend = f"did you mean {near[0]!r}?" if near else "pmo metrics lists them"
+            raise NotFound.one("", f"there is no metric {name!r}, and no view with any", mend)
         return chosen
 
 
@@ -109,6 +114,12 @@ def read_catalogue(home: Home, folder: Path | None = None, named: str | None = N
     return Catalogue({v.name: v for v in ordered}, list(metrics.values()), tuple(problems))
 
 
+def view_names(home: Home) -> list[str]:
+    """The names of what ships and what lies in the home, without a look into the files."""
+    files = [*_files(SHIPPED), *_files(home.path and home.path / FOLDER)]
+    return sorted({file.stem for file in files if file.name != METRICS})
+
+
 def open_view(
     home: Home,
     view: View,
@@ -121,9 +132,13 @@ def open_view(
     """What a view answers, from the home's views, or those that another thread has opened. Raises
     ``NotForYou``, ``BadInput``."""
     require_reader(view, view.restricted, asker.roles)
-    parameters = read_parameters(view, words)
     tables = tables or home.views
+    parameters = read_parameters(view, words, lambda of: choices(of, _bodies(tables)))
     return ask(tables, relations_of(home, moments, asker, tables), view, parameters, most)
+
+
+def _bodies(tables: Tables) -> Bodies:
+    return bodies_of(row["body"] for row in published(tables))
 
 
 def measure(

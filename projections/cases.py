@@ -134,3 +134,9 @@ def states_by_version(tables: Tables) -> list[dict[str, Any]]:
 def count_by_state(tables: Tables) -> list[dict[str, Any]]:
     """How many cases of each workflow are in each state: workflow, state, cases."""
     return tables.fetch(_SQL["states"])
+
+
+def keys(tables: Tables, prefix: str, most: int) -> list[str]:
+    """The first keys that begin so."""
+    found = tables.run(_SQL["keys"], [prefix, f"{prefix}\U0010ffff", most])
+    return [key for (key,) in found]

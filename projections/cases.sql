@@ -52,3 +52,6 @@ SELECT DISTINCT workflow, definition_version, state FROM $cases
 
 -- name: states
 SELECT workflow, state, count(*) AS cases FROM $cases GROUP BY workflow, state ORDER BY workflow, state
+
+-- name: keys
+SELECT key FROM $cases WHERE key >= ? AND key < ? ORDER BY key LIMIT ?

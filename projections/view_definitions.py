@@ -7,8 +7,10 @@ A view answers one question with one SELECT over relations as they stood at the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -46,12 +48,14 @@ class _File(BaseModel):
 
 
 class Parameter(_File):
-    """What may be asked for besides: ``pmo view NAME unit=transport``."""
+    """What may be asked for besides: ``pmo view NAME unit=transport``; ``of`` which words, or of
+    which a column holds (``decision.state``), and of no others."""
 
     about: str = ""
     required: bool = False
     default: Maybe[str | int] = None
     type: Literal["text", "number", "date"] = "text"
+    of: Listed[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = []
 
 
 class Column(_File):
@@ -248,8 +252,13 @@ def in_force(metrics: Iterable[Metric], on: str) -> list[Metric]:
     return list(chosen.values())
 
 
-def read_parameters(question: Question, words: Mapping[str, str]) -> dict[str, Any]:
-    """What was asked for besides, as the SQL takes it. Raises ``BadInput`` with every problem."""
+def read_parameters(
+    question: Question,
+    words: Mapping[str, str],
+    choices: Callable[[Sequence[str]], Sequence[str] | None] = lambda of: of,
+) -> dict[str, Any]:
+    """What was asked for besides, as the SQL takes it; ``choices`` says which words a parameter is
+    one of. Raises ``BadInput`` with every problem."""
     problems = [
         Problem(name, f"{question.name} has no parameter {name!r}",
                 suggest(name, question.parameters))
@@ -259,21 +268,35 @@ def read_parameters(question: Question, words: Mapping[str, str]) -> dict[str, A
     values: dict[str, Any] = {}
     for name, parameter in question.parameters.items():
         word = words.get(name)
-        if word is None and parameter.required:
-            problems.append(Problem(name, "is needed", f"write {name}=..., {parameter.about}"))
+        if word is None:
+            values[name] = parameter.default
+            if parameter.required:
+                problems.append(Problem(name, "is needed", f"write {name}=..., {parameter.about}"))
+            continue
+        if parameter.of and (known := choices(parameter.of)) and word not in known:
+            problems.append(Problem(name, f"{word!r} is not a choice", suggest(word, known)))
+            continue
         try:
-            values[name] = parameter.default if word is None else _value(parameter, word)
+            values[name] = _value(parameter, word)
         except ValueError:
-            problems.append(Problem(name, f"{word!r} is not a {parameter.type}"))
+            what = f"{word!r} is not a {parameter.type}"
+            problems.append(Problem(name, what, _WRITTEN[parameter.type]))
     _refuse(problems)
     return values
+
+
+_WRITTEN = {"number": "write it like 3 or 2.5", "date": "write it as 2026-12-31"}
 
 
 def _value(parameter: Parameter, word: str) -> str | int | float:
     match parameter.type:
         case "number":
             number = float(word)
+            if not isfinite(number):
+                raise ValueError(word)
             return int(number) if number.is_integer() else number
-        case "date" if not re.fullmatch(r"\d{4}-\d\d-\d\d", word):
-            raise ValueError(word)
+        case "date":
+            if not re.fullmatch(r"\d{4}-\d\d-\d\d", word):
+                raise ValueError(word)
+            date.fromisoformat(word)
     return word

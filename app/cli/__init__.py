@@ -80,7 +80,8 @@ class Pmo(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
+        meant = args and args[0] not in VERBS and not args[0].startswith("-")
+        if meant and not ctx.resilient_parsing:  # as a shell does, to complete what follows
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], VERBS, n=1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli import options
+from app.cli.completing import complete_workflow
 from app.cli.failures import CheckFailed
 from app.cli.tables import MISSING, print_json, print_rows
 from app.cli.terminal import dim, echo, echo_json
@@ -63,7 +64,7 @@ def list_command(workflows: tuple[str, ...], newest: bool, home: Address, as_jso
 
 
 @contract_command.command("schema")
-@click.argument("workflow")
+@click.argument("workflow", shell_complete=complete_workflow)
 @click.argument("event")
 @click.option("--version", type=options.COUNT, help="Of this version; else of the newest.")
 @click.option("--output", "-o", type=_PATHS, help="Write it to this file.")

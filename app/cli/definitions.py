@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,15 +11,18 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli import options
+from app.cli.completing import complete_workflow_or_case
 from app.cli.failures import CheckFailed, tell_problems
 from app.cli.keys import neither
+from app.cli.progress import bar
 from app.cli.tables import print_json, print_rows, show_moment
-from app.cli.terminal import bold, dim, echo
+from app.cli.terminal import bold, dim, echo, echo_json
 from app.home import Home
 from app.places import Address, place_of, read_address
 from engine.errors import BadInput
 
 if TYPE_CHECKING:
+    from app.definitions import Loaded
     from engine.definition import Definition
 
 _PATHS = click.Path(path_type=Path)
@@ -73,7 +78,8 @@ def check_command(
         known = [loaded.definition for loaded in load_definitions(shipped())]
     if against is not None:
         baseline = read_versions(against)
-    report = check(paths or (*shipped(), *BESIDE), known, baseline, running)
+    with bar("playing scenarios") as progress:
+        report = check(paths or (*shipped(), *BESIDE), known, baseline, running, progress)
     if as_json:
         print_json(report.as_data())
     else:
@@ -87,17 +93,28 @@ def check_command(
 @click.command("publish")
 @click.argument("files", type=_PATHS, nargs=-1, required=True)
 @click.option("--reason", help="Why.")
+@click.option(
+    "--skip-scenarios",
+    is_flag=True,
+    help="Do not play the scenarios beside them: publish though they fail.",
+)
 @options.actor_option
 @options.home_option
 @options.json_option
 def publish_command(
-    files: tuple[Path, ...], reason: str | None, actor: str | None, home: Address, as_json: bool
+    files: tuple[Path, ...],
+    reason: str | None,
+    skip_scenarios: bool,
+    actor: str | None,
+    home: Address,
+    as_json: bool,
 ) -> None:
     """Put the definitions in FILES (or folders) in force for cases that start from now on.
 
     Running cases stay with the definition they began with, until they are migrated (pmo migrate).
-    Publishing the same again changes nothing. What breaks those who read the events is told as a
-    warning; pmo check tells it before.
+    Publishing the same again changes nothing. The scenarios beside what is new or changed are
+    played before, as pmo check does: where one fails, nothing is published. What breaks those who
+    read the events is told as a warning; pmo check tells it before.
     """
     from app.contracts.baseline import compare, require_successors
     from app.definitions import (
@@ -113,9 +130,11 @@ def publish_command(
     with Home.open(home) as opened:
         requester = options.read_actor(actor)
         before = ever_published(opened)
-        running = run_by_cases(opened)
-        loaded = load_definitions(find_definitions(files), in_force(opened), running)
+        known, running = in_force(opened), run_by_cases(opened)
+        loaded = load_definitions(find_definitions(files), known, running)
         require_successors(loaded, before)
+        if not skip_scenarios:
+            _require_scenarios(loaded, known, as_json)
         broken = [problem for beside in compare(loaded, before) for problem in beside.problems]
         outcomes = [publish(opened.service, one, requester, reason) for one in loaded]
         opened.catch_up()
@@ -142,6 +161,30 @@ def publish_command(
         named = f"{outcome.definition.workflow} version {outcome.definition.version}"
         told = "is published" if outcome.new else "was published already"
         echo(f"{bold(named)} {told}  {dim(f'(position {outcome.receipt.position})')}")
+
+
+def _require_scenarios(
+    loaded: Sequence[Loaded], known: Sequence[Definition], as_json: bool
+) -> None:
+    """Play those beside what is new or changed. Raises ``CheckFailed``, having said why."""
+    from app.checking import play
+
+    there = {definition.hash for definition in known}
+    fresh = [one for one in loaded if one.definition.hash not in there]
+    with bar("playing scenarios") as progress:
+        report = play(fresh, loaded, known, progress)
+    if report.sound:
+        return
+    what = "nothing is published, because scenarios beside the definitions fail"
+    if as_json:
+        told = {"error": "scenarios-fail", "what": what, **report.as_data()}
+        echo_json(json.dumps(told, ensure_ascii=False), err=True)
+    else:
+        for line in report.failing():
+            echo(line, err=True)
+        tell_problems(report.problems)
+        echo(f"error: {what} (mend them; --skip-scenarios publishes all the same)", err=True)
+    raise CheckFailed
 
 
 @click.command("workflows")
@@ -174,7 +217,7 @@ def workflows_command(home: Address, as_json: bool) -> None:
 
 
 @click.command("diagram")
-@click.argument("name", metavar="WORKFLOW|CASE")
+@click.argument("name", metavar="WORKFLOW|CASE", shell_complete=complete_workflow_or_case)
 @click.option("--format", "form", type=click.Choice(["svg", "mermaid"]), default="svg")
 @click.option("--output", "-o", type=_PATHS, help="Write it to this file.")
 @options.home_option

@@ -43,6 +43,10 @@ _WORDS = {
 """Where in a command a problem is, as opposed to a path, in the words of the command line."""
 
 
+_ROOM = 65_536
+"""Bytes without which nobody opens a home: the memory that SQLite shares between processes takes as
+many and more."""
+
 _MOST = 20
 """Problems told at once."""
 
@@ -73,6 +77,8 @@ def tell(error: BaseException, args: Sequence[str]) -> int:
             return FAULT
         case PmoError():
             _tell_known(error, "--json" in args)
+            if isinstance(error, StoreFailed) and "--json" not in args:
+                _tell_room(args)
             return _code_of(error)
         case click.ClickException():
             _tell_usage(error)
@@ -170,14 +176,29 @@ def _tell_fault(error: BaseException, args: Sequence[str]) -> None:
     _say(f"error: this is a fault of ours, not of yours; {where}")
 
 
+def _tell_room(args: Sequence[str]) -> None:
+    """That the disk is full: what SQLite meets there, at reading too, has many names."""
+    import shutil
+
+    home = _home_of(args)
+    with suppress(OSError):
+        if not is_database(home) and shutil.disk_usage(home).free < _ROOM:
+            told = "make room and try again; what was acknowledged is there"
+            _say(f"hint: the disk on which {home} is has no room left: {told}")
+
+
+def _home_of(args: Sequence[str]) -> str:
+    given = [*args, ""]
+    named = [given[place + 1] for place, word in enumerate(args) if word == "--home"]
+    named += [word.removeprefix("--home=") for word in args if word.startswith("--home=")]
+    return named[-1] if named else os.environ.get("PMO_HOME") or ".pmo"
+
+
 def _folder_for_faults(args: Sequence[str]) -> Path:
     """The home that was meant, if it is there; else where temporary files go."""
     import tempfile
 
-    given = [*args, ""]
-    named = [given[place + 1] for place, word in enumerate(args) if word == "--home"]
-    named += [word.removeprefix("--home=") for word in args if word.startswith("--home=")]
-    home = named[-1] if named else os.environ.get("PMO_HOME") or ".pmo"
+    home = _home_of(args)
     folder = Path(tempfile.gettempdir() if is_database(home) else home)
     is_home = (folder / LEDGER).is_file() and os.access(folder, os.W_OK)
     return folder if is_home else Path(tempfile.gettempdir())

@@ -28,7 +28,10 @@ def log_command(after: int, limit: int | None, follow: bool, home: Address, as_j
     from engine.store.tail import tail
 
     with (open_patiently if follow else Home.open)(home) as opened:
-        last = None if follow else opened.log.head()
+        head = opened.log.head()
+        if after > head and not as_json:
+            echo(f"hint: the log ends at {head}, and {after} is still to come", err=True)
+        last = None if follow else head
         if limit is not None:
             last = after + limit if last is None else min(last, after + limit)
         show = _print_json if as_json else _print_text

@@ -9,6 +9,7 @@ from itertools import starmap
 import click
 
 from app.cli import options
+from app.cli.completing import complete_case
 from app.cli.keys import no_case, nothing_yet
 from app.cli.tables import MISSING, print_json, show_escalation, show_moment, show_paper, show_value
 from app.cli.terminal import bold, clean, dim, echo
@@ -19,7 +20,7 @@ from engine.upcasts import Body
 
 
 @click.command("history")
-@click.argument("case")
+@click.argument("case", shell_complete=complete_case)
 @options.moment_options
 @options.home_option
 @options.json_option

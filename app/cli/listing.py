@@ -9,10 +9,11 @@ import click
 
 from app.cases import listed
 from app.cli import options
-from app.cli.conditions import read_condition
+from app.cli.completing import complete_workflow
+from app.cli.conditions import read_condition, require_state
 from app.cli.keys import no_workflow
 from app.cli.tables import MISSING, print_json, print_rows, show_moment, show_value
-from app.cli.terminal import echo
+from app.cli.terminal import clean, echo
 from app.home import Home
 from app.places import Address
 from engine.errors import BadInput
@@ -25,7 +26,7 @@ _SYSTEM = ("key", "state", "version", "definition", "position")
 
 
 @click.command("list")
-@click.argument("workflow", required=False)
+@click.argument("workflow", required=False, shell_complete=complete_workflow)
 @click.option("--state", help="Only cases in this state.")
 @click.option(
     "--where",
@@ -74,7 +75,7 @@ def list_command(
         by = sort.removeprefix("-")
         _require_columns("--sort", [by], known)
         if state:
-            _require_state(opened, workflow, state)
+            require_state(state, _states(opened, workflow), "--state")
             conditions.append(Where("_state", "=", state))
         page = register_pages.page(
             opened.views,
@@ -94,6 +95,12 @@ def list_command(
     numbers = [field.name for field in fields if field.type in ("number", "money")]
     units = {field.name: field.unit for field in fields}
     print_rows(names, [[_cell(row, name, units) for name in names] for row in page.rows], numbers)
+    if not page.rows:
+        asked = [*where, *([f"state={state}"] if state else [])]
+        asked += [f"after {after}"] if after else []
+        asked += [f"as of {as_of}"] if as_of else []
+        asked += [f"as known at {known_at}"] if known_at else []
+        _print_none(workflow, asked)
     if len(page.rows) == limit:
         _print_rest(
             limit, page.total, f"; --limit shows more, --after {page.rows[-1].key} the rest"
@@ -103,7 +110,7 @@ def list_command(
 def _list_all(home: Home, state: str | None, limit: int, as_json: bool) -> None:
     rows, total = listed(home.views, state=state, limit=limit)
     if state and not total:
-        _require_state(home, None, state)
+        require_state(state, _states(home, None), "--state")
     if as_json:
         print_json({"total": total, "cases": rows})
         return
@@ -120,7 +127,14 @@ def _list_all(home: Home, state: str | None, limit: int, as_json: bool) -> None:
             for row in rows
         ],
     )
+    if not rows:
+        _print_none(None, [f"state={state}"] if state else [])
     _print_rest(len(rows), total, "; --limit shows more")
+
+
+def _print_none(workflow: str | None, asked: Sequence[str]) -> None:
+    kind = f"case of {workflow}" if workflow else "case"
+    echo(f"no {kind} found{clean(' with ' + ', '.join(asked)) if asked else ''}", err=True)
 
 
 def _print_rest(shown: int, total: int | None, how: str) -> None:
@@ -131,19 +145,17 @@ def _print_rest(shown: int, total: int | None, how: str) -> None:
         echo(f"{shown} of {total:,} cases{how}", err=True)
 
 
-def _require_state(home: Home, workflow: str | None, state: str) -> None:
-    """That a state is one of the workflow's, or of any workflow's, in whichever version of it."""
+def _states(home: Home, workflow: str | None) -> list[str]:
+    """The states of a workflow, or of all, by whichever version."""
     versions = [row["body"] for row in published(home.views) if workflow in (None, row["name"])]
-    known = list(dict.fromkeys(name for body in versions for name in body["states"]))
-    if state not in known:
-        from engine.validation import suggest
-
-        raise BadInput.one("--state", f"no state {state!r}", suggest(state, known))
+    return list(dict.fromkeys(name for body in versions for name in body["states"]))
 
 
 def _reader(home: Home, workflow: str) -> Callable[[str], Where]:
     rules = definition(home.views, workflow)
-    return lambda text: read_condition(text, rules["body"] if rules else {})
+    return lambda text: read_condition(
+        text, rules["body"] if rules else {}, _states(home, workflow)
+    )
 
 
 def _columns(given: str | None, fields: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from app.cli.terminal import clean, dim, echo
@@ -35,9 +35,14 @@ def for_somebody(home: Home, case: Case | str, offered: list[Offer], asker: Requ
     return inquiry.prospect(asker, found, offered, delegations_to(home, asker.id))
 
 
-def print_next(offered: Iterable[Offer]) -> None:
+Telling = Callable[[Offer], Iterable[str]]
+"""What there is to say of the fields that a step takes."""
+
+
+def print_next(offered: Iterable[Offer], fields: Telling = lambda _: ()) -> None:
     for offer in offered:
         echo(f"  can {offer}")
+        _print_lines(fields(offer))
         for who in offer.decided_by:
             echo(f"      decided by {clean(who)}")
         for reason in offer.missing:
@@ -45,7 +50,7 @@ def print_next(offered: Iterable[Offer]) -> None:
         _print_beside(offer)
 
 
-def print_for(prospect: Prospect) -> None:
+def print_for(prospect: Prospect, fields: Telling = lambda _: ()) -> None:
     """What somebody may do, and then, in short, why not the rest."""
     for ballot in prospect.ballots:
         if not ballot.why:
@@ -54,6 +59,7 @@ def print_for(prospect: Prospect) -> None:
     for offer in prospect.offered:
         if offer.may:
             echo(f"  can {offer}{_lent(offer.on_behalf_of, '  ')}")
+            _print_lines(fields(offer))
             _print_beside(offer)
     for ballot in prospect.ballots:
         if ballot.why:
@@ -64,6 +70,11 @@ def print_for(prospect: Prospect) -> None:
 
 def _lent(delegation: str, before: str = " ") -> str:
     return f"{before}--on-behalf-of {clean(delegation)}" if delegation else ""
+
+
+def _print_lines(told: Iterable[str]) -> None:
+    for line in told:
+        echo(dim(f"      {line}"))
 
 
 def _print_beside(offer: Offer) -> None:

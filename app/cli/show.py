@@ -11,6 +11,7 @@ import click
 
 from app.cases import describe
 from app.cli import options
+from app.cli.completing import complete_case
 from app.cli.keys import no_case, nothing_yet
 from app.cli.next_steps import for_somebody, print_for, print_next, with_hurdles
 from app.cli.tables import (
@@ -32,7 +33,7 @@ from projections.definitions import definition
 
 
 @click.command("show")
-@click.argument("case")
+@click.argument("case", shell_complete=complete_case)
 @options.moment_options
 @options.actor_option
 @options.home_option

@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from app.cli import options
+from app.cli.completing import complete_case
 from app.cli.writing import common, find_case, send
 from app.home import Home
 from app.places import Address
 
 
 @click.command("sign")
-@click.argument("case")
+@click.argument("case", shell_complete=complete_case)
 @click.argument("answer", type=click.Choice(["for", "against", "abstain", "withdrawn"]))
 @click.option(
     "--of", metavar="BODY|ROLE", required=True, help="The body that votes, or the role that agrees."
@@ -42,7 +43,7 @@ def sign_command(
 
 
 @click.command("declare-conflict")
-@click.argument("case")
+@click.argument("case", shell_complete=complete_case)
 @options.command_options
 @options.actor_option
 @options.home_option

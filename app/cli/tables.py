@@ -7,16 +7,21 @@ different to the eye as everywhere: missing is a dash, withheld says on which gr
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from app.cli.terminal import bold, clean, echo, echo_json
 from engine.upcasts import Body
 
 MISSING = "\N{EN DASH}"
+
+_NARROWEST, _BETWEEN, _WHOLE = 8, 3, 20
+"""Signs of a column below which nobody reads it, those between two, and those of a first column
+that is not folded."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -168,9 +173,28 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for name in columns:
-        table.add_column(clean(name), justify="right" if name in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(clean(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    heads, cells = [*map(clean, columns)], [[*map(clean, row)] for row in rows]
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    if sum(min(width, _NARROWEST) + _BETWEEN for width in widths) > console.width:
+        _print_blocks(heads, cells)
+        return
+    style = "" if "NO_COLOR" in os.environ else "bold"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style=style)
+    for number, (head, name) in enumerate(zip(heads, columns, strict=True)):
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        # A row is known by what comes first, so that stays in one piece.
+        whole = min(widths[0], _WHOLE) if number == 0 else None
+        table.add_column(head, justify=justify, overflow="fold", min_width=whole)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def _print_blocks(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Where columns would be too narrow to read, each row in lines of its own."""
+    width = max(map(len, heads))
+    for first, *others in rows:
+        echo(bold(first))
+        for head, cell in zip(heads[1:], others, strict=True):
+            echo(f"  {head.ljust(width)}  {cell}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from app.cli import options
+from app.cli.completing import complete_view
 from app.cli.failures import CheckFailed
 from app.cli.tables import MISSING, print_csv, print_json, print_rows, show_in, show_value
 from app.cli.terminal import bold, clean, dim, echo
@@ -19,9 +21,10 @@ from engine.errors import BadInput, Problem
 if TYPE_CHECKING:
     from app.views import Catalogue, Measured
     from projections.answers import Answer
-    from projections.relations import Asker
+    from projections.relations import Asker, Moments
     from projections.view_definitions import View
 
+_COMPARED = re.compile(r"\s*(\w+)\s*(!=|<=|>=|==|<|>|~)\s*(.*?)\s*", re.DOTALL)
 _FOLDER = click.option(
     "--views",
     "folder",
@@ -31,7 +34,7 @@ _FOLDER = click.option(
 
 
 @click.command("view")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_view)
 @click.argument("words", metavar="[PARAMETER=VALUE]...", nargs=-1)
 @click.option(
     "--csv",
@@ -73,7 +76,9 @@ def view_command(
         view = catalogue.view(name)
         asker = _asker(actor, view.restricted)
         at = moments(as_of, known_at)
-        answer = open_view(opened, view, _assigned(words), at, asker, limit)
+        asked = _assigned(words)
+        answer = open_view(opened, view, asked, at, asker, limit)
+        near = "" if answer.rows or as_json or as_csv else _near(opened, view, asked, at, asker)
     who = asker.person if "me" in {token.text[1:] for token in view.select.parameters} else None
     if as_json:
         print_json(_described(view, answer, who, as_of, known_at))
@@ -81,6 +86,8 @@ def view_command(
         print_csv([column.name for column in answer.columns], answer.rows)
     else:
         _print(view, answer, who, as_of, known_at)
+        if not answer.rows:
+            echo(f"nothing found{_told(asked)}{near}")
     if answer.more:
         echo(f"these are the first {limit:,} rows; --limit shows more", err=True)
 
@@ -209,7 +216,6 @@ def _print(
         echo(", ".join(filter(None, asked)))
     echo()
     if not answer.rows:
-        echo("nothing")
         return
     numbers = {
         column.title
@@ -258,7 +264,43 @@ def _measured(measured: Measured) -> dict[str, Any]:
 
 
 def _assigned(words: Iterable[str]) -> dict[str, str]:
-    pairs = [word.partition("=") for word in words]
-    if wrong := [name for name, equals, _ in pairs if not equals]:
-        raise BadInput.one(wrong[0], "there is no '=' in it", "write PARAMETER=VALUE")
-    return {name.strip(): value for name, _, value in pairs}
+    """Raises ``BadInput`` for what is no parameter with its value, or one that is given twice."""
+    said: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if compared := _COMPARED.fullmatch(word):
+            what = f"{compared[2]!r} compares, and a view is given its parameters"
+            raise BadInput.one(word, what, f"write {compared[1]}={compared[3]}")
+        if not equals:
+            raise BadInput.one(word, "there is no '=' in it", "write PARAMETER=VALUE")
+        if name.strip() in said:
+            raise BadInput.one(name.strip(), "is given twice", "say it once")
+        said[name.strip()] = value
+    return said
+
+
+def _told(asked: Mapping[str, str]) -> str:
+    return f" with {', '.join(f'{name}={clean(word)}' for name, word in asked.items())}" * bool(
+        asked
+    )
+
+
+def _near(home: Home, view: View, asked: dict[str, str], at: Moments, asker: Asker) -> str:
+    """Of a word that no row has in the column called as the parameter, the one that was probably
+    meant: the view is asked once more without it."""
+    from difflib import get_close_matches
+
+    from app.views import open_view
+
+    for name, word in asked.items():
+        if view.parameters[name].required:
+            continue
+        rest = {other: said for other, said in asked.items() if other != name}
+        answer = open_view(home, view, rest, at, asker)
+        place = next((n for n, column in enumerate(answer.columns) if column.name == name), None)
+        if place is None:
+            continue
+        there = {value for row in answer.rows if isinstance(value := row[place], str)}
+        if word not in there and (near := get_close_matches(word, there, n=1)):
+            return f" (did you mean {name}={clean(near[0])}?)"
+    return ""

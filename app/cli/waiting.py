@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import click
@@ -21,6 +21,7 @@ from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
 from app.places import Address
 from app.waiting import Waiting, described, for_everybody, for_one
+from projections.definitions import published
 
 
 @click.command("waiting")
@@ -53,6 +54,7 @@ def waiting_command(
             return
         asker = options.read_actor(actor)
         found = list(islice(for_one(opened, asker), limit + 1))
+        strange = [] if as_json else [*_strange(opened, asker.roles)]
     if as_json:
         print_json(described(found, asker, limit))
         return
@@ -74,10 +76,24 @@ def waiting_command(
         echo(f"\n{len(others)} more {'names' if one else 'name'} {who}, who can do nothing now")
         for waiting in others:
             _print(waiting)
+    for hint in strange:
+        echo(f"hint: {hint}", err=True)
     if not found and not asker.roles:
         echo(f"hint: in a role that you say you have: --as {who}:ROLE", err=True)
     if more:
         echo(f"these are the first {limit:,} cases; --limit shows more", err=True)
+
+
+def _strange(home: Home, roles: Iterable[str]) -> Iterator[str]:
+    """Of roles that no workflow speaks of, which is a slip: nothing ever waits for such a one."""
+    known = {role for row in published(home.views) for role in row["body"].get("roles", ())}
+    for role in roles:
+        if role not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(role, sorted(known), n=1)
+            mend = f" (did you mean {near[0]!r}?)" if near else ""
+            yield f"no workflow speaks of the role {role!r}{mend}"
 
 
 def _tell_all(found: Sequence[Waiting], limit: int, as_json: bool) -> None:

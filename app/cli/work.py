@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli import options
+from app.cli.completing import complete_case
 from app.cli.ending import told_to_end
 from app.cli.keys import no_case, no_workflow
 from app.cli.opening import open_patiently
@@ -162,7 +163,7 @@ def tell_waiting(waiting: Sequence[Waiting]) -> None:
 
 
 @click.command("deadlines")
-@click.argument("case", required=False)
+@click.argument("case", required=False, shell_complete=complete_case)
 @click.option("--workflow", help="Only of this workflow.")
 @click.option("--until", type=options.Moment(), help="Only what is due by then.")
 @click.option("--all", "settled", is_flag=True, help="Also what was met, missed or done.")
@@ -214,5 +215,11 @@ def deadlines_command(
             for row in rows
         ],
     )
+    if not rows:
+        whose = case or workflow
+        asked = f" of {clean(whose)}" if whose else ""
+        by = f", due by {show_moment(until)}" if until else ""
+        more = "" if settled else "; --all shows what was met, missed or done, too"
+        echo(f"no {'' if settled else 'open '}deadline{asked} found{by}{more}", err=True)
     if len(rows) < total:
         echo(f"{len(rows)} of {total:,} deadlines; --limit shows more", err=True)

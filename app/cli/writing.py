@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.cli import options
-from app.cli.next_steps import for_somebody, print_for, print_next, with_hurdles
+from app.cli.completing import complete_case, complete_trigger, complete_workflow
+from app.cli.fields import fields_of_start, fields_of_step
+from app.cli.next_steps import Telling, for_somebody, print_for, print_next, with_hurdles
 from app.cli.tables import print_json
 from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command("start")
-@click.argument("workflow")
+@click.argument("workflow", shell_complete=complete_workflow)
 @options.data_options
 @options.evidence_option
 @options.command_options
@@ -48,12 +52,13 @@ def start_command(workflow: str, home: Address, as_json: bool, **given: Any) -> 
             evidence=tuple(map(options.read_evidence, given["evidence"])),
             **common(given),
         )
-        send(opened, command, as_json)
+        with _telling_fields(as_json, lambda: fields_of_start(definition.body)):
+            send(opened, command, as_json)
 
 
 @click.command("do")
-@click.argument("case")
-@click.argument("trigger", required=False)
+@click.argument("case", shell_complete=complete_case)
+@click.argument("trigger", required=False, shell_complete=complete_trigger)
 @options.data_options
 @options.evidence_option
 @click.option(
@@ -105,11 +110,19 @@ def do_command(
             override=override or None,
             **common(given),
         )
-        send(opened, command, as_json)
+        body = workflow.definition.body
+
+        def fields() -> Iterator[str]:
+            for offer in offers(body, found.state, found.data):
+                if offer.trigger == trigger:
+                    yield from fields_of_step(offer, body, found.data)
+
+        with _telling_fields(as_json, fields):
+            send(opened, command, as_json)
 
 
 @click.command("attach")
-@click.argument("case")
+@click.argument("case", shell_complete=complete_case)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--kind", required=True, help="What it is: business-case, minutes ...")
 @click.option("--as-of-date", metavar="DATE", help="What it speaks of; else when it was changed.")
@@ -137,7 +150,7 @@ def attach_command(
 
 
 @click.command("observe")
-@click.argument("case")
+@click.argument("case", shell_complete=complete_case)
 @click.argument("name")
 @options.data_options
 @click.option("--workflow", help="Of which workflow; known for cases that are there already.")
@@ -188,6 +201,23 @@ def observe_command(
             **common(given),
         )
         send(opened, command, as_json)
+
+
+_BROUGHT = ("takes", "needs", "anew", "corrects")
+"""The rules that look at what somebody brings along, and at nothing else."""
+
+
+@contextmanager
+def _telling_fields(as_json: bool, fields: Callable[[], Iterable[str]]) -> Iterator[None]:
+    """Where nothing but data was wanting, whoever is refused is told how it is written."""
+    try:
+        yield
+    except Refused as refusal:
+        against = {v.rule for v in refusal.verdicts if not v.held}
+        if not as_json and against <= {*_BROUGHT}:
+            for number, line in enumerate(dict.fromkeys(fields())):
+                echo(f"{'      ' if number else 'hint: '}{line}", err=True)
+        raise
 
 
 def find_case(home: Home, key: str) -> Case:
@@ -279,24 +309,28 @@ def _offers(home: Home, case: Case) -> list[Offer]:
 def _print_offers(home: Home, case: Case, actor: str | None, as_json: bool) -> None:
     """What can be asked for; by somebody, if they say who they are."""
     prospect: Prospect | None = None
+    body = home.service.catalog.pinned(case.definition).definition.body
+    found = offers(body, case.state, case.data)
     if actor is None:
-        offered = _offers(home, case)
+        offered = with_hurdles(home, case, found)
     else:
-        body = home.service.catalog.pinned(case.definition).definition.body
-        found = offers(body, case.state, case.data)
         prospect = for_somebody(home, case, found, options.read_actor(actor))
         offered = [*prospect.offered]
     if as_json:
         print_json([asdict(offer) for offer in offered])
         return
     echo(f"{bold(case.key)}  {case.state}")
+
+    def fields(offer: Offer) -> Iterable[str]:
+        return fields_of_step(offer, body, case.data)
+
     if prospect is None or not offered:
-        _print_next(offered)
+        _print_next(offered, fields)
     else:
-        print_for(prospect)
+        print_for(prospect, fields)
 
 
-def _print_next(offered: list[Offer]) -> None:
-    print_next(offered)
+def _print_next(offered: list[Offer], fields: Telling = lambda _: ()) -> None:
+    print_next(offered, fields)
     if not offered:
         echo("  nothing leaves this state")

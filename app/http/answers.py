@@ -48,7 +48,8 @@ class OfferAnswer(BaseModel):
     """A step out of the present state: the trigger to pull, who may, and what it takes.
 
     ``needs`` are fields that the case does not have yet; ``anew`` is what must come with the step
-    itself, `reason` being the command's own. ``governed``: votes, agreement, authority
+    itself, `reason` being the command's own; of what it ``takes``, ``corrects`` is what it mends if
+    it was typed wrong. ``governed``: votes, agreement, authority
     or children count as well, and a refusal says what is missing of them.
     """
 
@@ -59,6 +60,7 @@ class OfferAnswer(BaseModel):
     needs: list[str]
     anew: list[str]
     takes: list[str]
+    corrects: list[str]
     evidence: list[str]
     conditions: list[str]
     agreed_by: list[str]

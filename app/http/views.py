@@ -22,6 +22,8 @@ PATIENCE = 10.0
 
 _LOOK = 0.02
 _AFTER_FAILURE = 1.0
+_AGAIN = 60.0
+"""Seconds of work after which a failure is a new one, though it reads like the one before."""
 
 T = TypeVar("T")
 
@@ -84,9 +86,14 @@ class ServedViews:
         return tables
 
     def _keep(self) -> None:
+        told = ""
         while not self._stop.is_set():
+            began = monotonic()
             try:
                 self._home.runner.follow(self._stop)
             except PmoError as error:
-                LOG.warning("views-not-kept: %s", error)
+                # What fails again at once, on a home that may only be read, is said once.
+                if str(error) != told or monotonic() - began > _AGAIN:
+                    LOG.warning("views-not-kept: %s", error)
+                told = str(error)
                 self._stop.wait(_AFTER_FAILURE)

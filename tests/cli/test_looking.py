@@ -196,6 +196,48 @@ def test_more_cases_than_are_counted_are_said_to_be_more(projects, monkeypatch):
     assert listed("3") == ("", 3)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--where", "name~Sea", "--where", "cost>1bn"], " with name~Sea, cost>1bn"),
+        (
+            ["--state", "left_portfolio", "--as-of", "2019-01-01"],
+            " with state=left_portfolio, as of",
+        ),
+        (["--after", "PRJ-0003"], " with after PRJ-0003"),
+        (["--known-at", "2019-01-01"], " with as known at 2019-01-01"),
+    ],
+)
+def test_a_list_in_which_nothing_is_says_what_was_asked_for(projects, words, told):
+    answer = projects.done("list", "project", *words)
+    assert answer.err.startswith(f"no case of project found{told}")
+    assert len(answer.err.splitlines()) == 1
+    as_data = projects.done("list", "project", *words, "--json")
+    assert (as_data.json()["cases"], as_data.err) == ([], "")
+
+
+def test_where_there_is_no_case_at_all_it_is_said(pmo):
+    assert pmo.done("list").err == "no case found\n"
+
+
+def test_a_list_is_looked_into_and_not_compared(nowhere, tmp_path):
+    file = tmp_path / "walk.yaml"
+    file.write_text(
+        "workflow: walk\nversion: 1\ntitle: Walk\nkey: WLK\n"
+        "roles: {walker: {about: Walks.}}\ndata: {ways: {type: list, of: text}}\n"
+        "states: {begun: {initial: true, final: true}}\nstart: {by: walker, emits: WalkBegun}\n"
+        "transitions: []\n",
+        encoding="utf-8",
+    )
+    nowhere.done("init", "--bare", actor="olaf")
+    nowhere.done("publish", str(file), actor="olaf")
+    nowhere.done("start", "walk", "ways=up, down", actor="wim:walker")
+    found = nowhere.done("list", "walk", "-w", "ways~down", "--json").json()
+    assert found["total"] == 1
+    answer = nowhere("list", "walk", "-w", "ways=down")
+    assert (answer.code, "(look into it: 'ways~down')" in answer.err) == (2, True)
+
+
 def test_a_register_is_listed_as_it_was(projects):
     found = projects.done("list", "project", "--as-of", "2020-12-31", "--json").json()
     assert {row["key"]: row["state"] for row in found["cases"]}["PRJ-0002"] == "in_portfolio"
@@ -226,6 +268,10 @@ def test_all_cases_are_listed_those_changed_last_first(decision):
         (["list", "project", "--columns", "key,rateing"], "did you mean 'rating'?"),
         (["list", "project", "--state", "in_portfoli"], "--state: no state 'in_portfoli' (did you"),
         (["list", "--state", "in_portfoli"], "(did you mean 'in_portfolio'?)"),
+        (["list", "project", "--where", "state=lost"], "no state 'lost' (there is in_portfolio"),
+        (["list", "project", "--where", "version>new"], "'new' is not a whole number"),
+        (["list", "project", "--where", "cost~1"], "cost is an amount of money (write 'cost=1'"),
+        (["list", "objective", "--where", "due>=01.02.2026"], "is not a date (write it as 2026"),
         (["list", "PRJ-0001"], "is published (it is a case: pmo show PRJ-0001)"),
         (["list", "project", "--wehre", "rating=Red"], "'--where'"),
         (["view", "decisons"], "there is no view 'decisons' (did you mean 'decisions'?)"),

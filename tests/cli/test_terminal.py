@@ -178,19 +178,52 @@ def test_json_stays_json(evil):
 )
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_a_real_terminal_gets_our_styles_and_no_other_escapes(evil, words, form):
+    told = on_a_real_terminal(evil.home, *words, *form, COLUMNS="400")
+    told = re.sub(r"\x1b\[[012]m", "", told)
+    assert "\\u202e" in told
+    assert not STEERS.search(told), STEERS.search(told)
+    if form:
+        json.loads(told)
+
+
+def test_on_a_narrow_terminal_each_row_is_told_in_lines_of_its_own(decision):
+    told = on_a_real_terminal(decision.home, "list", "decision", COLUMNS="40", NO_COLOR="1")
+    assert told.splitlines()[:4] == [
+        "DEC-0001",
+        "  state      draft",
+        "  title      Extend the pilot",
+        "  amount     GBP 1,250,000",
+    ]
+    assert max(map(len, told.splitlines())) <= 40
+
+
+def test_the_key_of_a_row_stays_in_one_piece_however_little_room_there_is(decision):
+    columns = ["--columns", "key,title,amount,objective,state"]
+    words = ["list", "decision", *columns]
+    told = on_a_real_terminal(decision.home, *words, COLUMNS="56", NO_COLOR="1")
+    assert "\N{BOX DRAWINGS LIGHT HORIZONTAL}" in told
+    assert " DEC-0001 " in told
+
+
+def test_who_wants_no_colour_gets_no_styles_in_a_table_either(decision):
+    told = on_a_real_terminal(decision.home, "list", COLUMNS="100", NO_COLOR="1")
+    assert "DEC-0001" in told
+    assert "\x1b" not in told
+    assert "\x1b[1m" in on_a_real_terminal(decision.home, "list", COLUMNS="100")
+
+
+def on_a_real_terminal(home, *words, **environment):
+    """All that a program prints there."""
     ours, theirs = pty.openpty()
-    program = [sys.executable, "-c", "from app.cli import main; main()", *words, *form]
-    environment = process_environment(evil.home) | {"COLUMNS": "400"}
+    program = [sys.executable, "-c", "from app.cli import main; main()", *words]
+    own = {name: said for name, said in process_environment(home).items() if name != "NO_COLOR"}
+    environment = own | {"TERM": "xterm"} | environment
     with subprocess.Popen(program, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
         told = "".join(iter(lambda: _read(ours), ""))
         process.wait(PATIENCE)
     os.close(ours)
-    told = re.sub(r"\x1b\[[012]m", "", told.replace("\r\n", "\n"))
-    assert "\\u202e" in told
-    assert not STEERS.search(told), STEERS.search(told)
-    if form:
-        json.loads(told)
+    return told.replace("\r\n", "\n")
 
 
 def _read(terminal):

@@ -110,11 +110,48 @@ def test_a_view_takes_parameters_and_moments(looked_at):
     assert keys("--known-at", "2019-12-31") == []
 
 
+def test_a_view_in_which_nothing_is_says_what_was_asked_for_and_what_was_probably_meant(looked_at):
+    told = looked_at.done("view", "costs", "rating=Purple").out.splitlines()
+    assert told[3:] == ["nothing found with rating=Purple"]
+    told = looked_at.done("view", "costs", "--known-at", "2019-12-31").out.splitlines()
+    assert told[2:] == ["as known at 2019-12-31", "", "nothing found"]
+    shown = VIEW.replace("p.name, p.cost", "p.name, p.rating, p.cost")
+    folder = looked_at.home.parent / "shown"
+    folder.mkdir(exist_ok=True)
+    (folder / "rated.yaml").write_text(shown.replace("id: L1", "id: L2"), encoding="utf-8")
+    told = looked_at.done("view", "rated", "rating=Gren", "--views", str(folder)).out.splitlines()
+    assert told[-1] == "nothing found with rating=Gren (did you mean rating=Green?)"
+    assert looked_at.done("view", "costs", "rating=Purple", "--json").json()["rows"] == []
+    assert looked_at.done("view", "costs", "rating=Purple", "--csv").out.splitlines() == [
+        "key,name,cost,end"
+    ]
+
+
+def test_a_choice_that_no_row_can_have_is_an_error_of_views_of_one_s_own_too(looked_at):
+    folder = looked_at.home.parent / "chosen"
+    folder.mkdir(exist_ok=True)
+    file = folder / "rated.yaml"
+    file.write_text(VIEW.replace("rating: {", "rating: {of: project.rating, "), encoding="utf-8")
+    looked_at.done("view", "rated", "rating=Red", "--views", str(folder))
+    answer = looked_at("view", "rated", "rating=Ambre", "--views", str(folder))
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == "error: rating: 'Ambre' is not a choice (did you mean 'Amber'?)\n"
+    file.write_text(VIEW.replace("rating: {", "rating: {of: project.ratng, "), encoding="utf-8")
+    answer = looked_at("check", str(folder))
+    assert answer.code == 1
+    assert "parameter rating: project.ratng is no choice and no state" in answer.err
+
+
 def test_what_a_view_does_not_take_is_told(looked_at):
     answer = looked_at("view", "costs", "ratng=Red")
     assert (answer.code, "did you mean 'rating'?" in answer.err) == (2, True)
     answer = looked_at("view", "costs", "Red")
     assert (answer.code, "PARAMETER=VALUE" in answer.err) == (2, True)
+    answer = looked_at("view", "costs", "rating=Red", "rating=Green")
+    assert (answer.code, "rating: is given twice" in answer.err) == (2, True)
+    for word in ("rating!=Red", "rating>=Red", "rating~Red", "rating==Red"):
+        answer = looked_at("view", "costs", word)
+        assert (answer.code, "(write rating=Red)" in answer.err) == (2, True)
     answer = looked_at("view", "cost")
     assert (answer.code, "did you mean 'costs'?" in answer.err) == (2, True)
 

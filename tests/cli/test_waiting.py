@@ -217,8 +217,10 @@ def test_do_without_a_trigger_puts_what_one_may_first_and_says_why_not_the_rest(
     assert home.done("do", "MAT-0002", "--as", "hal").out.splitlines() == [
         "MAT-0002  ready",
         f"  can approve -> approved  ({approve})",
+        "      note=  text",
         "  can reject -> rejected  (head)",
         "  can call-in -> ready  (who has authority for funding; needs level)",
+        "      level=  number",
     ]
     no_head = "rex is not appointed head in it (there is no appointment APPT-head.it.rex)"
     assert home.done("do", "MAT-0002", "--as", "rex:reviewer").out.splitlines() == [

@@ -94,6 +94,8 @@ def test_without_a_trigger_it_says_what_can_be_asked_for_by_whom_and_with_what(d
     assert answer.out.splitlines() == [
         "DEC-0001  draft",
         f"  can submit -> in_review  (requester; needs category; {AGED})",
+        "      category=     one of: funding, scope, policy",
+        "      [objective=]  the key of a case: objective; now OBJ-0001",
         "  can withdraw -> withdrawn  (requester)",
     ]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BadInput
+from projections.choices import bodies_of, choices, faults
 from projections.functions import AGGREGATES, SCALARS
 from projections.relations import FIXED as RELATIONS
 from projections.view_definitions import in_force, load_metrics, load_view, read_parameters
@@ -87,8 +88,8 @@ def test_parameters_are_read_as_their_type_says():
     ("words", "told"),
     [
         ({"unti": "x"}, "unti: r has no parameter 'unti' (did you mean 'unit'?)"),
-        ({"since": "soon"}, "since: 'soon' is not a date"),
-        ({"most": "many"}, "most: 'many' is not a number"),
+        ({"since": "soon"}, "since: 'soon' is not a date (write it as 2026-12-31)"),
+        ({"most": "many"}, "most: 'many' is not a number (write it like 3 or 2.5)"),
     ],
 )
 def test_a_parameter_that_is_none_is_told(words, told):
@@ -134,3 +135,63 @@ def test_the_guide_names_every_relation_with_its_columns(relation):
 @pytest.mark.parametrize("name", [*FUNCTIONS])
 def test_the_guide_names_every_function(name):
     assert f"`{name}(" in GUIDE or name == "ground_of"
+
+
+OF_COLUMN = VIEW.replace("unit: {about", "unit: {of: [project.state, all], about")
+BODIES = bodies_of(
+    [
+        {"workflow": "project", "states": {"begun": {}, "over": {}}, "data": {}},
+        {
+            "workflow": "project",
+            "states": {"begun": {}, "done": {}},
+            "data": {"kind": {"type": "choice", "of": ["road", "rail"]}, "name": {"type": "text"}},
+        },
+    ]
+)
+
+
+def test_a_parameter_that_is_one_of_some_words_is_no_other():
+    view = load_view(OF_COLUMN, "r.yaml", "r")
+
+    def read(words):
+        return read_parameters(view, words, lambda of: choices(of, BODIES))
+
+    assert [read({"unit": word})["unit"] for word in ("over", "done", "all")] == [
+        "over",
+        "done",
+        "all",
+    ]
+    assert problems({"unit": "doen"}, read) == [
+        "unit: 'doen' is not a choice (did you mean 'done'?)"
+    ]
+    assert problems({"unit": "x"}, read) == [
+        "unit: 'x' is not a choice (there is begun, over, done, all)"
+    ]
+    assert read({})["unit"] is None
+
+
+def test_where_a_workflow_is_not_published_any_word_will_do():
+    assert choices(["task.state"], BODIES) is None
+    assert choices(["project.kind", "none"], BODIES) == ["road", "rail", "none"]
+
+
+def test_a_column_that_says_no_words_is_told():
+    assert [*faults(["project.kind", "projct.kind", "project.knd", "project.name"], BODIES)] == [
+        ("there is no workflow 'projct'", "did you mean 'project'?"),
+        ("project.knd is no choice and no state", "did you mean 'kind'?"),
+        ("project.name is no choice and no state", "there is state, kind"),
+    ]
+
+
+@pytest.mark.parametrize("word", ["2026-02-30", "01.02.2026", "2026-2-1"])
+def test_a_day_that_is_none_is_told(word):
+    view = load_view(VIEW, "r.yaml", "r")
+    (told,) = problems({"since": word}, lambda words: read_parameters(view, words))
+    assert told == f"since: {word!r} is not a date (write it as 2026-12-31)"
+
+
+@pytest.mark.parametrize("word", ["nan", "inf", "3 days", ""])
+def test_a_number_that_is_none_is_told(word):
+    view = load_view(VIEW, "r.yaml", "r")
+    (told,) = problems({"most": word}, lambda words: read_parameters(view, words))
+    assert told == f"most: {word!r} is not a number (write it like 3 or 2.5)"
