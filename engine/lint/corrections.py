@@ -27,7 +27,7 @@ from engine.lint.dead_ends import named_by, taken_by_steps
 from engine.registers import FIELDS
 from engine.validation import suggest
 
-_TAKES = ("needs", "anew", "accepts", "tells", "counts")
+_TAKES = ("gone_up", "needs", "anew", "accepts", "tells", "counts")
 
 
 def corrects_something(definition: Definition) -> Iterator[Problem]:
