@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from app.drawing import Arrow, Node, Row, clean, draw, wrap
 from app.tooltips import tooltip
-from engine.definition import ByAuthority, ByPerson, Deadline, Definition, Step, Transition
+from engine.definition import Deadline, Definition
 from engine.errors import BadInput
+from engine.step import ByAuthority, ByPerson, Step, Transition
 
 MOST_ARROWS = 1_000
 

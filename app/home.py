@@ -190,7 +190,7 @@ class Home:
 
         Raises ``StoreFailed``.
         """
-        from projections.sqlite import set_aside
+        from projections.sqlite_file import set_aside
 
         return set_aside(self.views_place) if isinstance(self.views_place, Path) else None
 

@@ -22,11 +22,12 @@ from engine.clock import SystemClock
 from engine.commands import PullTrigger, Requester
 from engine.context import Context
 from engine.decide import attempt_of
-from engine.definition import ByAuthority, Definition, Transition
+from engine.definition import Definition
 from engine.guards import accepted
 from engine.ids import new_id
 from engine.signing import ballots
 from engine.standing import authorities
+from engine.step import ByAuthority, Transition
 from engine.values import Value
 from engine.ways import distance, nearest
 

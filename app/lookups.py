@@ -11,9 +11,10 @@ from difflib import get_close_matches
 
 from app.home import Home
 from engine.calendars import OR_USUAL
-from engine.definition import ByAuthority, Definition
+from engine.definition import Definition
 from engine.lint.data import asked, steps
 from engine.registers import KEYS
+from engine.step import ByAuthority
 from projections.cases import of_workflow
 from projections.definitions import published
 

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.definition import (
-    ByAuthority,
-    Children,
-    Definition,
-    EvidenceNeed,
-    Guards,
-    Quorum,
-    Step,
-    Transition,
-)
+from engine.definition import Definition
+from engine.step import ByAuthority, Children, EvidenceNeed, Guards, Quorum, Step, Transition
 
 
 def tooltip(step: Step, definition: Definition) -> str:

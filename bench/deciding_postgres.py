@@ -34,7 +34,8 @@ from engine.commands import PublishDefinition
 from engine.loading import load_definition
 from engine.service import Service
 from engine.store.opening import open_log
-from tests.postgres import CHOSEN, HOW_TO_GET_IT, OwnServer, Server, programs
+from tests.postgres import CHOSEN, HOW_TO_GET_IT, programs
+from tests.postgres_server import OwnServer, Server
 
 CALLERS = 32
 ROUNDS = 3

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple, TypeVar
 from engine.case import Case
 from engine.commands import Command, Observe, PullTrigger
 from engine.context import Context
-from engine.definition import Definition, Grammar, GuardKind, Step
+from engine.definition import Definition
 from engine.events import Evidence, Verdict
+from engine.grammar import Grammar
+from engine.step import GuardKind, Step
 from engine.values import CASE_KEY, Value, folded
 
 T = TypeVar("T")

@@ -19,9 +19,10 @@ from engine.attempt import Attempt, Guard, Judge
 from engine.case import Case, evolve
 from engine.commands import Command
 from engine.context import Context
-from engine.definition import Definition, OnlyOne, Step, Transition
+from engine.definition import Definition, OnlyOne
 from engine.envelope import envelope
 from engine.events import AnyEvent, ClaimChanged, DefinitionRef, Verdict
+from engine.step import Step, Transition
 from engine.values import CASE_KEY, Value, is_withheld, show
 
 

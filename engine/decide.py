@@ -5,7 +5,6 @@ Time, ids and referenced cases arrive in the ``Context``; nothing here reads a c
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,20 +12,12 @@ from engine import deadlines, values
 from engine.attempt import Attempt
 from engine.case import Case, evolve
 from engine.claims import claims_of, hand_over
-from engine.clock import is_instant_or_date
-from engine.commands import (
-    AttachEvidence,
-    Command,
-    Observe,
-    PullTrigger,
-    Remind,
-    StartCase,
-)
+from engine.commands import AttachEvidence, Command, PullTrigger, Remind, StartCase
 from engine.context import Context
 from engine.deadlines import Entering
 from engine.definition import Definition
 from engine.envelope import envelope, occurred_at
-from engine.errors import BadInput, Problem, Refused
+from engine.errors import Refused
 from engine.events import (
     AnyEvent,
     CaseLinked,
@@ -43,11 +34,9 @@ from engine.events import (
 from engine.fixed import fixed
 from engine.guards import following
 from engine.machine import Taken, Workflow
+from engine.preconditions import check_evidence, is_particular, unmet
 from engine.values import Value
 from engine.ways import nearest
-
-_KIND = re.compile(r"[a-z][a-z0-9_\-]{0,59}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @fixed
@@ -72,7 +61,7 @@ class Decision:
 def start(command: StartCase, key: str, workflow: Workflow, context: Context) -> Decision:
     """Begin a case under ``key``. Raises ``BadInput`` for data that is not of its field's type."""
     if command.evidence:
-        _check(command.evidence, context.now)
+        check_evidence(command.evidence, context.now)
     at = context.at = occurred_at(command, context.now)
     definition = workflow.definition
     given = values.read_all(definition.data, command.data)
@@ -103,7 +92,7 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     """Take a transition. Raises ``BadInput`` for data that is not of its field's type."""
     definition, now, data = workflow.definition, context.now, command.data
     if command.evidence:
-        _check(command.evidence, now)
+        check_evidence(command.evidence, now)
     given = values.read_all(definition.data, data) if data else {}
     way = (case.state, command.trigger)
     if counted := workflow.counted.get(way):
@@ -123,8 +112,8 @@ def pull(command: PullTrigger, case: Case, workflow: Workflow, context: Context)
     taken: Taken | None = None
     if command.trigger in workflow.triggers(case.state):
         taken = workflow.step(command.trigger, attempt)
-    if taken is None or at < reached or _is_particular(command):
-        prior = _prior(command, case, workflow, at, reached, now)
+    if taken is None or at < reached or is_particular(command):
+        prior = unmet(command, case, workflow, at, reached, now)
     if taken is None or prior:
         return _refused(
             command, case, workflow, context, (*prior, *nearest(attempt.tried, command.actor.kind))
@@ -237,7 +226,7 @@ def link(
 
 def attach(command: AttachEvidence, case: Case, context: Context) -> Decision:
     """Put evidence beside a case."""
-    _check([command.evidence], context.now)
+    check_evidence([command.evidence], context.now)
     at = occurred_at(command, context.now)
     event = EvidenceAttached(
         **envelope(command, case.key, case.version + 1, case.definition, context, at),
@@ -267,24 +256,6 @@ def no_deadline(why: str) -> Verdict:
     return Verdict(rule="deadline", held=False, reason=why)
 
 
-def _check(evidence: Iterable[Evidence], now: str) -> None:
-    """Evidence is what guards rest on. Raises ``BadInput`` for what cannot be any."""
-    problems = []
-    for index, item in enumerate(evidence):
-        at = f"/evidence/{index}"
-        if not _KIND.fullmatch(item.kind):
-            mend = "lower-case letters, digits, '-' and '_', as in business-case"
-            problems.append(Problem(f"{at}/kind", f"{item.kind[:60]!r} is no kind", mend))
-        if not _SHA256.fullmatch(item.sha256):
-            problems.append(Problem(f"{at}/sha256", "is not a SHA-256 in hexadecimal digits"))
-        if not is_instant_or_date(item.as_of):
-            problems.append(Problem(f"{at}/as_of", f"{item.as_of[:60]!r} is no date"))
-        elif item.as_of > now:
-            problems.append(Problem(f"{at}/as_of", f"{item.as_of} is still to come"))
-    if problems:
-        raise BadInput(problems)
-
-
 def references(
     workflow: Workflow, data: Mapping[str, Value], given: Mapping[str, Any]
 ) -> frozenset[str]:
@@ -297,64 +268,6 @@ def references(
         and isinstance(value := given.get(name, data.get(name)), str)
         and values.CASE_KEY.fullmatch(value)
     )
-
-
-def outrun(command: PullTrigger | Observe, case: Case | None) -> tuple[Verdict, ...]:
-    """Whether the case is no longer what the sender had seen."""
-    if command.expected_version is None:
-        return ()
-    version = case.version if case else 0
-    if command.expected_version == version:
-        return ()
-    where = command.case
-    reason = f"{where} is at version {version}, not {command.expected_version}; look at it again"
-    return (Verdict(rule="expected_version", held=False, reason=reason),)
-
-
-def _is_particular(command: PullTrigger) -> bool:
-    """Whether the sender has said more than what to do, which ``_prior`` looks at."""
-    return (
-        command.expected_version is not None
-        or command.entered is not None
-        or command.override is not None
-    )
-
-
-def _prior(
-    command: PullTrigger, case: Case, workflow: Workflow, occurred_at: str, reached: str, now: str
-) -> tuple[Verdict, ...]:
-    """What must be so before any guard of a transition is asked."""
-    verdicts = list(outrun(command, case))
-    triggers = workflow.triggers(case.state)
-    if command.trigger not in triggers:
-        offer = f"from here: {', '.join(triggers)}" if triggers else "nothing leaves this state"
-        verdicts.append(
-            Verdict(
-                rule="from",
-                held=False,
-                reason=f"{case.key} is in {case.state}, which has no {command.trigger}; {offer}",
-            )
-        )
-    if command.override:
-        rules = workflow.definition.transitions_from(case.state)
-        if not any(rule.override for rule in rules if rule.trigger == command.trigger):
-            nothing = f"nothing about {command.trigger} may be overridden here"
-            verdicts.append(Verdict(rule="override", held=False, reason=nothing))
-    if command.entered not in (None, case.entered):
-        left = f"{case.key} is not in the state any more that it entered at {command.entered}"
-        verdicts.append(Verdict(rule="entered", held=False, reason=left))
-    if early := deadlines.too_early(command, case, now):
-        verdicts.append(Verdict(rule="due", held=False, reason=early))
-    if occurred_at < reached:
-        verdicts.append(
-            Verdict(
-                rule="occurred_at",
-                held=False,
-                reason=f"{occurred_at} is before what it would replace was so ({reached}); "
-                "what happened out of order is recorded as an observation",
-            )
-        )
-    return tuple(verdicts)
 
 
 def _refused(

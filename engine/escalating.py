@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.attempt import Attempt
-from engine.definition import ByAuthority, ByPerson, Step, Transition
 from engine.events import Escalated, Party
 from engine.standing import Standing, above, authority_of
+from engine.step import ByAuthority, ByPerson, Step, Transition
 from engine.values import is_withheld
 
 

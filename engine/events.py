@@ -8,64 +8,18 @@ Older forms are lifted by ``engine.upcasts`` before they are read here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import field
 from functools import cache
-from typing import Annotated, Any, Literal, Self, TypeVar, dataclass_transform, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from engine import canonical, upcasts
+from engine.stored import part, stored
 from engine.values import Value
 
 ActorKind = Literal["human", "service", "timer", "import"]
 Answer = Literal["for", "against", "abstain", "withdrawn"]
-T = TypeVar("T")
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-def part(cls: type[T]) -> type[T]:
-    """A frozen dataclass that orjson writes by itself, fields in alphabetical order as RFC 8785
-    wants its keys, and that pydantic validates, unknown keys refused.
-
-    Without slots: orjson takes eight times as long to write a dataclass that has them.
-    """
-    return _frozen(cls, init=True)
-
-
-def _frozen(cls: type[T], init: bool) -> type[T]:
-    cls.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
-    return dataclass(frozen=True, kw_only=True, init=init)(cls)
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
-def stored(cls: type[T]) -> type[T]:
-    """A frozen dataclass like ``part``, made in one go: as generated, its ``__init__`` would set
-    thirty fields one by one, each past the guard against changes, at six times the cost.
-
-    An event keeps what its bytes say, and no more: what is ``None`` is left to the class. What the
-    log holds is validated as it is read; what we make is checked by mypy.
-    """
-    made = _frozen(cls, init=False)
-    always: dict[str, Any] = {}
-    optional: list[str] = []
-    for each in fields(made):  # type: ignore[arg-type]
-        if each.default_factory is not MISSING:
-            always[each.name] = each.default_factory()  # shared: nobody changes what is in an event
-        elif each.default is None:
-            optional.append(each.name)
-        elif each.default is not MISSING:
-            always[each.name] = each.default
-
-    def make(self: Any, **said: Any) -> None:
-        kept = self.__dict__
-        kept.update(always)
-        kept.update(said)
-        for name in optional:
-            if name in said and said[name] is None:
-                del kept[name]
-
-    made.__init__ = make  # type: ignore[method-assign]
-    return made
 
 
 @part

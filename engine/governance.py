@@ -8,16 +8,10 @@ from typing import NamedTuple
 from engine import registers
 from engine.attempt import Attempt, Guard, Judge
 from engine.case import Case, Signature
-from engine.definition import (
-    ByAuthority,
-    Children,
-    Definition,
-    Guards,
-    Quorum,
-    Step,
-)
+from engine.definition import Definition
 from engine.events import Basis, Verdict, Vote
 from engine.standing import authorities, authority_of, body_of, standing_of
+from engine.step import ByAuthority, Children, Guards, Quorum, Step
 from engine.values import folded, is_withheld, show
 from engine.votes import Tally, tally
 
@@ -194,7 +188,7 @@ def _authorised_vote(who: ByAuthority, step: Step, definition: Definition) -> Ju
 
 
 class _Ballot(NamedTuple):
-    """How a body votes on a step, as ``engine.definition.Quorum`` says it; by which majority, and
+    """How a body votes on a step, as ``engine.step.Quorum`` says it; by which majority, and
     which body it is, an authority leaves to the rule in force. ``bars``: roles that have no vote.
     """
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     StringConstraints,
@@ -19,6 +21,10 @@ T = TypeVar("T")
 
 NOTHING = "nothing_type"
 """The kind of pydantic's error about a key with nothing after it."""
+
+
+class Grammar(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)

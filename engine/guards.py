@@ -10,12 +10,16 @@ from engine.attempt import Attempt, Guard, Judge
 from engine.case import Case
 from engine.cel.conditions import compile_condition
 from engine.claims import claim_guards
-from engine.definition import (
+from engine.definition import Definition
+from engine.escalating import is_as
+from engine.events import Party, Verdict
+from engine.governance import governance_of
+from engine.standing import in_role, standing_of
+from engine.step import (
     REASON,
     ByAuthority,
     ByPerson,
     Check,
-    Definition,
     EvidenceNeed,
     Guards,
     Override,
@@ -23,10 +27,6 @@ from engine.definition import (
     Step,
     Transition,
 )
-from engine.escalating import is_as
-from engine.events import Party, Verdict
-from engine.governance import governance_of
-from engine.standing import in_role, standing_of
 from engine.values import CASE_KEY, Value, folded, is_empty, is_withheld, show
 
 

@@ -15,11 +15,12 @@ import transitions
 
 from engine.attempt import Attempt
 from engine.cel.conditions import compile_condition
-from engine.definition import Definition, Step
+from engine.definition import Definition
 from engine.events import DefinitionRef, Verdict
 from engine.fixed import fixed
 from engine.guards import accepted
 from engine.plan import Plan, plan_of
+from engine.step import Step
 
 
 class _GuardedTransition(transitions.Transition):

@@ -16,12 +16,14 @@ from engine.attempt import Attempt
 from engine.case import Case, evolve
 from engine.commands import Observe
 from engine.context import Context
-from engine.decide import Decision, link, outrun, references
-from engine.definition import Definition, Step
+from engine.decide import Decision, link, references
+from engine.definition import Definition
 from engine.envelope import envelope, occurred_at
 from engine.errors import BadInput, Problem, Refused
 from engine.events import CaseObserved, Conformance
 from engine.machine import Workflow
+from engine.preconditions import outrun
+from engine.step import Step
 from engine.values import Value
 
 _CONFORMS = Conformance(verdict="conforms")

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engine.attempt import Attempt, Guard, Judge
-from engine.definition import Definition, Override, Step, Transition
+from engine.definition import Definition
 from engine.escalating import escalation_of
 from engine.events import Basis, Escalated, Verdict
 from engine.governance import basis_of
 from engine.guards import guards_of
 from engine.standing import Standing, standing_of
+from engine.step import Override, Step, Transition
 
 
 @dataclass(frozen=True, slots=True)

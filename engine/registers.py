@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from engine import values
 from engine.case import Case
 from engine.context import Context
-from engine.definition import VoteRule
+from engine.step import VoteRule
 from engine.values import Value
 
 KEYS = {

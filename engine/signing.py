@@ -9,7 +9,6 @@ from engine.case import Case, evolve
 from engine.commands import DeclareConflict, Requester, Sign
 from engine.context import Context
 from engine.decide import Decision
-from engine.definition import Step
 from engine.envelope import envelope, occurred_at
 from engine.errors import Refused
 from engine.events import CaseSigned, ConflictDeclared, Verdict
@@ -17,6 +16,7 @@ from engine.fixed import fixed
 from engine.governance import barred, signable
 from engine.machine import Workflow
 from engine.standing import body_of, in_role
+from engine.step import Step
 from engine.values import folded
 
 

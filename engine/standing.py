@@ -8,10 +8,11 @@ from engine import registers
 from engine.actors import MACHINES
 from engine.attempt import Attempt
 from engine.case import Case
-from engine.definition import ByAuthority, ByPerson, Definition, Step
+from engine.definition import Definition
 from engine.events import Authority
 from engine.fixed import fixed
 from engine.registers import Rule
+from engine.step import ByAuthority, ByPerson, Step
 from engine.values import folded, is_withheld
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from engine.actors import MACHINES, is_for_machines
-from engine.definition import Step
 from engine.events import ActorKind, Verdict
+from engine.step import Step
 
 S = TypeVar("S", bound=Step)
 

@@ -1,4 +1,4 @@
-"""The views on PostgreSQL: ``projections.store.Tables`` there, the only module here that knows it.
+"""The views on PostgreSQL: ``projections.store.Tables`` there.
 
 A set of views is a schema. Those that people read are the set whose number stands in
 ``pmo_views.standing``; a set that is being built has another, and takes their place when that
@@ -17,14 +17,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import Any
 
 import psycopg
-from psycopg import ClientCursor, errors, pq
-from psycopg.adapt import Loader
-from psycopg.types.numeric import FloatLoader
 
 from engine.errors import StoreFailed
-from engine.store.postgres_connection import PatientConnection, connect
+from projections.postgres_connection import Session, as_asked
 from projections.postgres_text import copied, translate, translate_view
-from projections.sql import Unfit, read_sql
+from projections.sql import read_sql
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -37,31 +34,6 @@ _FORM = 1
 _FEW = 8
 """Rows up to which statements are quicker than a COPY."""
 
-# Seconds would be text of their own; PostgreSQL counts milliseconds. A process that is stopped in
-# the middle of writing holds up all the others: after ten seconds the server ends its transaction.
-_WRITING = (
-    "SET lock_timeout = 10000; SET idle_in_transaction_session_timeout = 10000;"
-    " SET synchronous_commit = off; SET client_min_messages = warning"
-)
-_READING = "SET statement_timeout = 60000; SET default_transaction_read_only = on"
-
-# How long an answer is waited for: longer than the server itself lets a view take, and than it
-# takes to make an index.
-_READ_SECONDS, _WRITE_SECONDS = 90.0, 900.0
-
-# What the machine or an operator did to us, as opposed to what an event did.
-_SURROUNDINGS = ("08", "25", "40", "53", "54", "55", "57", "58", "F0", "XX")
-
-_PLAIN_WORDS = {
-    "25006": "views are only read here (readonly)",
-    "25P03": "it took too long, and the server ended the transaction; it is done again",
-    "42501": "this role may not do that; docs/postgresql.md tells what it has to be granted",
-    "53100": "the disk is full",
-    "53300": "the server takes no more connections",
-    "55P03": "another process holds the views; try again when it is done",
-    "57014": "it took longer than a minute",
-}
-
 
 class PostgresPlace:
     """The views in a database; ``address`` as libpq takes it, the password from the environment."""
@@ -72,7 +44,7 @@ class PostgresPlace:
     def open_for_writing(self) -> PostgresTables:
         """Raises ``StoreFailed``, also for a database that does not sort text by its bytes: there
         views would list things in another order than elsewhere."""
-        session = _Session(self._address, reading=False)
+        session = Session(self._address, reading=False)
         try:
             _make(session)
         except BaseException:
@@ -81,7 +53,7 @@ class PostgresPlace:
         return PostgresTables(session)
 
     def open_for_reading(self) -> PostgresTables:
-        session = _Session(self._address, reading=True)
+        session = Session(self._address, reading=True)
         try:
             if not self._is_built(session):
                 raise StoreFailed(
@@ -94,7 +66,7 @@ class PostgresPlace:
 
     def is_built(self) -> bool:
         """Whether there are views. Raises ``StoreFailed``."""
-        session = _Session(self._address, reading=True)
+        session = Session(self._address, reading=True)
         try:
             return self._is_built(session)
         finally:
@@ -102,84 +74,14 @@ class PostgresPlace:
 
     def hand_over(self, role: str) -> None:
         """From now on that role keeps them, and what consumers remember. Raises ``StoreFailed``."""
-        session = _Session(self._address, reading=False)
+        session = Session(self._address, reading=False)
         try:
             session.ask("SELECT pmo_views.hand_over(%s)", [role])
         finally:
             session.close()
 
-    def _is_built(self, session: _Session) -> bool:
+    def _is_built(self, session: Session) -> bool:
         return bool(session.ask(_SQL["is_made"])[0][0] and session.ask(_SQL["standing"])[0][0])
-
-
-class _Session:
-    """A connection that is made again when it was lost, and what is true of its transaction."""
-
-    def __init__(self, address: str, reading: bool) -> None:
-        self._address = address
-        self.reading = reading
-        self.set: int | None = None
-        """The set whose tables are named by their bare names in this transaction."""
-        self._connection = self._connect()
-        self.name = f"{self._connection.info.dbname} at {self._connection.info.host}"
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a transaction is open."""
-        return self._connection.info.transaction_status not in (
-            pq.TransactionStatus.IDLE,
-            pq.TransactionStatus.UNKNOWN,
-        )
-
-    def cursor(self) -> ClientCursor[tuple[Any, ...]]:
-        return ClientCursor(self._connection)
-
-    def server_cursor(self) -> psycopg.Cursor[tuple[Any, ...]]:
-        return self._connection.cursor()
-
-    def ask(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
-        """Rows of the last statement in it that has any."""
-        with self.told(), self.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            rows = cursor.fetchall() if cursor.description else []
-            while cursor.nextset():
-                rows = cursor.fetchall() if cursor.description else rows
-            return rows
-
-    def begin(self, sql: str) -> list[tuple[Any, ...]]:
-        """Begin a transaction, through a new connection if the old one was lost."""
-        if self._connection.closed or self._connection.broken:
-            self._connection.close()
-            self._connection = self._connect()
-        self.set = None
-        return self.ask(sql)
-
-    def end(self, sql: str) -> None:
-        self.set = None
-        if self.is_busy:
-            self.ask(sql)
-
-    @contextmanager
-    def told(self) -> Iterator[None]:
-        """The machine's failures in words that a user can act on."""
-        try:
-            yield
-        except psycopg.Error as error:
-            raise _explained(error, self.name) from error
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        try:
-            connection = connect(PatientConnection, self._address, "pmo views")
-        except psycopg.Error as error:
-            raise StoreFailed(f"PostgreSQL: {_first_line(error)}") from error
-        connection.adapters.register_loader("numeric", FloatLoader)
-        connection.adapters.register_loader("bool", _BoolAsInt)
-        connection.patience = _READ_SECONDS if self.reading else _WRITE_SECONDS
-        connection.execute(_READING if self.reading else _WRITING)
-        return connection
 
 
 class PostgresTables:
@@ -187,7 +89,7 @@ class PostgresTables:
 
     holds = False
 
-    def __init__(self, session: _Session, number: int | None = None) -> None:
+    def __init__(self, session: Session, number: int | None = None) -> None:
         self._session = session
         self._number = number
         self._standing = 0  # the set that stood when we last looked
@@ -249,7 +151,7 @@ class PostgresTables:
                 cursor.execute("CLOSE answer")
                 cursor.execute("SET LOCAL enable_nestloop TO DEFAULT")
             except psycopg.Error as error:
-                raise _as_asked(error, self._session.name) from error
+                raise as_asked(error, self._session.name) from error
             return names, rows
 
     def each(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
@@ -409,14 +311,7 @@ class PostgresTables:
         return translate(self.located(sql))
 
 
-class _BoolAsInt(Loader):
-    """A condition's answer is 1 or 0, as in SQLite."""
-
-    def load(self, data: bytes | bytearray | memoryview) -> int:
-        return int(bytes(data) == b"t")
-
-
-def _make(session: _Session) -> None:
+def _make(session: Session) -> None:
     ((by_bytes, is_utf8),) = session.ask(_SQL["sorts_by_bytes"])
     if not (by_bytes and is_utf8):
         raise StoreFailed(
@@ -441,37 +336,3 @@ def _make(session: _Session) -> None:
 
 def _schema(number: int) -> str:
     return f"pmo_views_b{number}"
-
-
-def _explained(error: psycopg.Error, name: str) -> Exception:
-    state = error.sqlstate or ""
-    if isinstance(error, psycopg.DataError):  # a text with a NUL character is not even sent
-        return Unfit(_first_line(error))
-    if not state or state.startswith(_SURROUNDINGS) or state in _PLAIN_WORDS:
-        return StoreFailed(f"{name}: {_PLAIN_WORDS.get(state, _first_line(error))}")
-    return Unfit(_first_line(error))
-
-
-def _as_asked(error: psycopg.Error, name: str) -> Exception:
-    """A complaint about a view, in the words in which it is found in the view's text."""
-    said = _first_line(error)
-    match error:
-        case errors.UndefinedColumn():
-            column = _between(said, "column ", " does not").replace('"', "")
-            return Unfit(f"no such column: {column}")
-        case errors.AmbiguousColumn():
-            column = _between(said, '"', '"')
-            return Unfit(f"ambiguous column name: {column}")
-        case errors.SyntaxError() if "at or near" in said:
-            return Unfit(f"near {said.split(' at or near ')[1]}: syntax error")
-    return _explained(error, name)
-
-
-def _between(text: str, before: str, after: str) -> str:
-    return text.partition(before)[2].partition(after)[0]
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return (
-        error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
-    )

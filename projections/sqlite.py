@@ -1,4 +1,5 @@
-"""The views in a file: ``projections.store.Tables`` on SQLite, the only module here that knows it.
+"""The views in a file: ``projections.store.Tables`` on SQLite, which only this module and
+``projections.sqlite_file`` know.
 
 A set that is being built lies in the same file, its tables and indexes under a prefix.
 """
@@ -10,7 +11,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -22,12 +23,10 @@ from engine.store.sqlite_file import address
 from projections.functions import AGGREGATES, SCALARS
 from projections.meanwhile import Meanwhile
 from projections.sql import Unfit, quote
+from projections.sqlite_file import FORM, MEND, checkpoint, connect, explained, of_another_form
 from projections.store import Tables
 
 Parameters = Sequence[Any] | Mapping[str, Any]
-
-_FORM = 1
-"""``PRAGMA user_version``. Views of another form are not read: they are built again."""
 
 _ROWS = 50
 _NULL = float("nan")
@@ -48,27 +47,6 @@ of it, which are a quarter of a build. A file that is there keeps what it has.""
 
 # Kibibytes of pages kept in memory, and while indexes are made.
 _CACHE, _SORTING = 24_576, 4_096
-
-_MEND = "pmo rebuild builds the views anew"
-
-# What the machine did to us, as opposed to what an event did: never a reason to park an event.
-_SURROUNDINGS = {
-    sqlite3.SQLITE_BUSY: "another process holds the views; try again when it is done",
-    sqlite3.SQLITE_LOCKED: "another process holds the views; try again when it is done",
-    sqlite3.SQLITE_NOMEM: "out of memory",
-    sqlite3.SQLITE_READONLY: "the file or its folder may not be written",
-    sqlite3.SQLITE_IOERR: "the disk could not be read or written",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged; pmo rebuild sets it aside and builds it again",
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
-    sqlite3.SQLITE_NOTADB: "it is not a database; pmo rebuild sets it aside and builds it again",
-}
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-# Binding None costs CPython 0.45 µs, because it looks for an adapter in vain: with rows half empty
-# that was a third of the time of an insert. This one is found, and changes nothing.
-sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]
 
 
 class SQLiteTables:
@@ -141,7 +119,7 @@ class SQLiteTables:
         except sqlite3.Error as error:
             if "no such table: main." in str(error):  # one of ours: a view names relations
                 raise self._failure(error) from error
-            raise _explained(error, self.path) from error
+            raise explained(error, self.path) from error
 
     def each(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
         try:
@@ -207,7 +185,7 @@ class SQLiteTables:
             new = self._under(f"b{max(numbers, default=0) + 1}_")
             new._try_to_mark()
         self.run(f"PRAGMA wal_autocheckpoint = {_LONGEST_WAL}")
-        new._checkpoints = Meanwhile(partial(_checkpoint, self.path), _EVERY)
+        new._checkpoints = Meanwhile(partial(checkpoint, self.path), _EVERY)
         return new
 
     def promote(self) -> None:
@@ -276,7 +254,7 @@ class SQLiteTables:
         return Scratch(self._file("part"), self.prefix)
 
     def _try_to_mark(self) -> bool:
-        mark = _connect(self._file("build"), "rwc", timeout=0)
+        mark = connect(self._file("build"), "rwc", timeout=0)
         try:
             mark.execute("PRAGMA journal_mode = OFF")  # nothing is written
             mark.execute("BEGIN EXCLUSIVE")
@@ -320,9 +298,9 @@ class SQLiteTables:
 
     def _failure(self, error: sqlite3.Error) -> Exception:
         """In words. A reader asks for what is there: else the file is not what was built."""
-        failure = _explained(error, self.path)
+        failure = explained(error, self.path)
         if self._reads and isinstance(failure, Unfit):
-            return StoreFailed(f"{self.path}: it is not what was built; {_MEND} ({error})")
+            return StoreFailed(f"{self.path}: it is not what was built; {MEND} ({error})")
         return failure
 
 
@@ -383,41 +361,15 @@ def open_for_writing(path: Path) -> SQLiteTables:
     projected again. Raises ``StoreFailed``.
     """
     tables = _open(path, "rwc")
-    if (form := _form(tables)) not in (0, _FORM):
-        raise _of_another_form(path, form)
+    if (form := _form(tables)) not in (0, FORM):
+        raise of_another_form(path, form)
     tables.run(f"PRAGMA page_size = {_PAGE}")
     tables.run("PRAGMA journal_mode = WAL")
     tables.run("PRAGMA synchronous = NORMAL")
     tables.run(f"PRAGMA cache_size = -{_CACHE}")
     tables.run(f"PRAGMA wal_autocheckpoint = {_LONG_WAL}")
-    tables.run(f"PRAGMA user_version = {_FORM}")
+    tables.run(f"PRAGMA user_version = {FORM}")
     return tables
-
-
-def _checkpoint(path: Path) -> None:
-    """It waits for the disk, twice, which a build's own commits had to. What the disk has against
-    it, the build is told as well.
-    """
-    with suppress(sqlite3.Error, StoreFailed), closing(_connect(path, "rw", timeout=0)) as beside:
-        beside.execute("PRAGMA wal_checkpoint(PASSIVE)")
-
-
-def set_aside(path: Path) -> Path | None:
-    """Where what is at ``path`` was moved to, because no views can be read there; ``None`` where
-    they can, or there are none.
-
-    Raises ``StoreFailed``.
-    """
-    if not path.exists() or (path.is_file() and _is_sound(path)):
-        return None
-    aside = path.with_name(f"{path.name}.damaged")
-    try:
-        path.replace(aside)
-        for journal in ("-wal", "-shm"):
-            path.with_name(path.name + journal).unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreFailed(f"{path}: it is damaged and cannot be moved: {error.strerror}") from None
-    return aside
 
 
 def _make_apart(path: Path, indexes: Iterable[str]) -> None:
@@ -439,18 +391,6 @@ def make_indexes(path: Path, indexes: Iterable[str]) -> None:
             tables.run(index)
 
 
-def _is_sound(path: Path) -> bool:
-    try:
-        with closing(_connect(path, "rw", timeout=10)) as connection:
-            ((sound,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
-            ((form,),) = connection.execute("PRAGMA user_version").fetchall()
-        return (sound, form) == ("ok", _FORM)
-    except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
-            raise _explained(error, path) from error
-        return False
-
-
 def open_for_reading(path: Path) -> SQLiteTables:
     """The views at ``path``; writing through these is refused.
 
@@ -459,10 +399,10 @@ def open_for_reading(path: Path) -> SQLiteTables:
     if not path.exists():
         raise StoreFailed(f"{path}: no views yet; build them from the log (pmo rebuild)")
     if path.is_dir():
-        raise StoreFailed(f"{path}: it is a folder; {_MEND}")
+        raise StoreFailed(f"{path}: it is a folder; {MEND}")
     tables = _open(path, "rw")
-    if (form := _form(tables)) != _FORM:
-        raise _of_another_form(path, form)
+    if (form := _form(tables)) != FORM:
+        raise of_another_form(path, form)
     tables.run("PRAGMA query_only = ON")
     tables.provide_functions()
     tables._reads = True
@@ -473,32 +413,5 @@ def _form(tables: SQLiteTables) -> int:
     return int(tables.run("PRAGMA user_version")[0][0])
 
 
-def _of_another_form(path: Path, form: int) -> StoreFailed:
-    what = f"its views are of form {form}, which is not known here" if form else "it holds no views"
-    return StoreFailed(f"{path}: {what}; {_MEND}")
-
-
 def _open(path: Path, mode: str, timeout: float = 10) -> SQLiteTables:
-    return SQLiteTables(_connect(path, mode, timeout), path)
-
-
-def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
-    try:
-        return sqlite3.connect(
-            address(path, mode),
-            uri=True,
-            isolation_level=None,
-            timeout=timeout,
-            check_same_thread=False,
-        )
-    except sqlite3.Error as error:
-        raise _explained(error, path) from error
-
-
-def _explained(error: sqlite3.Error, path: Path) -> Exception:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if "Could not decode to UTF-8" in str(error):  # which has no code
-        code = sqlite3.SQLITE_CORRUPT
-    if code in _SURROUNDINGS:
-        return StoreFailed(f"{path}: {_SURROUNDINGS[code]} ({error})")
-    return Unfit(f"{error}")
+    return SQLiteTables(connect(path, mode, timeout), path)

@@ -8,7 +8,6 @@ of the run say so, and what it cannot do is skipped. With ``CI=true`` there is n
 from __future__ import annotations
 
 import gc
-import hashlib
 import importlib.util
 import os
 import re
@@ -26,12 +25,12 @@ from typing import Any
 
 import pytest
 
+from tests.maven import IN_CI, find_jars, kept_jars
 from tests.network import Cable
 from tests.patience import PATIENCE
 from tests.ports import free_ports
 
 POM = Path(__file__).parent / "kafka" / "pom.xml"
-IN_CI = os.environ.get("CI") == "true"
 NAMED = os.environ.get("PMO_KAFKA_BOOTSTRAP", "")
 APACHE, LIKE_KAFKA, NONE = "Apache Kafka", "noida-db", "none"
 GET_IT = (
@@ -251,7 +250,7 @@ def chosen() -> str:
     """Which one the tests run on: its kind."""
     if NAMED:
         return f"the broker at {NAMED}"
-    if _java_version() >= 17 and (shutil.which("mvn") or _kept_jars(POM).is_dir()):
+    if _java_version() >= 17 and (shutil.which("mvn") or kept_jars(POM).is_dir()):
         return APACHE
     if not IN_CI and importlib.util.find_spec("noida_db"):
         return LIKE_KAFKA
@@ -331,7 +330,7 @@ def _open(folder: Path) -> Broker:
     if kind == NONE:
         (pytest.fail if IN_CI else pytest.skip)(f"no Kafka broker for this test: {GET_IT}")
     broker: OwnBroker
-    if kind == APACHE and (jars := find_jars()):
+    if kind == APACHE and (jars := find_jars(POM)):
         broker = ApacheKafka(folder, jars)
     elif importlib.util.find_spec("noida_db") and not IN_CI:
         broker = LikeKafka(folder)
@@ -343,51 +342,10 @@ def _open(folder: Path) -> Broker:
 
 def need_apache(why: str) -> Path:
     """The jars of Apache Kafka; where they cannot be had CI fails, and everybody else skips."""
-    jars = find_jars() if chosen() == APACHE else None
+    jars = find_jars(POM) if chosen() == APACHE else None
     if jars is None:
         (pytest.fail if IN_CI else pytest.skip)(f"{why}: {GET_IT}")
     return jars
-
-
-def fetch_jars(pom: Path, how: str) -> Path:
-    """The jars of a pom. Where Maven cannot fetch them CI fails, and everybody else skips."""
-    jars = find_jars(pom)
-    if jars is None:
-        pytest.skip(f"the jars of {pom.parent.name}/{pom.name} are missing: {how}")
-    return jars
-
-
-def find_jars(pom: Path = POM) -> Path | None:
-    """``None`` where Maven cannot fetch them, or is not there."""
-    kept = _kept_jars(pom)
-    if kept.is_dir():
-        return kept
-    if not shutil.which("mvn"):
-        return pytest.fail("mvn not found: install maven") if IN_CI else None
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kept.parent) as name:
-        done = subprocess.run(
-            [
-                *("mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"),
-                *("-DincludeScope=runtime", f"-DoutputDirectory={name}/jars"),
-            ],
-            capture_output=True,
-            timeout=600,
-            check=False,
-        )
-        if done.returncode:
-            if IN_CI:
-                pytest.fail(f"Maven: {done.stdout.decode(errors='replace')[-2000:]}")
-            return None
-        if not kept.is_dir():  # another run may have been quicker
-            Path(name, "jars").rename(kept)
-    return kept
-
-
-def _kept_jars(pom: Path) -> Path:
-    cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    which = hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
-    return cache_folder / "pmo-tests" / f"kafka-{which}"
 
 
 def _java_version() -> int:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.definition import ByAuthority, ByPerson, Definition
+from engine.definition import Definition
 from engine.loading import load_definitions
+from engine.step import ByAuthority, ByPerson
 from workflows import shipped
 
 ROOT = Path(__file__).parent.parent

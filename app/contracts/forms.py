@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from engine.definition import ByAuthority, Definition, GuardKind, Start, Step, Transition
+from engine.definition import Definition
 from engine.events import (
     CaseLinked,
     CaseMigrated,
@@ -25,6 +25,7 @@ from engine.events import (
     EvidenceAttached,
 )
 from engine.guards import accepted, needed, renewed
+from engine.step import ByAuthority, GuardKind, Start, Step, Transition
 
 Carried = dict[str, bool]
 """The fields an event's ``data`` may hold; ``True``: what stands there is a value, neither cleared

@@ -10,21 +10,13 @@ from collections.abc import Iterator
 
 from engine.actors import MACHINES
 from engine.cel.conditions import compile_condition
-from engine.definition import (
-    ByAuthority,
-    ByPerson,
-    Check,
-    Definition,
-    Guards,
-    Step,
-    Transition,
-    Whom,
-)
+from engine.definition import Definition, Whom
 from engine.errors import BadInput, Problem
 from engine.guards import accepted, renewed
 from engine.lint.data import asked, steps
 from engine.lint.dead_ends import named_by, taken_by_steps
 from engine.registers import FIELDS
+from engine.step import ByAuthority, ByPerson, Check, Guards, Step, Transition
 from engine.validation import suggest
 
 _TAKES = ("gone_up", "needs", "anew", "accepts", "tells", "counts")

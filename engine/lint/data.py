@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from engine.cel.conditions import compile_condition, contradiction_in
-from engine.definition import REASON, Definition, Field, Guards, Step
+from engine.definition import Definition, Field
 from engine.errors import BadInput, Problem
 from engine.guards import accepted
+from engine.step import REASON, Guards, Step
 from engine.validation import suggest
 
 ITEM_TYPES = ("text", "number", "date", "ref", "person")

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine import calendars
-from engine.definition import ByAuthority, ByPerson, Definition, Transition
+from engine.definition import Definition
 from engine.errors import BadInput, Problem
 from engine.guards import accepted
 from engine.lint.data import steps
 from engine.source import escape
+from engine.step import ByAuthority, ByPerson, Transition
 
 _TIMER = "timer"
 _ANY_DAY = "2000-01-01"

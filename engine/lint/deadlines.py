@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from engine.calendars import OR_USUAL, check_rule
-from engine.definition import Deadline, Definition, Transition
+from engine.definition import Deadline, Definition
 from engine.errors import BadInput, Problem
 from engine.source import escape
+from engine.step import Transition
 from engine.validation import suggest
 
 TIMER = "timer"

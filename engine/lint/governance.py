@@ -9,18 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from engine.actors import MACHINES
-from engine.definition import (
-    ByAuthority,
-    ByPerson,
-    Definition,
-    Guards,
-    Start,
-    Step,
-    Transition,
-)
+from engine.definition import Definition
 from engine.errors import Problem
 from engine.guards import accepted, needed
 from engine.lint.data import asked, steps
+from engine.step import ByAuthority, ByPerson, Guards, Start, Step, Transition
 from engine.validation import suggest
 from engine.votes import TIED
 

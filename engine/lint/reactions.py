@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from engine import values
-from engine.definition import Act, Definition, Field, Reaction, Step, Whom
+from engine.definition import Act, Definition, Field, Reaction, Whom
 from engine.errors import BadInput, Problem
 from engine.guards import accepted, needed, renewed
 from engine.lint.data import can_go_either_way, no_such_workflow
 from engine.reactions import BUILT_IN, other_field
+from engine.step import Step
 from engine.validation import suggest
 
 _SERVICE = "service"

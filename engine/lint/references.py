@@ -8,10 +8,11 @@ from dataclasses import replace
 from engine.cel.reader import read_expression
 from engine.cel.types import Type
 from engine.cel.values import variable_types
-from engine.definition import Children, Definition
+from engine.definition import Definition
 from engine.errors import Problem
 from engine.lint.data import asked, no_such_workflow
 from engine.lint.reactions import lint_loops, lint_sources, lint_targets
+from engine.step import Children
 from engine.validation import suggest
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import get_args
 
-from engine.definition import Definition, Field, VoteRule
+from engine.definition import Definition, Field
 from engine.errors import Problem
 from engine.registers import FIELDS, KEYS
+from engine.step import VoteRule
 from engine.validation import suggest
 
 ESSENTIAL = {

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from engine.actors import MACHINES
-from engine.definition import ByAuthority, ByPerson, Definition, Start, Step, Transition
+from engine.definition import Definition
 from engine.errors import Problem
 from engine.guards import accepted, needed
 from engine.lint import corrections, data, dead_ends, deadlines, governance, reactions, registers
+from engine.step import ByAuthority, ByPerson, Start, Step, Transition
 from engine.validation import suggest
 
 Rule = Callable[[Definition], Iterator[Problem]]

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from engine.definition import ByAuthority, Definition, Guards, OnlyOne, Start, Step, Transition
+from engine.definition import Definition, OnlyOne
 from engine.events import AnyEvent, CaseStarted, CaseTransitioned, Verdict
 from engine.guards import accepted, needed
+from engine.step import ByAuthority, Guards, Start, Step, Transition
 
 
 class Refusal(NamedTuple):

@@ -19,7 +19,8 @@ from tests.chaos.checker import Note, Row, delivery_faults, unanswered_faults
 from tests.chaos.history import read
 from tests.chaos.programs import PMO, PYTHON, Program, killed, wait_until
 from tests.kafka_broker import OwnBroker, own_broker
-from tests.postgres import OwnServer, own_server
+from tests.postgres import own_server
+from tests.postgres_server import OwnServer
 
 TOPIC, COMMANDS, REPLIES = "storm.events", "storm.commands", "storm.replies"
 ASKER = 9

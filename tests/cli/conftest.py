@@ -111,6 +111,20 @@ def pmo(made_home: Path, tmp_path: Path) -> Pmo:
     return Pmo(home)
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of definitions that a test can change."""
+    copy = tmp_path / "definitions"
+    shutil.copytree(WORKFLOWS, copy)
+    return copy
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
 @pytest.fixture(scope="session")
 def made_decision(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pmo = Pmo(tmp_path_factory.mktemp("decision") / "home")

@@ -7,13 +7,9 @@ from typing import Any
 
 import pytest
 
-from engine.commands import (
-    PullTrigger,
-    Requester,
-    StartCase,
-)
+from engine.commands import PullTrigger, Requester, StartCase
 from engine.errors import Refused
-from engine.events import Evidence
+from engine.events import CaseTransitioned, Evidence
 from engine.service import Receipt, Service
 from tests.deciding.conftest import PAT
 
@@ -37,6 +33,16 @@ def pull(
 ) -> Receipt:
     given.setdefault("command_id", f"pull-{next(_numbers)}")
     return service.handle(PullTrigger(case=case, trigger=trigger, actor=actor, **given))
+
+
+def taken(
+    service: Service, case: str, trigger: str, actor: Requester = PAT, **given: Any
+) -> CaseTransitioned:
+    """The event of a step that is taken."""
+    receipt = pull(service, case, trigger, actor, **given)
+    event = service.log.stream(case, receipt.version - 1)[0].event
+    assert isinstance(event, CaseTransitioned)
+    return event
 
 
 def active_objective(service: Service, due: str = "2026-12-31") -> str:

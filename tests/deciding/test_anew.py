@@ -10,7 +10,7 @@ import pytest
 
 from app.offers import offers
 from engine.clock import HandClock
-from engine.commands import AttachEvidence, Fact, Observe, PullTrigger, Requester, StartCase
+from engine.commands import AttachEvidence, Fact, Observe, Requester, StartCase
 from engine.definition import Definition
 from engine.errors import Refused
 from engine.events import CaseObserved, CaseTransitioned, Evidence, Source
@@ -18,6 +18,7 @@ from engine.loading import load_definition
 from engine.rehearsal import rehearse
 from engine.service import Service
 from engine.store.log import Log
+from tests.deciding.asking import taken
 from tests.deciding.conftest import publish
 
 BILL = """
@@ -73,13 +74,7 @@ def minutes(as_of: str = "2026-02-20", letter: str = "a") -> Evidence:
 
 
 def take(house: Service, bill: str, trigger: str, **said: Any) -> CaseTransitioned:
-    command = PullTrigger(
-        command_id=f"take-{next(_numbers)}", actor=MEMBER, case=bill, trigger=trigger, **said
-    )
-    receipt = house.handle(command)
-    event = house.log.stream(bill, receipt.version - 1)[0].event
-    assert isinstance(event, CaseTransitioned)
-    return event
+    return taken(house, bill, trigger, MEMBER, **said)
 
 
 def refused(house: Service, bill: str, trigger: str, **said: Any) -> list[str]:

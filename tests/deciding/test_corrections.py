@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any
 
 import pytest
 
 from engine.case import fold
 from engine.clock import HandClock
-from engine.commands import Fact, Observe, PullTrigger, Requester, StartCase
+from engine.commands import Fact, Observe, Requester, StartCase
 from engine.errors import Refused
 from engine.events import CaseObserved, CaseTransitioned, Evidence, Source
 from engine.loading import load_definitions
 from engine.rehearsal import rehearse
 from engine.service import Service
 from engine.store.log import Log
+from tests.deciding.asking import taken
 from tests.deciding.conftest import publish
 from tests.governance.conftest import APPOINTMENT
 
@@ -53,7 +53,6 @@ transitions:
 
 WRITER = Requester(id="wim", roles=("writer",))
 CLERK = Requester(id="cleo")
-_numbers = count()
 
 
 @pytest.fixture
@@ -79,13 +78,7 @@ def letter(office: Service, clock: HandClock) -> str:
 def take(
     office: Service, letter: str, trigger: str, actor: Requester = WRITER, **said: Any
 ) -> CaseTransitioned:
-    command = PullTrigger(
-        command_id=f"take-{next(_numbers)}", actor=actor, case=letter, trigger=trigger, **said
-    )
-    receipt = office.handle(command)
-    event = office.log.stream(letter, receipt.version - 1)[0].event
-    assert isinstance(event, CaseTransitioned)
-    return event
+    return taken(office, letter, trigger, actor, **said)
 
 
 def correct(office: Service, letter: str, **said: Any) -> CaseTransitioned:

@@ -24,7 +24,8 @@ from tests.deploy.test_compose import APP, OURS, OWNER, ROOT, SERVICES, role_and
 from tests.kafka_broker import Broker
 from tests.patience import PATIENCE
 from tests.ports import free_port
-from tests.postgres import OwnServer, programs
+from tests.postgres import programs
+from tests.postgres_server import OwnServer
 
 PMO = Path(sys.executable).with_name("pmo")
 pytestmark = pytest.mark.slow

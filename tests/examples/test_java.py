@@ -12,7 +12,8 @@ import pytest
 
 from tests.examples.conftest import EXAMPLES, Told
 from tests.kafka.conftest import prefix
-from tests.kafka_broker import ApacheKafka, fetch_jars
+from tests.kafka_broker import ApacheKafka
+from tests.maven import fetch_jars
 from tests.patience import PATIENCE, wait_until
 from tests.programs import PMO, Start, need
 

@@ -17,7 +17,8 @@ from engine.commands import (
     Sign,
     StartCase,
 )
-from engine.events import Evidence, Source
+from engine.errors import Refused
+from engine.events import CaseTransitioned, Evidence, Source
 from engine.service import Receipt, Service
 from engine.store.log import Log
 from tests.deciding.conftest import publish
@@ -233,6 +234,21 @@ class Office:
 
 def paper(kind: str, as_of: str = "2026-02-20", mark: str = "a") -> Evidence:
     return Evidence(kind=kind, as_of=as_of, sha256=mark * 64)
+
+
+def refused(office: Office, case: str, trigger: str, actor: str, **more: object) -> str:
+    """The reasons why not; and nothing has changed."""
+    before = office.service.log.head()
+    with pytest.raises(Refused) as refusal:
+        office.do(case, trigger, actor, **more)  # type: ignore[arg-type]
+    assert office.service.log.head() == before
+    return "; ".join(refusal.value.reasons)
+
+
+def taken(office: Office, case: str) -> CaseTransitioned:
+    event = office.service.log.stream(case)[-1].event
+    assert isinstance(event, CaseTransitioned)
+    return event
 
 
 @pytest.fixture

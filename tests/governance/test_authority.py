@@ -7,26 +7,10 @@ import pytest
 from engine.clock import HandClock
 from engine.commands import Requester, StartCase
 from engine.errors import Refused
-from engine.events import CaseTransitioned
 from engine.service import Service
 from engine.store.log import Log
 from tests.deciding.conftest import publish
-from tests.governance.conftest import Office, paper
-
-
-def refused(office: Office, case: str, trigger: str, actor: str, **more: object) -> str:
-    """The reasons why not; and nothing has changed."""
-    before = office.service.log.head()
-    with pytest.raises(Refused) as refusal:
-        office.do(case, trigger, actor, **more)  # type: ignore[arg-type]
-    assert office.service.log.head() == before
-    return "; ".join(refusal.value.reasons)
-
-
-def taken(office: Office, case: str) -> CaseTransitioned:
-    event = office.service.log.stream(case)[-1].event
-    assert isinstance(event, CaseTransitioned)
-    return event
+from tests.governance.conftest import Office, paper, refused, taken
 
 
 def test_who_holds_the_role_that_the_authority_names_decides_and_the_event_says_so(

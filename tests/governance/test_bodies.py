@@ -1,4 +1,4 @@
-"""Bodies that vote: quorum, majorities, recusal, vetoes; and agreement in roles."""
+"""Bodies that vote: quorum, majorities, recusal, vetoes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import pytest
 
 from engine.case import Signature
 from engine.errors import Refused
-from engine.events import CaseTransitioned
-from engine.service import Service
 from engine.votes import tally
 from tests.deciding.conftest import publish
-from tests.governance.conftest import Office
-from tests.governance.test_authority import refused
+from tests.governance.conftest import Office, refused, taken
 
 VOTED = """
 workflow: motion
@@ -65,8 +62,7 @@ def test_a_body_that_votes_by_its_authority_and_by_a_quorum_is_told_once(office:
     office.sign(case, "m1", "board")
     office.sign(case, "m2", "board")
     office.do(case, "grant", "m1")
-    event = office.service.log.stream(case)[-1].event
-    assert isinstance(event, CaseTransitioned)
+    event = taken(office, case)
     assert event.basis
     assert [vote.body for vote in event.basis.votes] == ["board"]
 
@@ -81,8 +77,7 @@ def test_a_body_decides_by_quorum_and_majority_and_the_event_keeps_the_vote(
     assert "2 of 5 have voted, 3 must" in refused(voting, case, "carry", CLERK)
     voting.sign(case, "m3", "board")
     voting.do(case, "carry", CLERK)
-    event = voting.service.log.stream(case)[-1].event
-    assert isinstance(event, CaseTransitioned)
+    event = taken(voting, case)
     assert event.basis is not None
     (vote,) = event.basis.votes
     assert (vote.body, vote.rule, vote.needed) == ("board", "two thirds", 3)
@@ -249,65 +244,10 @@ def test_who_may_not_decide_has_no_vote_either_and_the_quorum_is_one_of_fewer(
     assert "1 of 2 have voted, 2 must" in refused(office, case, "approve", "m2")
     office.sign(case, "m3", "board")
     office.do(case, "approve", "m2")
-    event = office.service.log.stream(case)[-1].event
-    assert isinstance(event, CaseTransitioned)
+    event = taken(office, case)
     assert event.basis is not None
     (vote,) = event.basis.votes
     assert (vote.entitled, vote.recused, vote.needed) == (("m2", "m3"), ("analyst",), 2)
-
-
-AGREED = """
-workflow: motion
-version: 1
-title: Motion
-key: MOT
-roles: {clerk: , chief: , finance: {appointed_in: transport}}
-states: {open: {initial: true}, carried: {final: true}}
-start: {by: clerk}
-transitions:
-  - {trigger: carry, from: open, to: carried, by: chief, not_by: clerk, agreed_by: finance}
-  - {trigger: wave, from: open, to: carried, by: clerk, agreed_by: finance}
-"""
-
-
-APART = """
-workflow: purchase
-version: 1
-title: Purchase
-key: PUR
-roles: {clerk: , chief: }
-states: {open: {initial: true}, bought: {final: true}, withdrawn: {final: true}}
-start: {by: clerk}
-transitions:
-  - {trigger: buy, from: open, to: bought, by: chief, not_by: clerk}
-  - {trigger: withdraw, from: open, to: withdrawn, by: clerk}
-"""
-
-
-def test_whoever_has_declared_a_conflict_does_not_decide_where_people_are_kept_apart(
-    office: Office,
-) -> None:
-    publish(office.service, APART)
-    case = office.start("purchase", CLERK)
-    office.declare(case, "hana:chief")
-    assert refused(office, case, "buy", "hana:chief") == "hana has declared a conflict of interest"
-    office.do(case, "buy", "ida:chief")
-    other = office.start("purchase", CLERK)
-    office.declare(other, CLERK)
-    office.do(other, "withdraw", CLERK)
-
-
-def test_nobody_agrees_to_what_they_may_not_do_themselves(office: Office) -> None:
-    publish(office.service, AGREED)
-    office.appoint("finance", "fred")
-    office.appoint("finance", "faye")
-    case = office.start("motion", "fred:clerk")
-    office.sign(case, "fred", "finance")
-    assert refused(office, case, "carry", "carl:chief") == "finance has not agreed yet"
-    office.do(case, "wave", "fred:clerk")
-    other = office.start("motion", "fred:clerk")
-    office.sign(other, "faye", "finance")
-    office.do(other, "carry", "carl:chief")
 
 
 def test_where_the_authority_is_a_bodys_it_votes_by_the_majority_of_the_rule(
@@ -327,36 +267,6 @@ def test_where_the_authority_is_a_bodys_it_votes_by_the_majority_of_the_rule(
     office.declare(case, "m4")
     assert "m4 has declared a conflict" in refused(office, case, "approve", "m4")
     office.do(case, "approve", "m1")
-
-
-def test_roles_agree_in_any_order_and_one_against_is_enough(office: Office) -> None:
-    office.appoint("finance", "fred")
-    office.appoint("finance", "faye")
-    post = office.appoint("assurer", "anna")
-    case = office.ready()
-    asks = "analyst:requester"
-    with pytest.raises(Refused, match="eve is not appointed assurer"):
-        office.sign(case, "eve", "assurer")
-    office.sign(case, "anna", "assurer")
-    assert refused(office, case, "endorse", asks) == "finance has not agreed yet"
-    office.sign(case, "fred", "finance")
-    office.sign(case, "faye", "finance", "against")
-    assert refused(office, case, "endorse", asks) == "finance (faye) is against it"
-    office.sign(case, "faye", "finance", "withdrawn")
-    office.do(post, "end")
-    assert refused(office, case, "endorse", asks) == "assurer has not agreed yet"
-
-
-def test_folds_from_the_log_are_those_that_were_kept(office: Office) -> None:
-    office.appoint("finance", "fred")
-    case = office.ready()
-    office.sign(case, "fred", "finance")
-    office.declare(case, "dora")
-    kept = office.service.case(case)
-    afresh = Service(office.service.log).case(case)
-    assert kept == afresh
-    assert kept.digest() == afresh.digest()
-    assert (afresh.signatures[0].person, afresh.recused) == ("fred", ("dora",))
 
 
 AGAINST = """
@@ -426,25 +336,3 @@ def test_a_step_that_leads_nowhere_leaves_votes_and_state_as_they_are(appealing:
         before.entered,
         before.since[""],
     )
-
-
-def test_a_claim_can_be_shared_by_workflows(office: Office) -> None:
-    for name in ("first", "second"):
-        publish(
-            office.service,
-            f"""
-workflow: {name}
-version: 1
-title: One
-key: {name.upper()}
-only_one: {{per: unit, in: running, name: one-of-both}}
-data: {{unit: {{type: text, required: true}}}}
-states: {{running: {{initial: true}}, over: {{final: true}}}}
-transitions: [{{trigger: end, from: running, to: over}}]
-""",
-        )
-    held = office.start("first", unit="transport")
-    with pytest.raises(Refused, match=f"{held} is running for the same unit"):
-        office.start("second", unit="transport")
-    office.do(held, "end")
-    office.start("second", unit="transport")

@@ -9,12 +9,11 @@ import pytest
 from engine.clock import HandClock
 from engine.commands import Fact
 from engine.errors import PmoError, Refused
-from engine.events import CaseLinked, CaseTransitioned, ClaimChanged
+from engine.events import CaseLinked, ClaimChanged
 from engine.service import Receipt, Service
 from engine.store.log import Log
 from tests.deciding.conftest import publish
-from tests.governance.conftest import Office, paper
-from tests.governance.test_authority import refused
+from tests.governance.conftest import Office, paper, refused, taken
 
 PLAN = """
 workflow: plan
@@ -84,8 +83,8 @@ def test_a_parent_hears_of_its_children_and_guards_count_them(planning: Office) 
     )
     planning.do(outer, "assess")
     planning.do(plan, "run", LEAD)
-    taken = planning.service.log.stream(plan)[-1].event
-    assert (taken.reads[inner], taken.reads[outer]) == (2, 2)
+    reads = taken(planning, plan).reads
+    assert (reads[inner], reads[outer]) == (2, 2)
 
 
 def test_a_child_that_finds_its_parent_later_is_linked_then_and_once(planning: Office) -> None:
@@ -154,8 +153,8 @@ def test_a_claim_moves_with_what_it_is_for_and_nobody_moves_onto_anothers(
     planning.do(second, "move", LEAD, data={"unit": "transport"})  # a draft claims nothing
     planning.do(second, "move", LEAD, data={"unit": "health"})
     planning.do(second, "run", LEAD)
-    taken = f"{first} is running or reviewed for the same unit"
-    assert taken in refused(planning, second, "move", LEAD, data={"unit": "transport"})
+    told = f"{first} is running or reviewed for the same unit"
+    assert told in refused(planning, second, "move", LEAD, data={"unit": "transport"})
     planning.do(first, "move", LEAD, data={"unit": "energy"})
     planning.do(second, "move", LEAD, data={"unit": "transport"})
 
@@ -233,13 +232,34 @@ def test_a_claim_from_before_dots_were_told_apart_is_in_nobody_elses_way(
     assert f"{held_before} is held" in refused(skills, same, "hold", "clerk")
 
 
+def test_a_claim_can_be_shared_by_workflows(office: Office) -> None:
+    for name in ("first", "second"):
+        publish(
+            office.service,
+            f"""
+workflow: {name}
+version: 1
+title: One
+key: {name.upper()}
+only_one: {{per: unit, in: running, name: one-of-both}}
+data: {{unit: {{type: text, required: true}}}}
+states: {{running: {{initial: true}}, over: {{final: true}}}}
+transitions: [{{trigger: end, from: running, to: over}}]
+""",
+        )
+    held = office.start("first", unit="transport")
+    with pytest.raises(Refused, match=f"{held} is running for the same unit"):
+        office.start("second", unit="transport")
+    office.do(held, "end")
+    office.start("second", unit="transport")
+
+
 def test_a_warning_may_look_at_another_case(planning: Office) -> None:
     plan = runnable(planning, "transport")
     planning.do(plan, "run", LEAD)
     late = planning.start("factor", plan=plan, kind="internal")
     planning.do(late, "assess")
-    event = planning.service.log.stream(late)[-1].event
-    assert isinstance(event, CaseTransitioned)
+    event = taken(planning, late)
     (warning,) = [verdict for verdict in event.verdicts if verdict.weight == "should"]
     told = 'the plan runs already (not so: plan.state == "drafted" (plan.state is running))'
     assert warning.reason == told
@@ -293,8 +313,7 @@ def approved(office: Office, amount: str) -> str:
 def test_what_only_should_be_so_warns_and_is_recorded(office: Office) -> None:
     case = approved(office, "1000000")
     receipt = office.do(case, "finish", "stella", evidence=(paper("report"),))
-    event = office.service.log.stream(case)[-1].event
-    assert isinstance(event, CaseTransitioned)
+    event = taken(office, case)
     (warning,) = [v for v in event.verdicts if not v.held]
     assert (warning.weight, receipt.state) == ("should", "done")
     assert warning.reason.startswith("it is a lot")
@@ -310,8 +329,7 @@ def test_an_override_is_for_whom_the_definition_names_with_a_reason_and_is_recor
         office, case, "finish", "eve", override=True, reason="urgent"
     )
     office.do(case, "finish", "stella", override=True, reason="the report is in print")
-    event = office.service.log.stream(case)[-1].event
-    assert isinstance(event, CaseTransitioned)
+    event = taken(office, case)
     (gone,) = [v for v in event.verdicts if not v.held]
     assert (gone.rule, gone.weight) == ("evidence report", "overridden")
     assert event.reason == "the report is in print"

@@ -13,8 +13,7 @@ from engine.errors import BadInput, Refused
 from engine.events import CaseTransitioned
 from engine.votes import tally
 from tests.deciding.conftest import publish
-from tests.governance.conftest import REGISTERS, REQUESTER, Office
-from tests.governance.test_authority import refused, taken
+from tests.governance.conftest import REGISTERS, REQUESTER, Office, refused, taken
 
 PETITION = """
 workflow: petition

@@ -7,8 +7,7 @@ import pytest
 from engine.commands import DeclareConflict, Sign, StartCase
 from engine.errors import Refused
 from tests.deciding.conftest import publish
-from tests.governance.conftest import Office
-from tests.governance.test_authority import refused
+from tests.governance.conftest import Office, refused
 
 AWARD = """
 workflow: award

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +14,8 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from consumers import cloud_events
+from consumers.kafka_connection import make_topics
+from consumers.kafka_intake import KafkaIntake
 from consumers.kafka_relay import KafkaRelay
 from consumers.kafka_settings import KafkaSettings
 from consumers.runner import Runner
@@ -20,6 +24,7 @@ from tests.kafka_broker import Broker
 from tests.patience import PATIENCE
 
 SOURCE = "/ledgers/test"
+PAT = {"id": "pat", "roles": ["requester"]}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,6 +95,56 @@ def relaying(house: House) -> Iterator[Callable[..., Runner]]:
     yield relaying
     for relay in relays:
         relay.close()
+
+
+def asking(command_id: str, kind: str = "start-case", **said: Any) -> bytes:
+    said = {"workflow": "plan", "data": {"title": command_id}} | said
+    return json.dumps({"kind": kind, "command_id": command_id, "actor": PAT, **said}).encode()
+
+
+def pulling(command_id: str, case: str, trigger: str) -> bytes:
+    said = {"command_id": command_id, "actor": PAT, "case": case, "trigger": trigger}
+    return json.dumps({"kind": "pull-trigger", **said}).encode()
+
+
+@pytest.fixture
+def taking(house: House, open_settings: KafkaSettings) -> Iterator[Callable[..., KafkaIntake]]:
+    made: list[KafkaIntake] = []
+    names = topics(open_settings)
+    make_topics(open_settings, {name: {} for name in names})
+
+    def taking(settings: KafkaSettings = open_settings, **how: Any) -> KafkaIntake:
+        made.append(KafkaIntake(house.service, settings, **how))
+        return made[-1]
+
+    yield taking
+    for intake in made:
+        intake._begin_anew()
+
+
+def topics(settings: KafkaSettings) -> list[str]:
+    assert settings.intake is not None
+    return [*settings.intake.topics, settings.intake.replies, settings.intake.dead_letters]
+
+
+def drain(intake: KafkaIntake) -> None:
+    intake.run(threading.Event(), idle_for=1.0)
+
+
+def send(settings: KafkaSettings, *values: bytes) -> None:
+    send_all(settings.bootstrap, topics(settings)[0], values)
+
+
+def replies(settings: KafkaSettings) -> list[dict[str, Any]]:
+    return [
+        json.loads(record.value) for record in read_all(settings.bootstrap, topics(settings)[1])
+    ]
+
+
+def starts(house: House) -> list[str]:
+    return [
+        b["data"]["title"] for _, b in house.log.bodies(0, 10_000) if b["name"] == "PlanStarted"
+    ]
 
 
 def read_all(bootstrap: str, *topics: str) -> list[Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -12,72 +10,25 @@ import pytest
 from kafka import KafkaConsumer
 from kafka.errors import CommitFailedError
 
-from consumers import kafka_dead_letters
 from consumers.kafka_commands import read_command
-from consumers.kafka_connection import make_topics
-from consumers.kafka_dead_letters import read_letters, settle
-from consumers.kafka_delivery import Delivery
-from consumers.kafka_intake import KafkaIntake
 from consumers.kafka_settings import Door, KafkaSettings
-from consumers.runner import MayPass
 from engine.commands import ASKABLE
 from engine.errors import StoreFailed
-from tests.consumers.conftest import House
-from tests.kafka.conftest import intake_of, read_all, send_all, settings_at
+from tests.kafka.conftest import (
+    asking,
+    drain,
+    intake_of,
+    pulling,
+    read_all,
+    replies,
+    send,
+    send_all,
+    settings_at,
+    starts,
+    topics,
+)
 from tests.kafka_broker import OwnBroker, need_durable
 from tests.patience import PATIENCE, wait_until
-
-PAT = {"id": "pat", "roles": ["requester"]}
-
-
-def asking(command_id: str, kind: str = "start-case", **said: Any) -> bytes:
-    said = {"workflow": "plan", "data": {"title": command_id}} | said
-    return json.dumps({"kind": kind, "command_id": command_id, "actor": PAT, **said}).encode()
-
-
-def pulling(command_id: str, case: str, trigger: str) -> bytes:
-    said = {"command_id": command_id, "actor": PAT, "case": case, "trigger": trigger}
-    return json.dumps({"kind": "pull-trigger", **said}).encode()
-
-
-@pytest.fixture
-def taking(house: House, open_settings: KafkaSettings) -> Iterator[Callable[..., KafkaIntake]]:
-    made: list[KafkaIntake] = []
-    names = topics(open_settings)
-    make_topics(open_settings, {name: {} for name in names})
-
-    def taking(settings: KafkaSettings = open_settings, **how: Any) -> KafkaIntake:
-        made.append(KafkaIntake(house.service, settings, **how))
-        return made[-1]
-
-    yield taking
-    for intake in made:
-        intake._begin_anew()
-
-
-def topics(settings: KafkaSettings) -> list[str]:
-    assert settings.intake is not None
-    return [*settings.intake.topics, settings.intake.replies, settings.intake.dead_letters]
-
-
-def drain(intake: KafkaIntake) -> None:
-    intake.run(threading.Event(), idle_for=1.0)
-
-
-def send(settings: KafkaSettings, *values: bytes) -> None:
-    send_all(settings.bootstrap, topics(settings)[0], values)
-
-
-def replies(settings: KafkaSettings) -> list[dict[str, Any]]:
-    return [
-        json.loads(record.value) for record in read_all(settings.bootstrap, topics(settings)[1])
-    ]
-
-
-def starts(house: House) -> list[str]:
-    return [
-        b["data"]["title"] for _, b in house.log.bodies(0, 10_000) if b["name"] == "PlanStarted"
-    ]
 
 
 def test_a_command_has_its_effect_and_its_receipt_and_only_once(house, open_settings, taking):
@@ -119,57 +70,10 @@ def test_answers_are_found_by_the_id_of_the_command_in_key_and_headers(open_sett
     }
 
 
-def test_poison_first_in_line_is_put_aside_with_its_reason_and_holds_up_nobody(
-    house, open_settings, taking
-):
-    poison = [
-        b"\xff no JSON",
-        b'["a list"]',
-        asking("x", kind="start-cas"),
-        asking("y", nonsense=1),
-        asking("z", data={"title": "x" * 20_000}),
-        b'{"kind": ["start-case"], "command_id": "v"}',
-        asking("w", reason="NUL: \x00"),
-    ]
-    send(open_settings, *poison, asking("good"))
-    intake = taking()
-    drain(intake)
-    assert starts(house) == ["good"]
-    assert (intake.handled, intake.dead) == (1, 7)
-    letters = [*read_letters(open_settings)]
-    assert [letter.value for letter in letters] == poison
-    assert {letter.topic for letter in letters} == {topics(open_settings)[0]}
-    said = [letter.reason for letter in letters]
-    assert said[0].startswith("not JSON")
-    assert said[1] == "not a JSON object"
-    assert "did you mean 'start-case'?" in said[2]
-    assert "/nonsense" in said[3]
-    assert said[4].startswith("too large")
-    assert "/kind: there is no command ['start-case']" in said[5]
-    assert said[6].startswith("/reason")
-
-
 def test_a_header_without_a_value_makes_no_command_unreadable():
     """Other clients than ours send such headers."""
     kind, command = read_command(asking("one"), {"traceparent": None, "other": None}, 10_000)
     assert (kind, command.command_id, command.traceparent) == ("start-case", "one", None)
-
-
-def test_dead_letters_are_sent_again_once_and_dismissed_once(house, kafka, prefix, taking):
-    strict = settings_at(kafka.bootstrap, prefix, intake=intake_of(prefix) | {"largest": 50})
-    send(strict, asking("was too large for the settings"))
-    drain(taking(strict))
-    assert len([*read_letters(strict)]) == 1
-    assert settle(strict, send=True) == (1, [])
-    assert [*read_letters(strict)] == []
-    mended = settings_at(kafka.bootstrap, prefix, intake=intake_of(prefix))
-    drain(taking(mended))
-    assert starts(house) == ["was too large for the settings"]
-    send(mended, b"nonsense")
-    drain(taking(mended))
-    assert settle(mended, send=False)[0] == 1
-    assert [*read_letters(mended)] == []
-    assert settle(mended, send=True) == (0, [])
 
 
 def test_an_intake_that_is_back_under_its_name_goes_on_at_once(
@@ -193,57 +97,6 @@ def test_an_intake_that_is_back_under_its_name_goes_on_at_once(
     wait_until(lambda: second.step() or "two" in starts(house))
     assert starts(house) == ["one", "two"]
     assert len(made) == 2
-
-
-def test_dead_letters_are_dealt_with_page_by_page(open_settings, taking, monkeypatch):
-    """However many there are; and those before a trouble are not sent a second time."""
-    monkeypatch.setattr(kafka_dead_letters, "_PAGE", 3)
-    send(open_settings, *(b"nonsense %d" % number for number in range(10)))
-    drain(taking())
-    values = [letter.value for letter in read_letters(open_settings)]
-    assert sorted(values) == [b"nonsense %d" % number for number in range(10)]
-    deliver, calls = Delivery.deliver, []
-
-    def fail_once(delivery, messages):
-        calls.append([message.value for message in messages])
-        if len(calls) == 2:
-            raise MayPass("the broker went away")
-        return deliver(delivery, messages)
-
-    monkeypatch.setattr(Delivery, "deliver", fail_once)
-    with pytest.raises(MayPass, match="went away"):
-        settle(open_settings, send=True)
-    assert len(calls[0]) <= 3
-    left = [letter.value for letter in read_letters(open_settings)]
-    assert sorted(left + calls[0]) == sorted(values)
-    assert settle(open_settings, send=True) == (len(left), [])
-    assert sorted(value for call in [calls[0], *calls[2:]] for value in call) == sorted(values)
-
-
-def test_a_letter_that_does_not_fit_is_kept_in_part_and_not_sent_again(
-    house, kafka, prefix, open_settings
-):
-    commands, replies_to, dead = topics(open_settings)
-    small = {"max.message.bytes": "3000"}
-    make_topics(open_settings, {commands: {}, replies_to: {}, dead: small})
-    send(open_settings, b"x" * 5_000)
-    with closing_intake(house, open_settings) as intake:
-        drain(intake)
-    (letter,) = read_letters(open_settings)
-    assert letter.cut_from == 5_000
-    assert letter.place in {f"{partition}/0" for partition in range(3)}
-    assert settle(open_settings, send=True) == (0, [letter])
-
-
-class closing_intake:  # noqa: N801  used like contextlib.closing
-    def __init__(self, house: House, settings: KafkaSettings) -> None:
-        self.intake = KafkaIntake(house.service, settings)
-
-    def __enter__(self) -> KafkaIntake:
-        return self.intake
-
-    def __exit__(self, *_: object) -> None:
-        self.intake._begin_anew()
 
 
 @pytest.mark.parametrize(

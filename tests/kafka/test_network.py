@@ -15,8 +15,18 @@ import pytest
 from consumers.kafka_connection import make_topics
 from consumers.kafka_intake import KafkaIntake
 from consumers.kafka_reader import read
-from tests.kafka.conftest import check_told, intake_of, public, read_all, settings_at
-from tests.kafka.test_intake import asking, replies, send, starts, topics
+from tests.kafka.conftest import (
+    asking,
+    check_told,
+    intake_of,
+    public,
+    read_all,
+    replies,
+    send,
+    settings_at,
+    starts,
+    topics,
+)
 from tests.kafka.test_reader import TABLE, check, note, told
 from tests.kafka.test_relay import fill
 from tests.kafka_broker import ApacheKafka, collect_sockets, need_apache

@@ -19,7 +19,7 @@ from engine.scenarios.stage import run
 from engine.store.log import Log
 from engine.store.opening import open_log
 from engine.store.sqlite import SQLiteLog
-from tests.postgres import Server
+from tests.postgres_server import Server
 from tests.scenarios.library import PUBLISHED, SCENARIOS
 
 OWN = """

@@ -43,7 +43,7 @@ KILLED_AT = """
 import os, signal, sys
 from pathlib import Path
 from engine.store.sqlite import SQLiteLog
-from projections import postgres, runner, sqlite
+from projections import postgres, postgres_connection, runner, sqlite
 
 folder, place, verb, statement, left = *sys.argv[1:5], int(sys.argv[5])
 
@@ -58,7 +58,7 @@ def deadly(execute):
     return execute_or_die
 
 sqlite.SQLiteTables.run = deadly(sqlite.SQLiteTables.run)
-postgres._Session.ask = deadly(postgres._Session.ask)
+postgres_connection.Session.ask = deadly(postgres_connection.Session.ask)
 runner._BATCH = runner.BUILD_BATCH = runner._WORTH_TWO = 300
 place = postgres.PostgresPlace(place) if "://" in place else Path(place)
 getattr(runner.Runner(SQLiteLog(Path(folder) / "ledger.db"), place), verb)()

@@ -1,34 +1,11 @@
-"""Workflows on the command line: check, publish, workflows, diagram."""
+"""What is wrong with definitions, and files beside them, on the command line: ``pmo check``."""
 
 from __future__ import annotations
 
-import errno
-import json
-import os
-import re
-import shutil
-import xml.etree.ElementTree as ET
-from pathlib import Path
-
 import pytest
 
+from tests.cli.conftest import WORKFLOWS, edit
 from workflows import BESIDE
-
-WORKFLOWS = Path(__file__).parent / "workflows"
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A folder of definitions that a test can change."""
-    copy = tmp_path / "definitions"
-    shutil.copytree(WORKFLOWS, copy)
-    return copy
-
-
-def edit(file, old, new):
-    text = file.read_text(encoding="utf-8")
-    assert old in text
-    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def test_the_shipped_workflows_hold(nowhere):
@@ -43,23 +20,6 @@ def test_scenarios_beside_a_definition_are_played(nowhere):
     assert "  no scenario takes proposed -close-> closed" in told
     assert "proposed -activate-> active" not in told
     assert "decision 1: 4 states, 3 transitions, no scenarios" in told
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("mapping: m\nworkflow: decision\n", "a mapping of reports and no definition"),
-        ("id: X1\ntitle: X\nsql: SELECT 1\n", "a view and no definition"),
-        ("background: []\nscenarios: []\n", "scenarios and no definition"),
-        ("chapter: One\nscenes: []\n", "a chapter of a year and no definition"),
-    ],
-)
-def test_a_file_of_another_kind_is_not_published_but_told_as_what_it_is(pmo, folder, text, told):
-    (folder / "other.yaml").write_text(text, encoding="utf-8")
-    answer = pmo("publish", str(folder))
-    assert answer.code == 2
-    (line,) = answer.err.splitlines()
-    assert f"{folder}/other.yaml:1:1: this is {told}" in line
 
 
 def test_what_ships_beside_definitions_is_checked_too(nowhere):
@@ -251,19 +211,6 @@ def test_a_condition_that_speaks_of_what_the_other_workflow_has_not_is_told(pmo,
     assert answer.err.startswith(f"error: {file}:35:16: ")
 
 
-def test_what_is_referred_to_may_be_published_and_need_not_be_checked_again(pmo, folder):
-    edit(folder / "decision.yaml", "version: 1", "version: 2")
-    pmo.done("check", str(folder / "decision.yaml"))
-    pmo.done("publish", str(folder / "decision.yaml"))
-
-
-def test_a_calendar_that_is_not_there_yet_is_told_when_it_is_published(pmo, folder):
-    edit(folder / "objective.yaml", "version: 1", "version: 2\ncalendar: uk")
-    answer = pmo.done("publish", str(folder / "objective.yaml"))
-    assert "objective version 2 is published" in answer.out
-    assert "hint: there is no calendar CAL-uk yet; no case can start before there is" in answer.err
-
-
 def test_without_a_home_what_is_referred_to_may_be_shipped(nowhere, folder):
     nowhere.done("check", str(folder / "decision.yaml"))
 
@@ -272,107 +219,6 @@ def test_a_folder_without_definitions_is_told(nowhere, tmp_path):
     answer = nowhere("check", str(tmp_path))
     assert answer.code == 1
     assert "there are no definitions here" in answer.err
-
-
-def test_publishing_the_same_again_changes_nothing(pmo):
-    answer = pmo.done("publish", str(WORKFLOWS / "decision.yaml"))
-    assert "decision version 1 was published already" in answer.out
-    assert pmo.done("status", "--json").json()["head"] == 3
-
-
-def test_a_changed_definition_needs_a_new_version(pmo, folder):
-    edit(folder / "decision.yaml", "title: Governance decision", "title: Decision")
-    answer = pmo("publish", str(folder / "decision.yaml"))
-    assert answer.code == 2
-    assert "give the changed definition version 2" in answer.err
-    edit(folder / "decision.yaml", "version: 1", "version: 2")
-    published = pmo.done("publish", str(folder / "decision.yaml"), "--json").json()
-    assert [(p["version"], p["position"], p["new"]) for p in published] == [(2, 4, True)]
-
-
-def test_running_cases_stay_with_the_definition_they_began_with(pmo, folder):
-    pmo.done("start", "decision", "title=Old")
-    edit(folder / "decision.yaml", "version: 1", "version: 2")
-    edit(folder / "decision.yaml", "trigger: withdraw", "trigger: retract")
-    pmo.done("publish", str(folder / "decision.yaml"))
-    pmo.done("start", "decision", "title=New")
-    assert "can withdraw" in pmo.done("do", "DEC-0001").out
-    assert "can withdraw" in pmo.done("show", "DEC-0001").out
-    assert "can retract" in pmo.done("show", "DEC-0002").out
-
-
-def test_nothing_is_published_when_one_of_several_cannot_be(pmo, folder):
-    (folder / "bad.yaml").write_text("workflow: bad", encoding="utf-8")
-    edit(folder / "project.yaml", "version: 1", "version: 2")
-    answer = pmo("publish", str(folder))
-    assert answer.code == 2
-    assert f"{folder}/bad.yaml" in answer.err
-    assert pmo.done("status", "--json").json()["head"] == 3
-
-
-def test_nothing_is_published_when_one_of_several_cannot_follow_the_one_before(pmo, folder):
-    edit(folder / "objective.yaml", "version: 1", "version: 2")
-    edit(folder / "decision.yaml", "title: Governance", "title: Other governance")
-    answer = pmo("publish", str(folder / "objective.yaml"), str(folder / "decision.yaml"))
-    assert answer.code == 2
-    assert "decision.yaml:2:10: decision version 1 is already published" in answer.err
-    assert pmo.done("status", "--json").json()["head"] == 3
-
-
-def test_a_field_that_was_dropped_comes_back_with_its_type_or_not_at_all(pmo, folder, tmp_path):
-    file = folder / "project.yaml"
-    text = file.read_text(encoding="utf-8")
-
-    def version(number, fields=""):
-        changed = text.replace("version: 1", f"version: {number}").replace(
-            "data:\n", f"data:\n{fields}"
-        )
-        file.write_text(changed, encoding="utf-8")
-        return str(file)
-
-    pmo.done("publish", version(2, "  rank: {type: number}\n"))
-    pmo.done("publish", version(3))
-    where = f"{version(4, '  rank: {type: text}' + chr(10))}:6:"
-    told = (
-        "was number in version 2 and cannot become text (registers and subscribers rely on it: add"
-    )
-    for verb in (["publish"], ["check"], ["contract", "diff"]):
-        answer = pmo(*verb, str(file))
-        assert answer.code in (1, 2)
-        assert told in answer.err, verb
-        assert where in answer.err, verb
-    alone = tmp_path / "alone"
-    against = pmo("check", str(file), "--against", str(pmo.home), "--home", str(alone))
-    assert told in against.err
-    assert pmo.done("status", "--json").json()["parked"] == []
-    pmo.done("publish", version(4, "  rank: {type: number}\n"))
-
-
-def test_published_definitions_are_listed_with_who_published_them(pmo):
-    rows = pmo.done("workflows", "--json").json()
-    assert [(row["name"], row["published_by"]) for row in rows] == [
-        ("decision", "operator"),
-        ("objective", "operator"),
-        ("project", "operator"),
-    ]
-    assert pmo.done("workflows").out.startswith("workflow")
-
-
-def test_a_workflow_and_a_case_are_drawn(decision, tmp_path):
-    file = tmp_path / "case.svg"
-    decision.done("diagram", "DEC-0001", "-o", str(file))
-    assert ET.parse(file).getroot().tag.endswith("svg")
-    assert decision.done("diagram", "decision").out.lstrip().startswith("<")
-    mermaid = decision.done("diagram", "DEC-0001", "--format", "mermaid").out
-    assert mermaid.startswith("stateDiagram-v2")
-    assert "current" in mermaid
-
-
-@pytest.mark.parametrize("words", [["decison"], ["DEC-1"], ["decision", "-o", "/nowhere/a.svg"]])
-def test_what_cannot_be_drawn_is_told(decision, words):
-    answer = decision("diagram", *words)
-    assert answer.code == 2
-    assert answer.err.startswith("error: ")
 
 
 HOSTILE = {
@@ -403,77 +249,8 @@ def test_scenarios_that_are_named_as_a_definition_are_told(pmo, folder):
     assert "holds scenarios, and no definition (name decision.yaml" in answer.err
 
 
-def test_publishing_warns_of_what_breaks_those_who_read_the_events(pmo, folder):
-    edit(folder / "decision.yaml", "version: 1", "version: 2")
-    edit(folder / "decision.yaml", "emits: DecisionWithdrawn", "emits: DecisionRetracted")
-    answer = pmo.done("publish", str(folder / "decision.yaml"))
-    assert "decision version 2 is published" in answer.out
-    assert "warning: " in answer.err
-    assert "DecisionWithdrawn: is no longer recorded" in answer.err
-
-
 def test_a_file_that_is_not_there_is_told(pmo, tmp_path):
     for words, code in ((["check", str(tmp_path / "no")], 1), (["publish", "/no"], 2)):
         answer = pmo(*words)
         assert answer.code == code
         assert "cannot be read: No such file or directory" in answer.err
-
-
-def test_json_errors_name_every_problem(pmo, tmp_path):
-    answer = pmo("publish", str(tmp_path / "no.yaml"), "--json")
-    (problem,) = json.loads(answer.err)["problems"]
-    assert problem["where"] == str(tmp_path / "no.yaml")
-
-
-TWO_WAYS = """
-workflow: tender
-version: 1
-title: Tender
-key: TEN
-roles: {requester: }
-data: {amount: {type: number}, reason: {type: text}}
-states: {open: {initial: true}, awarded: {final: true}}
-start: {by: requester}
-transitions:
-  - {trigger: award, from: open, to: awarded, by: requester, needs: amount, when: data.amount < 5}
-  - {trigger: award, from: open, to: awarded, by: requester, needs: [amount, reason]}
-"""
-
-
-@pytest.mark.parametrize(("given", "tip"), [([], "data.amount"), (["reason=large"], "reason")])
-def test_of_two_ways_by_one_trigger_the_diagram_of_a_case_marks_the_one_it_took(
-    pmo, tmp_path, given, tip
-):
-    file = tmp_path / "tender.yaml"
-    file.write_text(TWO_WAYS, encoding="utf-8")
-    pmo.done("publish", str(file))
-    pmo.done("start", "tender", "amount=4")
-    pmo.done("do", "TEN-0001", "award", *given)
-    picture = pmo.done("diagram", "TEN-0001").out
-    (taken,) = re.findall('<g class="label taken">.*?<title>(.*?)</title>', picture, re.DOTALL)
-    assert tip in taken
-
-
-def test_a_diagram_that_cannot_be_written_leaves_what_was_there(pmo, tmp_path, monkeypatch):
-    picture = tmp_path / "decision.svg"
-    picture.write_text("the one before", encoding="utf-8")
-
-    def fill_the_disk(file, text, **_):
-        file.touch()
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as full:
-        full.setattr(Path, "write_text", fill_the_disk)
-        answer = pmo("diagram", "decision", "-o", str(picture))
-    assert answer.code == 2
-    assert "cannot be written: No space left on device" in answer.err
-    assert [file.name for file in tmp_path.glob("*decision.svg*")] == ["decision.svg"]
-    assert picture.read_text(encoding="utf-8") == "the one before"
-
-
-def test_a_diagram_goes_where_a_link_points(pmo, tmp_path):
-    (tmp_path / "link.svg").symlink_to(tmp_path / "real.svg")
-    (tmp_path / "real.svg").write_text("", encoding="utf-8")
-    pmo.done("diagram", "decision", "-o", str(tmp_path / "link.svg"))
-    assert (tmp_path / "link.svg").is_symlink()
-    assert "<svg" in (tmp_path / "real.svg").read_text(encoding="utf-8")
