@@ -463,11 +463,8 @@ def test_what_is_theirs_only_once_it_has_gone_up_says_so_before(own: Pmo) -> Non
     own.done("start", "memo", "title=Desk", "boss=zoe", actor="cleo:clerk")
     never = "it has not gone up to anybody"
     assert f"  cannot hear: {never}" in own.done("do", "MEMO-0001", "--as", "zoe").out
-    (hear,) = (
-        offer
-        for offer in own.done("do", "MEMO-0001", "--json").json()["can"]
-        if offer["trigger"] == "hear"
-    )
+    offered = own.done("do", "MEMO-0001", "--json").json()
+    (hear,) = (offer for offer in offered if offer["trigger"] == "hear")
     assert hear["missing"] == [never], "whoever asks"
     own.done("do", "MEMO-0001", "tell", actor="cleo:clerk")
     (memo,) = own.done("waiting", "--as", "zoe", "--json").json()["cases"]
