@@ -22,9 +22,9 @@ class Offer:
     with the step itself (``reason``: the command's own), ``takes`` what it accepts besides,
     ``evidence`` the kinds of document (with their age) that must be attached; ``governed`` says
     whether votes, agreement, authority, children or whom it has gone up to count, ``overridable``
-    which guards may be passed, by whom. The engine says (``app.hurdles``) whom the authority in force names
-    (``decided_by``), what is still ``missing``, and what it would warn of (``warned``); and of
-    somebody who asks, whether they ``may``, and by which delegation (``on_behalf_of``).
+    which guards may be passed, by whom. The engine says (``app.hurdles``) whom the authority in
+    force names (``decided_by``), what is still ``missing``, and what it would warn of (``warned``);
+    and of somebody who asks, whether they ``may``, and by which delegation (``on_behalf_of``).
     """
 
     trigger: str
