@@ -12,6 +12,7 @@ from app.trail import papers, select
 from engine.upcasts import Body
 from projections import register_pages
 from projections.cases import case as case_now
+from projections.cases import cases
 from projections.store import Tables
 
 Events = Sequence[tuple[int, Body]]
@@ -75,3 +76,19 @@ def _acted(events: Events) -> dict[str, list[str]]:
         if body.get("role") and body["type"] != "pmo.case.refused.v1":
             acted.setdefault(body["role"], {})[body["actor"]["id"]] = None
     return {role: list(who) for role, who in acted.items()}
+
+
+def listed(
+    tables: Tables,
+    *,
+    workflow: str | None = None,
+    state: str | None = None,
+    limit: int,
+    offset: int = 0,
+) -> tuple[list[dict[str, Any]], int]:
+    """As ``projections.cases.cases``; a title that is withheld is there with its ground."""
+    rows, total = cases(tables, workflow=workflow, state=state, limit=limit, offset=offset)
+    for row in rows:
+        if row["title"] is None and (shown := register_pages.one(tables, row["key"])):
+            row["title"] = shown.data.get("title", shown.data.get("name"))
+    return rows, total

@@ -28,10 +28,11 @@ class Entry:
 
     ``answer`` is what somebody signed for the body or role ``answer_of``; ``child`` the case that
     names this one as its parent; ``share`` how much of a deadline's time had passed; ``holder`` who
-    has a claim from then on; ``authority`` and ``basis`` what a decision rested on; ``escalated``
-    from whom to whom the matter has gone, as the event has it; ``former`` the
-    version of the workflow that the case was of, where it was migrated, and ``definition`` that of
-    the rules by which the event was recorded.
+    has a claim from then on; ``authority`` and ``basis`` what a decision rested on; ``reads`` which
+    other cases and entries of registers were looked at, at which version (0: there was none);
+    ``escalated`` from whom to whom the matter has gone, as the event has it; ``former`` the version
+    of the workflow that the case was of, where it was migrated, and ``definition`` that of the
+    rules by which the event was recorded.
     """
 
     position: int
@@ -60,6 +61,7 @@ class Entry:
     holder: str | None
     authority: Body | None
     basis: Body | None
+    reads: Mapping[str, int]
     escalated: Body | None
     warnings: tuple[str, ...]
     definition: int
@@ -157,6 +159,7 @@ def _entry(position: int, body: Body, memory: _Memory) -> Entry:
         holder=body.get("holder"),
         authority=body.get("authority"),
         basis=body.get("basis"),
+        reads=body.get("reads", {}),
         escalated=body.get("escalated"),
         warnings=_warnings(body),
         definition=body["definition"]["version"],

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from app.home import Home
 from engine.errors import BadInput, LogDamaged
 from engine.store.commands import check_commands
+from engine.store.course import check_course
 from engine.store.log import Log
 from projections.verify import Progress, verify
 
@@ -94,12 +95,13 @@ def verify_home(
     try:
         events = home.log.check()
         check_commands(home.log)
+        check_course(home.log)
         home.check_views()
+        home.catch_up()
+        report = verify(home.log, home.views_place, progress)
     except LogDamaged as error:
         return Verified(0, "", str(error), None, 0, 0, (), ())
     chain = home.log.chain(events) or b""
-    home.catch_up()
-    report = verify(home.log, home.views_place, progress)
     return Verified(
         events,
         chain.hex(),

@@ -6,7 +6,8 @@ is missing or a right is not granted. The reason is told at every try, and someb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,11 +21,10 @@ from kafka.errors import (
     KafkaError,
     TopicAlreadyExistsError,
 )
-from kafka.net.compat import KafkaNetClient
-from kafka.net.inet import KafkaNetSocket
 from kafka.partitioner.default import murmur2
 
-from consumers.kafka_settings import KafkaSettings, read_secret
+from consumers.kafka_network import connect
+from consumers.kafka_settings import KafkaSettings, Security, read_secret
 from consumers.runner import MayPass
 
 LARGEST_BATCH = 1_048_588
@@ -95,7 +95,8 @@ def look_for(consumer: Any) -> int:
 
 
 def options(settings: KafkaSettings, what: str) -> dict[str, Any]:
-    """What every client is made with. Raises ``BadInput`` where a password is not there."""
+    """What every client is made with. Raises ``BadInput`` where a password is not there, and
+    ``MayPass`` for certificates that cannot be read: they may just be changed."""
     security = settings.security
     chosen: dict[str, Any] = {
         "bootstrap_servers": list(settings.bootstrap),
@@ -110,48 +111,32 @@ def options(settings: KafkaSettings, what: str) -> dict[str, Any]:
             "sasl_plain_password": read_secret(security.password_env),
         }
     if security.protocol.endswith("SSL"):
+        password = read_secret(security.key_password_env)
+        _check_files(security, password)
         chosen |= {
             "ssl_cafile": security.ca_file,
             "ssl_certfile": security.certificate_file,
             "ssl_keyfile": security.key_file,
-            "ssl_password": read_secret(security.key_password_env),
+            "ssl_password": password,
         }
     return chosen
 
 
-def connect(kind: Callable[..., Any], *topics: str, **how: Any) -> Any:
-    """A client of kafka-python. One that cannot reach the broker leaves its thread and its sockets
-    behind, at every try, and a day of that is more than a process may have. So we end it here."""
-    opened: list[Any] = []
-
-    def open_network(**config: Any) -> Any:
-        opened.append(KafkaNetClient(**config))
-        return opened[-1]
-
+def _check_files(security: Security, password: str | None) -> None:
+    """kafka-python would say of them what it says of a broker that is away; and of a key whose
+    password it was not given it would ask the terminal."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    read = "ca_file", security.ca_file
     try:
-        return kind(*topics, kafka_client=open_network, proxy_url=_CLOSING, **how)
-    except BaseException:
-        for network in opened:
-            network.close()
-        raise
-
-
-_CLOSING = "closing://"
-
-
-class _ClosingSocket(KafkaNetSocket):  # type: ignore[misc]
-    """kafka-python leaves a socket that could not connect to the garbage collector, at every try of
-    every client, also of one that has lost its broker; and ours comes seldom. What opens sockets it
-    chooses by the scheme of a proxy's address."""
-
-    SCHEMES = (_CLOSING.partition(":")[0],)
-
-    async def sock_connect(self, net: Any, sock: Any, *at: Any, **how: Any) -> Any:
-        try:
-            return await super().sock_connect(net, sock, *at, **how)
-        except BaseException:
-            sock.close()
-            raise
+        if security.ca_file:
+            context.load_verify_locations(security.ca_file)
+        if security.certificate_file:
+            read = "certificate_file and key_file", security.certificate_file
+            context.load_cert_chain(security.certificate_file, security.key_file, password or "")
+    except OSError as error:
+        raise MayPass(
+            f"kafka: {read[0]} ({read[1]}) cannot be read: {error}; mend it (`security:`)"
+        ) from None
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from typing import Any
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
-from consumers.kafka_connection import EVENTS_KEPT, connect, options, plainly, read_topics
+from consumers.kafka_connection import EVENTS_KEPT, options, plainly, read_topics
 from consumers.kafka_delivery import Delivery, Message
+from consumers.kafka_network import connect
 from consumers.kafka_settings import Intake, KafkaSettings
 from consumers.runner import MayPass
 from engine.errors import BadInput

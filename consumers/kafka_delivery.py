@@ -18,12 +18,12 @@ from kafka.errors import (
 
 from consumers.kafka_connection import (
     TopicState,
-    connect,
     options,
     partition_of,
     plainly,
     ready_topics,
 )
+from consumers.kafka_network import connect
 from consumers.kafka_settings import KafkaSettings
 from consumers.runner import MayPass
 

@@ -29,13 +29,13 @@ from consumers.kafka_connection import (
     EVENTS_KEPT,
     REPLIES_KEPT,
     Silence,
-    connect,
     look_for,
     options,
     plainly,
 )
 from consumers.kafka_dead_letters import cut, put_aside
 from consumers.kafka_delivery import Delivery, Message
+from consumers.kafka_network import connect
 from consumers.kafka_settings import KafkaSettings
 from consumers.runner import LONGEST_WAIT, SHORTEST_WAIT, MayPass
 from engine import canonical

@@ -25,7 +25,8 @@ from typing import Any, Protocol
 from kafka import ConsumerRebalanceListener, KafkaConsumer
 from kafka.errors import KafkaError
 
-from consumers.kafka_connection import Silence, connect, look_for
+from consumers.kafka_connection import Silence, look_for
+from consumers.kafka_network import connect
 from consumers.runner import LONGEST_WAIT, SHORTEST_WAIT
 from engine import canonical
 from engine.errors import BadInput
@@ -114,7 +115,8 @@ def read(
 
     Goes on until ``stop`` is set, or until nothing came for ``idle_for`` seconds. ``name`` tells
     one reader from another: several processes of one name share the partitions, over one database.
-    ``options`` are for ``kafka.KafkaConsumer`` (security). ``warn`` hears why it waits.
+    ``options`` are for ``kafka.KafkaConsumer`` (security). ``warn`` hears why it waits; left out,
+    that is logged (``pmo.kafka``).
 
     ``group_instance_id``, one for each process and the same when it is back: it has its partitions
     at once then. Without, they wait for the session of the process that was killed to time out.
@@ -128,6 +130,7 @@ def read(
     kept together.
     """
     reader = _Reader(handler, on_unreadable, name, connection)
+    warn = warn or (lambda why: LOG.warning("waiting: reader=%s why=%s", name, why))
     stop = stop or threading.Event()
     wanted = [topics] if isinstance(topics, str) else list(topics)
     tries = 0
@@ -136,7 +139,8 @@ def read(
             with closing(_consumer(bootstrap, name, group_instance_id, options)) as consumer:
                 fresh = _Fresh()
                 for topic in wanted:  # else the group first gives out none, and then again
-                    consumer.partitions_for_topic(topic)
+                    if not consumer.partitions_for_topic(topic):
+                        warn(f"waits for a topic that is not there: {topic}")
                 consumer.subscribe(wanted, listener=fresh)
                 silence = Silence()
                 while not stop.is_set():
@@ -152,8 +156,7 @@ def read(
             if reader.failed:
                 raise
             tries += 1
-            if warn:
-                warn(f"waits and tries again: {type(error).__name__}: {error}")
+            warn(f"waits and tries again: {type(error).__name__}: {error}")
             stop.wait(min(LONGEST_WAIT, SHORTEST_WAIT * 2 ** min(tries - 1, 20)))
     return reader.count
 

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 
-from consumers.kafka_connection import connect, options, partition_of, plainly
+from consumers.kafka_connection import options, partition_of, plainly
 from consumers.kafka_delivery import Delivery
+from consumers.kafka_network import connect
 from consumers.kafka_settings import KafkaSettings
 from consumers.runner import MayPass
 from consumers.store import Store

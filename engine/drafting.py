@@ -173,7 +173,8 @@ class Drafter:
 
     def _observe(self, command: Observe, current: Round) -> Draft:
         if not values.CASE_KEY.fullmatch(command.case):
-            raise BadInput.one("/case", f"{command.case!r} cannot be the key of a case")
+            what = f"{command.case!r} cannot be the key of a case"
+            raise BadInput.one("/case", what, "write it as DEC-0042")
         case = current.find(command.case)
         expected = {command.case: case.version if case else 0}
         if case:
@@ -184,7 +185,8 @@ class Drafter:
             expected[stream_of(command.workflow)] = published.stream_version
         if workflow.definition.workflow != command.workflow:
             name = workflow.definition.workflow
-            raise BadInput.one("/workflow", f"{command.case} is a case of {name}")
+            what = f"{command.case} is a case of {name}"
+            raise BadInput.one("/workflow", what, "name that one, or another case")
         context = current.context()
         decision = observing.observe(command, case, workflow, context)
         return Draft(decision, {**context.reads, **expected})

@@ -63,7 +63,11 @@ def occurred_at(command: Command, now: str, reached: str = "") -> str:
             "write 2026-03-31 or 2026-03-31T12:00:00.000000Z",
         )
     if command.occurred_at > now:
-        raise BadInput.one("/occurred_at", f"{command.occurred_at} is still to come (it is {now})")
+        raise BadInput.one(
+            "/occurred_at",
+            f"{command.occurred_at} is still to come (it is {now})",
+            "say when it was so, or leave it out: then it is so from now on",
+        )
     if command.occurred_at < reached <= last_instant(command.occurred_at):
         return reached
     return command.occurred_at

@@ -28,11 +28,14 @@ def check_evidence(evidence: Iterable[Evidence], now: str) -> None:
             mend = "lower-case letters, digits, '-' and '_', as in business-case"
             problems.append(Problem(f"{at}/kind", f"{item.kind[:60]!r} is no kind", mend))
         if not _SHA256.fullmatch(item.sha256):
-            problems.append(Problem(f"{at}/sha256", "is not a SHA-256 in hexadecimal digits"))
+            told = "is not a SHA-256 in hexadecimal digits"
+            problems.append(Problem(f"{at}/sha256", told, "sha256sum FILE prints it"))
         if not is_instant_or_date(item.as_of):
-            problems.append(Problem(f"{at}/as_of", f"{item.as_of[:60]!r} is no date"))
+            told = f"{item.as_of[:60]!r} is no date"
+            problems.append(Problem(f"{at}/as_of", told, "write it as 2026-12-31"))
         elif item.as_of > now:
-            problems.append(Problem(f"{at}/as_of", f"{item.as_of} is still to come"))
+            mend = "give the date that the document speaks of"
+            problems.append(Problem(f"{at}/as_of", f"{item.as_of} is still to come", mend))
     if problems:
         raise BadInput(problems)
 

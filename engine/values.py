@@ -167,9 +167,11 @@ def _number(field: Field, raw: Any, where: str) -> int | float:
 
 def _require_bounds(field: Field, value: int | float | Decimal, where: str) -> None:
     if field.least is not None and value < field.least:
-        raise BadInput.one(where, f"{_in_full(value)} is below {_in_full(field.least)}")
+        what, mend = f"{_in_full(value)} is below {_in_full(field.least)}", "give that, or more"
+        raise BadInput.one(where, what, mend)
     if field.most is not None and value > field.most:
-        raise BadInput.one(where, f"{_in_full(value)} is above {_in_full(field.most)}")
+        what, mend = f"{_in_full(value)} is above {_in_full(field.most)}", "give that, or less"
+        raise BadInput.one(where, what, mend)
 
 
 def _in_full(number: int | float | Decimal) -> str:

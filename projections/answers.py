@@ -42,9 +42,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A metric's value for one group; ``group`` is empty where there are none."""
+    """A metric's value for one group; ``group`` is empty where there are none. What a part of it is
+    not known to be is ``None``, and ``{"withheld": ground}`` where it is kept back."""
 
-    group: tuple[str, ...]
+    group: tuple[str | dict[str, str] | None, ...]
     value: Any
 
 
@@ -83,12 +84,12 @@ def figures(tables: Tables, relations: Relations, metric: Metric) -> list[Figure
         raise BadInput.one(metric.where(), what, "name the figure: AS value")
     place = names.index("value")
     return [
-        Figure(
-            tuple("" if value is None else str(value) for value in row[:place] + row[place + 1 :]),
-            row[place],
-        )
-        for row in answer.rows
+        Figure(tuple(map(_part, row[:place] + row[place + 1 :])), row[place]) for row in answer.rows
     ]
+
+
+def _part(value: Any) -> Any:
+    return value if value is None or isinstance(value, dict) else str(value)
 
 
 def _answer(

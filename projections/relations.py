@@ -28,6 +28,7 @@ _CHANGED = ("key", "version", "position", "changed_at", "field", "before", "afte
 _NUMBERS = ("amount", "least", "level", "limit")
 _GROUND = "_withheld"
 _TITLES = ("title", "name")
+_TITLE_GROUND = "title_withheld"
 
 _CASE_COLUMNS = {
     "key": "_key",
@@ -46,7 +47,7 @@ FIXED: dict[str, tuple[str, ...]] = {
     "authorities": ("key", "category", "unit", "level", "limit", "holder", "held_by",
                     "holder_unit", "from", "until"),
     "bodies": ("key", "name", "members", "chair"),
-    "cases": (*_CASES, "since", "started"),
+    "cases": (*_CASES, "since", "started", "title_withheld"),
     "deadlines": ("key", "workflow", "state", "version", "since", "at", "share", "pulls", "ends",
                   "settled_at", "outcome"),
     "delegated": ("key", "giver", "receiver", "role", "unit", "category", "limit", "from", "until"),
@@ -231,12 +232,11 @@ class Relations:
         for name, workflow in self.workflows.items():
             fields = {field.name for field in self.fields(name)}
             titles = [quote(title) for title in _TITLES if title in fields]
-            title = f"coalesce({', '.join(titles)})" if len(titles) > 1 else "".join(titles)
             columns = [
                 "_key AS key",
                 f"'{workflow.name}' AS workflow",
                 "_state AS state",
-                f"{title or 'NULL'} AS title",
+                f"{_first_of(titles)} AS title",
                 "_version AS version",
                 "_position AS position",
                 "_valid_from AS changed",
@@ -247,6 +247,9 @@ class Relations:
                 for column, statement in _COSTLY.items()
                 if column in select.names or select.takes_all_columns
             ]
+            if _TITLE_GROUND in select.names or select.takes_all_columns:
+                grounds = [f"ground_of(_withheld, '{name}')" for name in _TITLES if name in fields]
+                columns.append(f"{_first_of(grounds)} AS {_TITLE_GROUND}")
             table = table_of(workflow.name)
             parts.append(_filled("register", ", ".join(columns), table, self._condition))
         return _united(parts, "cases")
@@ -367,6 +370,11 @@ def _nothing(column: str) -> str:
 def _as_text(field: Field) -> str:
     column = quote(field.name)
     return f"number_as_text({column})" if field.type in ("number", "money") else column
+
+
+def _first_of(columns: list[str]) -> str:
+    """The first that is there; ``coalesce`` takes no fewer than two."""
+    return f"coalesce({', '.join(columns)})" if len(columns) > 1 else "".join(columns) or "NULL"
 
 
 def _united(parts: Iterable[str], relation: str) -> str:

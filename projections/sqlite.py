@@ -165,6 +165,15 @@ class SQLiteTables:
         found = [name for (name,) in self.run(sql, [self.prefix.replace("_", "\\_") + "%"])]
         return found if self.prefix else [name for name in found if not _SHADOW.match(name)]
 
+    def flaw(self) -> str:
+        """What no reader of rows sees, empty if there is nothing: an index that hides or holds back
+        some from whoever finds them by it, or what others have put beside the tables."""
+        beside = "SELECT type, name FROM sqlite_schema WHERE type IN ('trigger', 'view') LIMIT 1"
+        for kind, name in self.run(beside):
+            return f"{name} is a {kind} that the views were not made with"
+        ((answer,),) = self.run("PRAGMA integrity_check(1)")
+        return "" if answer == "ok" else str(answer)
+
     def columns(self, table: str) -> list[str]:
         rows = self.run("SELECT name FROM pragma_table_info(?)", [self.prefix + table])
         return [name for (name,) in rows]

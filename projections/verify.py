@@ -91,13 +91,17 @@ def verify(
             position = views.checkpoint()
             expected = sqlite.open_for_writing(Path(folder) / "views.db")
             try:
-                _build(Views(expected, projections), log, position, progress)
+                built = Views(expected, projections)
+                _build(built, log, position, progress)
                 comparison = _Comparison()
-                if comparison.same_tables(expected, found):
+                if isinstance(found, sqlite.SQLiteTables) and (flaw := found.flaw()):
+                    comparison.expect("", "", "the file", "whole", flaw)
+                elif comparison.same_tables(expected, found):
                     comparison.compare_rows(expected, found)
                     # Rows that differ are told by now; no reader may make sense of them.
                     sound = expected if comparison.differences else found
                     comparison.compare_cases(log, expected, sound, position, progress)
+                parked = _told(views.parked(), built.parked())
             finally:
                 expected.close()
             return Report(
@@ -105,10 +109,20 @@ def verify(
                 comparison.rows,
                 comparison.cases,
                 tuple(comparison.differences),
-                tuple(views.parked()),
+                parked,
             )
     finally:
         found.close()
+
+
+Parked = tuple[int, str, str, str]
+
+
+def _told(listed: list[Parked], found: list[Parked]) -> tuple[Parked, ...]:
+    """All that could not be shown: what the views list, and what turned out so now though they do
+    not list it, which nobody would miss in them."""
+    known = {(position, projection) for position, projection, *_ in listed}
+    return (*listed, *(each for each in found if each[:2] not in known))
 
 
 def _build(views: Views, log: Log, position: int, progress: Progress | None) -> None:

@@ -7,7 +7,6 @@ of the run say so, and what it cannot do is skipped. With ``CI=true`` there is n
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import os
 import re
@@ -17,7 +16,6 @@ import socket
 import subprocess
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -271,7 +269,6 @@ def kafka() -> Iterator[Broker]:
             yield broker
         finally:
             broker.close()
-            collect_sockets()
 
 
 def own_broker() -> tuple[OwnBroker, Callable[[], None]]:
@@ -289,12 +286,11 @@ def own_broker() -> tuple[OwnBroker, Callable[[], None]]:
 
 
 @pytest.fixture
-def own_kafka(kafka: Broker) -> Iterator[OwnBroker]:
+def own_kafka(kafka: Broker) -> OwnBroker:
     """A broker that this test may stop and kill."""
     if not isinstance(kafka, OwnBroker):
         pytest.skip("this breaks the broker, and it is not ours")
-    yield kafka
-    collect_sockets()
+    return kafka
 
 
 @pytest.fixture
@@ -315,12 +311,6 @@ def need_durable(kafka: Broker) -> None:
     """What it has acknowledged it has, when it is killed and started again."""
     if isinstance(kafka, LikeKafka):
         pytest.skip(f"{LIKE_KAFKA} loses its last second when it is killed: {GET_IT}")
-
-
-def collect_sockets() -> None:
-    """kafka-python leaves every socket that could not connect to the garbage collector."""
-    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
-        gc.collect()
 
 
 def _open(folder: Path) -> Broker:

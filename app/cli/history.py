@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from itertools import starmap
 
 import click
 
@@ -53,7 +54,8 @@ def _print_entry(entry: Entry, measured: Mapping[str, str]) -> None:
     who = entry.actor + (f" as {entry.role}" if entry.role else "")
     who += f" for {entry.on_behalf_of}" if entry.on_behalf_of else ""
     who += f" ({entry.actor_kind})" if entry.actor_kind != "human" else ""
-    said = [f"{entry.position}", f"recorded {show_moment(entry.recorded_at)}", who, entry.source]
+    place = f"{entry.position}  version {entry.version}"
+    said = [place, f"recorded {show_moment(entry.recorded_at)}", who, entry.source]
     echo(dim(f"    {clean('  '.join(filter(None, said)))}"))
     for change in entry.changes:
         late = "  (late: what was so after it stays)" if change.late else ""
@@ -64,6 +66,10 @@ def _print_entry(entry: Entry, measured: Mapping[str, str]) -> None:
         echo(f"    evidence: {show_paper(paper)}")
     for line in _governance(entry):
         echo(f"    {clean(line)}")
+    if entry.refused and entry.trigger:
+        echo(f"    asked for: {clean(entry.trigger)}")
+    if entry.reads:
+        echo(f"    read: {clean(', '.join(starmap(_looked_at, entry.reads.items())))}")
     for reason in entry.refused:
         echo(f"    refused: {clean(reason)}")
     if entry.reason:
@@ -96,6 +102,10 @@ def _governance(entry: Entry) -> Iterator[str]:
         yield show_escalation(entry.escalated)
     for warning in entry.warnings:
         yield f"warning, {warning}"
+
+
+def _looked_at(stream: str, version: int) -> str:
+    return f"{stream} version {version}" if version else f"{stream} (none)"
 
 
 def _basis(basis: Body) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from app.cases import listed
 from app.cli import options
 from app.cli.conditions import read_condition
 from app.cli.keys import no_workflow
@@ -15,7 +16,6 @@ from app.cli.terminal import echo
 from app.home import Home
 from app.places import Address
 from engine.errors import BadInput
-from projections import cases as all_cases
 from projections import register_pages
 from projections.definitions import definition, published, workflows
 from projections.register_pages import COUNTED, Where
@@ -101,7 +101,7 @@ def list_command(
 
 
 def _list_all(home: Home, state: str | None, limit: int, as_json: bool) -> None:
-    rows, total = all_cases.cases(home.views, state=state, limit=limit)
+    rows, total = listed(home.views, state=state, limit=limit)
     if state and not total:
         _require_state(home, None, state)
     if as_json:

@@ -10,7 +10,7 @@ import click
 
 from app.cli import options
 from app.cli.failures import CheckFailed
-from app.cli.tables import MISSING, print_csv, print_json, print_rows, show_in
+from app.cli.tables import MISSING, print_csv, print_json, print_rows, show_in, show_value
 from app.cli.terminal import bold, clean, dim, echo
 from app.home import Home
 from app.places import Address
@@ -233,7 +233,12 @@ def _rows(measured: Measured) -> list[list[str]]:
         return [[*begin, measured.lacking, MISSING, ""]]
     unit = "" if metric.unit == "%" else metric.unit
     return [
-        [*begin, " / ".join(figure.group), show_in(metric.unit, figure.value), unit]
+        [
+            *begin,
+            " / ".join(map(show_value, figure.group)),
+            show_in(metric.unit, figure.value),
+            unit,
+        ]
         for figure in measured.figures
     ]
 

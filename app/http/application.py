@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 import orjson
 from fastapi import Depends, FastAPI, Header, Path, Query, Request
 from fastapi.routing import APIRoute
 from pydantic import StringConstraints
+from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.home import Home
 from app.http import answers, cases, commands, metrics, problems
+from app.http.accepting import accepted
 from app.http.document import (
     AS_STREAM,
     BATCH,
     COMMAND_BODY,
     COMMAND_KEY,
     EVENT_STREAM,
+    JSON,
     PROBLEM,
     answered,
     documented,
@@ -106,22 +109,26 @@ def build(served: Served) -> FastAPI:
 
 class Strict(APIRoute):
     """A parameter that is not known is told, and not passed over: a filter that is misspelt would
-    let everything through."""
+    let everything through. Nor is one of two positions taken where only one can be meant."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        known = [parameter.alias for parameter in self.dependant.query_params]
+        known = {
+            parameter.alias: get_origin(parameter.field_info.annotation) is list
+            for parameter in self.dependant.query_params
+        }
 
         async def checked(request: Request) -> Response:
             if request.scope["query_string"]:
-                _check_query(request.query_params.keys(), known)
+                _check_query([name for name, _ in request.query_params.multi_items()], known)
             return await handle(request)
 
         return checked
 
 
-def _check_query(given: Iterable[str], known: list[str]) -> None:
-    if odd := [name[:100] for name in given if name not in known]:
+def _check_query(given: Sequence[str], known: Mapping[str, bool]) -> None:
+    """``known``: each parameter, and whether it can be given several times."""
+    if odd := [name[:100] for name in dict.fromkeys(given) if name not in known]:
         none = "nothing can be asked here"
         raise problems.unreadable(
             Problem(
@@ -129,11 +136,16 @@ def _check_query(given: Iterable[str], known: list[str]) -> None:
             )
             for name in odd
         )
+    if twice := [name for name, many in known.items() if not many and given.count(name) > 1]:
+        raise problems.unreadable(
+            Problem(f"query/{name}", "is given more than once", "send one") for name in twice
+        )
 
 
 class Watch:
     """Measures every request, by the route it took rather than the address it named. ``HEAD`` is
-    answered as ``GET`` would be; the server leaves the body out."""
+    answered as ``GET`` would be; the server leaves the body out. No answer is for keeping: the next
+    one may be another, also of a case that is not there."""
 
     def __init__(self, app: ASGIApp, measured: metrics.Measured) -> None:
         self._app = app
@@ -151,6 +163,8 @@ class Watch:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         try:
@@ -309,8 +323,8 @@ def _add_feed(app: FastAPI, served: Served) -> None:
         last_event_id: Annotated[str | None, Header()] = None,
     ) -> Response:
         wanted = Wanted(frozenset(workflow), frozenset(type), frozenset(case))
-        accepted = request.headers.get("Accept", "")
-        if EVENT_STREAM in accepted:
+        form = accepted(request.headers.get("Accept", ""), (JSON, BATCH, EVENT_STREAM))
+        if form == EVENT_STREAM:
             place = Place(after, seen) if last_event_id is None else _read_place(last_event_id)
             await served.feed.check(place)
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -322,7 +336,7 @@ def _add_feed(app: FastAPI, served: Served) -> None:
         await served.feed.check(Place(after, seen))
         page = await served.feed.page(after, limit, wanted, wait)
         headers = {"Pmo-Next-After": str(page.reached), "Cache-Control": "no-store"}
-        if BATCH in accepted:
+        if form == BATCH:
             return Response(page.events, media_type=BATCH, headers=headers)
         end = b',"next_after":%d,"head":%d}' % (page.reached, page.head)
         return _json(b'{"events":' + page.events + end, headers)

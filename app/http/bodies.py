@@ -26,6 +26,9 @@ async def read_json(request: Request) -> bytes:
     if charset and charset[1] not in ("utf-8", "utf8"):
         told = f"JSON is UTF-8 (RFC 8259), and not {charset[1][:40]!r}"
         raise Refusal(415, "unsupported-media-type", told)
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        told = "send the command as it is, without a Content-Encoding"
+        raise Refusal(415, "unsupported-media-type", told, {"Accept-Encoding": "identity"})
     body = await _read(request)
     try:
         orjson.loads(body)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
-from app.cases import describe
+from app.cases import describe, listed
 from app.home import Home
 from app.offers import offers
 from app.waiting import described, for_everybody, for_one
@@ -16,7 +16,6 @@ from engine.commands import Requester
 from engine.events import to_bytes
 from engine.store.log import Log
 from engine.upcasts import Body
-from projections import cases as listed
 from projections.definitions import definition
 from projections.store import Tables
 
@@ -73,5 +72,5 @@ def read_events(log: Log, key: str, after: int = 0) -> list[tuple[int, Body]]:
 def read_cases(
     tables: Tables, workflow: str | None, state: str | None, limit: int, offset: int
 ) -> dict[str, Any]:
-    rows, total = listed.cases(tables, workflow=workflow, state=state, limit=limit, offset=offset)
+    rows, total = listed(tables, workflow=workflow, state=state, limit=limit, offset=offset)
     return {"total": total, "cases": rows}

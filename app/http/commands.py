@@ -115,7 +115,7 @@ _ASKED: dict[str, type[_Asked]] = {
 
 async def read_command(request: Request, caller: Caller) -> Command:
     """The command in a request. Raises ``Refusal`` with every problem it has."""
-    command_id = _command_id(request.headers.get("Idempotency-Key", ""))
+    command_id = _command_id(request.headers.getlist("Idempotency-Key"))
     body = await read_json(request)
     try:
         asked = ASKED.validate_json(body)
@@ -132,10 +132,10 @@ def answer(receipt: Receipt) -> Response:
     return Response(orjson.dumps(receipt), media_type="application/json")
 
 
-def _command_id(header: str) -> str:
-    match = _KEY.fullmatch(header.strip())
+def _command_id(given: Sequence[str]) -> str:
+    match = _KEY.fullmatch(given[0].strip()) if len(given) == 1 else None
     if not match:
-        told = 'the Idempotency-Key is "1 to 200 printable ASCII characters", an id like a UUID'
+        told = 'the one Idempotency-Key is "1 to 200 printable ASCII characters", an id like a UUID'
         raise Refusal(400, "malformed", told)
     command_id = str(match["quoted"] or match["bare"])
     if command_id.startswith(RESERVED):

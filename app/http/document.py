@@ -7,6 +7,7 @@ from typing import Any
 
 from app.http import answers, commands, problems
 
+JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 BATCH = "application/cloudevents-batch+json"
 

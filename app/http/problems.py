@@ -115,7 +115,10 @@ def install(app: FastAPI) -> None:
     async def tell_http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code, what = _HTTP.get(error.status_code, ("http", HTTPStatus(error.status_code).phrase))
-        return Refusal(error.status_code, code, what, error.headers).response()
+        headers = dict(error.headers or {})
+        if headers.get("Allow") == "GET":
+            headers["Allow"] = "GET, HEAD"
+        return Refusal(error.status_code, code, what, headers).response()
 
     async def tell_fault(_request: Request, _error: Exception) -> Response:
         return fault().response()  # the framework raises it again, and the server logs it

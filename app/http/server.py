@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable
 
 import h11
@@ -70,6 +71,11 @@ class Protocol(H11Protocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  what it says is not for all
+        error = sys.exc_info()[1]
+        if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431:
+            told = f"the head of a request has at most {LARGEST_HEAD:,} bytes"
+            self._turn_away(Refusal(431, "too-large", told))
+            return
         told = "this is not an HTTP request that can be read"
         self._turn_away(Refusal(400, "malformed", told))
 

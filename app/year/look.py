@@ -36,7 +36,10 @@ def _rows(home: Home, catalogue: Catalogue, look: Look, ends_on: str) -> list[Ro
     roles = Requester.read(look.reader).roles
     if look.metric is not None:
         (measured,) = measure(home, catalogue.metrics_at(ends_on, look.metric), at, roles)
-        return [{"of": " / ".join(f.group), "value": f.value} for f in measured.figures]
+        return [
+            {"of": " / ".join(str(part or "") for part in f.group), "value": f.value}
+            for f in measured.figures
+        ]
     answer = open_view(home, catalogue.view(look.view or ""), look.given, at, Asker(None, roles))
     names = [column.name for column in answer.columns]
     return [dict(zip(names, row, strict=True)) for row in answer.rows]

@@ -11,11 +11,14 @@ from engine.errors import LogDamaged
 from engine.store.log import Log
 
 _PAGE = 1_000
+_FINGERPRINT = 32
+"""Bytes."""
 
 
 def check_commands(log: Log) -> None:
     """Raises ``LogDamaged`` naming the first event whose command is not marked as having written
-    it, or the first marker of a command that wrote nothing: the engine makes none.
+    it, or the first marker that the engine makes none of: of a command that wrote nothing, or
+    without a fingerprint of 32 bytes.
 
     Fingerprints cannot be recomputed: the log does not keep what was refused or left out."""
     after = 0
@@ -33,3 +36,6 @@ def check_commands(log: Log) -> None:
         for found in markers.values():
             if found.count < 1:
                 raise LogDamaged(found.first_position, "a command is marked that wrote no event")
+            if type(found.fingerprint) is not bytes or len(found.fingerprint) != _FINGERPRINT:
+                told = "the marker of the command that wrote it has no fingerprint"
+                raise LogDamaged(found.first_position, told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eventsourcing import persistence
+from pydantic import ValidationError
 
 from engine import events
 from engine.events import AnyEvent
@@ -44,5 +45,13 @@ class Mapper(persistence.Mapper[str]):
         except ValueError as error:
             raise persistence.MapperDeserialisationError(
                 f"{stored_event.originator_id} version {stored_event.originator_version}"
-                f" ({stored_event.topic}) cannot be read: {error}"
+                f" ({stored_event.topic}) cannot be read: {_told(error)}"
             ) from error
+
+
+def _told(error: ValueError) -> str:
+    """On one line; of what pydantic has against it, the first."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

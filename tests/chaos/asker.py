@@ -17,6 +17,7 @@ from pathlib import Path
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from consumers.kafka_network import connect
 from engine.commands import ASKABLE
 from tests.chaos.history import History, read
 from tests.chaos.writer import command
@@ -45,7 +46,7 @@ def main(bootstrap: str, topic: str, path: str, seed: int) -> None:
         for command_id, _ in group:
             history.note(sent=command_id)
         try:
-            producer = producer or KafkaProducer(bootstrap_servers=bootstrap, acks="all")
+            producer = producer or connect(KafkaProducer, bootstrap_servers=bootstrap, acks="all")
             futures = [producer.send(topic, value) for _, value in group]
             for (command_id, _), future in zip(group, futures, strict=True):
                 future.get(10)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import psycopg
 from kafka import KafkaConsumer
 
+from consumers.kafka_network import connect
 from tests.chaos.checker import Note, Row, delivery_faults, unanswered_faults
 from tests.chaos.history import read
 from tests.chaos.programs import PMO, PYTHON, Program, killed, wait_until
@@ -196,7 +197,8 @@ class RelayedStore(PostgresStore):
 
     def _read(self, topic: str) -> list[Any]:
         with closing(
-            KafkaConsumer(
+            connect(
+                KafkaConsumer,
                 topic,
                 bootstrap_servers=self.broker.bootstrap,
                 auto_offset_reset="earliest",

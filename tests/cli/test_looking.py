@@ -253,3 +253,14 @@ def test_what_would_steer_a_terminal_is_not_printed(pmo):
         told = pmo.done(*words).out
         assert "\x1b" not in told
         assert "gone next line" in told
+
+
+def test_history_says_what_a_refused_attempt_asked_for_and_what_each_step_looked_at(decision):
+    assert decision("do", "DEC-0001", "submit", actor="vic:visitor").code == 1
+    drafted, refused = decision.done("history", "DEC-0001", "--json").json()
+    assert drafted["reads"] == {"OBJ-0001": 2}
+    assert (refused["trigger"], refused["reads"]) == ("submit", {"OBJ-0001": 2})
+    told = decision.done("history", "DEC-0001").out
+    assert told.count("    read: OBJ-0001 version 2\n") == 2
+    assert "    asked for: submit\n" in told
+    assert "  version 2  recorded " in told

@@ -85,6 +85,36 @@ def test_promise_7_history_that_broke_the_rules_is_kept(service: Service) -> Non
     assert event.conformance.rules == ("from: nothing leads from draft to approved",)
 
 
+def test_promise_7_a_step_that_its_guards_forbade_is_reported_with_every_one_of_them(
+    service: Service,
+) -> None:
+    """The limit is told as for a command; what was so before the state it is in is not judged."""
+    case = in_review(service, amount="250000")
+    facts = (
+        Fact(name="DecisionTaken", state="approved"),
+        Fact(name="DecisionTaken", state="rejected"),
+    )
+    told = []
+    for number, fact in enumerate(facts):
+        command = Observe(
+            command_id=f"history-{number}",
+            actor=Requester(id="importer", kind="import"),
+            workflow="decision",
+            case=case,
+            facts=(fact,),
+            occurred_at="2026-01-01" if number else None,
+            origin=Source(name="minutes of the board"),
+        )
+        service.handle(command)
+        event = service.log.stream(case)[-1].event
+        assert isinstance(event, CaseObserved)
+        told.append(event.conformance)
+    assert told[0].verdict == "violates"
+    assert any("data.amount <= 100000" in rule for rule in told[0].rules)
+    assert told[1].verdict == "not_evaluable"
+
+
+PAPER = {"kind": "business-case", "as_of": "2026-01-31", "sha256": "0" * 64}
 _numbers = count()
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -112,7 +142,7 @@ def test_promise_12_bad_input(service: Service, data: dict[str, Any], trigger: s
     written = 0
     for answer in answers:
         if isinstance(answer, BadInput):
-            assert all(problem.where and problem.what for problem in answer.problems)
+            assert all(p.where and p.what and p.mend for p in answer.problems)
         elif isinstance(answer, Refused):
             assert all(answer.reasons)
             written += answer.what.startswith(case)  # this workflow records refused attempts
@@ -121,6 +151,30 @@ def test_promise_12_bad_input(service: Service, data: dict[str, Any], trigger: s
             written += 1
     assert service.log.head() == before + written
     service.log.check(before)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"occurred_at": "soon"}, "/occurred_at"),
+        ({"occurred_at": "2099-01-01"}, "/occurred_at"),
+        ({"evidence": [PAPER | {"sha256": "f00"}]}, "/evidence/0/sha256"),
+        ({"evidence": [PAPER | {"as_of": "lately"}]}, "/evidence/0/as_of"),
+        ({"evidence": [PAPER | {"as_of": "2099-01-01"}]}, "/evidence/0/as_of"),
+        ({"evidence": [PAPER | {"kind": "A paper"}]}, "/evidence/0/kind"),
+    ],
+)
+def test_promise_12_bad_input_beside_the_data(
+    service: Service, change: dict[str, Any], where: str
+) -> None:
+    """Where, what, and how to mend it."""
+    step = {"command_id": "p", "actor": PAT, "case": start(service), "trigger": "submit"}
+    with pytest.raises(BadInput) as error:
+        service.handle(PullTrigger.model_validate(step | change))
+    (problem,) = error.value.problems
+    assert problem.where == where
+    assert problem.what
+    assert problem.mend
 
 
 def test_promise_12_a_field_of_ten_megabytes(service: Service) -> None:

@@ -20,6 +20,7 @@ import pytest
 from jsonschema import Draft7Validator
 from kafka import KafkaConsumer
 
+from consumers.kafka_network import connect
 from tests.deploy.test_compose import APP, OURS, OWNER, ROOT, SERVICES, role_and_place
 from tests.kafka_broker import Broker
 from tests.patience import PATIENCE
@@ -171,7 +172,8 @@ def test_what_is_asked_over_http_reaches_a_subscriber_by_the_contract(
 
 def read_until(kafka: Broker, topic: str, case: str) -> tuple[dict[str, str], Any]:
     """The first message of a case."""
-    consumer = KafkaConsumer(
+    consumer = connect(
+        KafkaConsumer,
         topic,
         bootstrap_servers=kafka.bootstrap,
         auto_offset_reset="earliest",

@@ -48,6 +48,13 @@ def test_a_key_that_is_none_is_refused(shared, key):
     assert answer.status_code in (400, 422), answer.text
 
 
+def test_a_command_with_two_keys_is_refused(service):
+    headers = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    said = {"kind": "start-case", "workflow": "note", "data": {"text": "x"}, "actor": WRITER}
+    answer = service.client.post("/v1/commands", json=said, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
 def test_a_command_without_a_key_is_refused(service):
     answer = service.client.post("/v1/commands", json={"kind": "start-case"})
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed")

@@ -9,6 +9,7 @@ import pytest
 from cloudevents.v1.http import from_dict
 
 from app.http.application import LONGEST_WAIT
+from app.http.document import BATCH, EVENT_STREAM, JSON
 from engine import canonical
 from engine.commands import PublishDefinition, Requester
 from engine.events import to_bytes
@@ -110,6 +111,19 @@ def test_a_batch_is_what_cloudevents_calls_one(service):
     assert answer.headers["content-type"] == "application/cloudevents-batch+json"
     assert answer.headers["pmo-next-after"] == str(service.home.log.head())
     assert [from_dict(event)["sequence"] for event in answer.json()][-1] == f"{3:020}"
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [("*/*", JSON), ("", JSON), ("application/xml", JSON), ("text/event-stream;q=0", JSON),
+     ("text/event-stream;q=0, application/cloudevents-batch+json", BATCH),
+     (f"{JSON}, {EVENT_STREAM}", JSON), (f"{EVENT_STREAM}, {JSON}", EVENT_STREAM),
+     (f"{JSON};q=0.5, {BATCH}; q=0.9, {EVENT_STREAM};q=x", BATCH),
+     ("Text/Event-Stream", EVENT_STREAM), ("text/event-streams", JSON)],
+)  # fmt: skip
+def test_the_form_is_the_one_that_is_wanted_most(shared, accept, form):
+    answer = shared.client.head("/v1/events", headers={"Accept": accept})
+    assert answer.headers["content-type"].partition(";")[0] == form
 
 
 def test_a_reader_that_waits_is_woken_by_what_it_wants(service):

@@ -6,8 +6,11 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
+import threading
 import time
+import urllib.error
 from collections.abc import Callable
 
 import pytest
@@ -69,8 +72,45 @@ def test_the_reader_of_the_page_reads_everything(shipped, monkeypatch):
     names: dict[str, Callable] = {}
     exec(blocks(HTTP, "python")[0], names)
     head = shipped.home.log.head()
-    reader = names["read"](0)
-    assert [next(reader)[0] for _ in range(head)] == [*range(1, head + 1)]
+    reader = names["read"]()
+    assert [int(next(reader)["sequence"]) for _ in range(head)] == [*range(1, head + 1)]
+
+
+@pytest.mark.parametrize("told", [{"after": 10**6}, {"after": 1, "seen": "another"}])
+def test_the_reader_of_the_page_stops_where_the_log_is_another_one(shipped, monkeypatch, told):
+    monkeypatch.setenv("PMO", shipped.address)
+    names: dict[str, Callable] = {}
+    exec(blocks(HTTP, "python")[0], names)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        next(names["read"](**told))
+    caught.value.close()
+    assert caught.value.code == 409
+
+
+def test_the_reader_of_the_page_asks_again_where_an_answer_broke_off(monkeypatch):
+    answers = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{",
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+        b"",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 42\r\n\r\n{"events": [{"sequence": "7", "id": "x"}]}',
+    ]
+
+    def answer() -> None:
+        for told in answers:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(told)
+
+    names: dict[str, Callable] = {}
+    exec(blocks(HTTP, "python")[0], names)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        answering = threading.Thread(target=answer)
+        answering.start()
+        monkeypatch.setenv("PMO", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        assert next(names["read"]())["sequence"] == "7"
+        answering.join(PATIENCE)
 
 
 @pytest.mark.parametrize("page", [HTTP, WEBHOOKS], ids=["http", "webhooks"])
@@ -95,6 +135,12 @@ def cases() -> list[tuple[dict[str, str], bytes, bool]]:
         (headers(now, body, KEY), body + b" ", False),
         (headers(now - 3600, body, KEY), body, False),
         ({**headers(now, body, KEY), "webhook-signature": "v1,"}, body, False),
+        ({**headers(now, body, KEY), "webhook-signature": "v1,\xe9\xe9"}, body, False),
+        ({**headers(now, body, KEY), "webhook-timestamp": "yesterday"}, body, False),
+        ({**headers(now, body, KEY), "webhook-timestamp": str(now - 1)}, body, False),
+        ({**headers(now, body, KEY), "webhook-id": "id-2"}, body, False),
+        *(({**headers(now, body, KEY)} | {name: ""}, body, False) for name in headers(0, b"")),
+        ({}, body, False),
     ]
 
 

@@ -137,6 +137,25 @@ def test_a_parameter_that_is_not_known_is_told(shared, address, where, mend):
     assert (problem["where"], problem["mend"]) == (where, mend)
 
 
+@pytest.mark.parametrize("address", ["/v1/events?after=1&after=3", "/v1/cases?state=a&state=b"])
+def test_a_parameter_of_which_one_can_be_meant_is_not_taken_twice(shared, address):
+    answer = shared.client.get(address)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad-input")
+    (problem,) = answer.json()["problems"]
+    assert (problem["what"], problem["mend"]) == ("is given more than once", "send one")
+    assert shared.client.get("/v1/events?type=NoteSent&type=NoteBegun").status_code == 200
+
+
+def test_no_answer_is_kept_by_a_cache(shared):
+    for address in ("/v1/cases", "/v1/cases/NOTE-9999", "/v1/events", "/health", "/nowhere"):
+        assert shared.client.get(address).headers["cache-control"] == "no-store", address
+
+
+def test_a_method_that_is_not_taken_is_told_with_those_that_are(shared):
+    assert shared.client.delete("/v1/cases").headers["allow"] == "GET, HEAD"
+    assert shared.client.get("/v1/commands").headers["allow"] == "POST"
+
+
 def test_a_command_takes_no_parameters_in_its_address(shared):
     answer = shared.client.post("/v1/commands?workflow=note", json={})
     assert (answer.status_code, answer.json()["problems"][0]["where"]) == (422, "query/workflow")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import secrets
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from consumers import cloud_events
 from consumers.kafka_connection import make_topics
 from consumers.kafka_intake import KafkaIntake
+from consumers.kafka_network import connect
 from consumers.kafka_relay import KafkaRelay
 from consumers.kafka_settings import KafkaSettings
 from consumers.runner import Runner
@@ -25,14 +28,6 @@ from tests.patience import PATIENCE
 
 SOURCE = "/ledgers/test"
 PAT = {"id": "pat", "roles": ["requester"]}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A client of kafka-python leaves every socket that could not connect to the garbage collector;
-    ours do not, those that tests make do."""
-    for item in items:
-        if "/tests/kafka/" in item.path.as_posix():
-            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
 
 
 @pytest.fixture
@@ -147,9 +142,26 @@ def starts(house: House) -> list[str]:
     ]
 
 
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """Whoever is in here leaves no socket to the garbage collector."""
+    gc.collect()  # what other tests left
+    gc.disable()
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            yield
+            gc.collect()
+    finally:
+        gc.enable()
+    assert [str(one.message) for one in told if one.category is ResourceWarning] == []
+
+
 def read_all(bootstrap: str, *topics: str) -> list[Any]:
     """Every record of these topics, each partition in order."""
-    with closing(KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)) as consumer:
+    with closing(
+        connect(KafkaConsumer, bootstrap_servers=bootstrap, enable_auto_commit=False)
+    ) as consumer:
         parts = [
             TopicPartition(topic, number)
             for topic in topics
@@ -168,7 +180,7 @@ def read_all(bootstrap: str, *topics: str) -> list[Any]:
 
 
 def send_all(bootstrap: str, topic: str, values: Sequence[bytes], key: bytes = b"k") -> None:
-    with closing(KafkaProducer(bootstrap_servers=bootstrap)) as producer:
+    with closing(connect(KafkaProducer, bootstrap_servers=bootstrap)) as producer:
         futures = [producer.send(topic, value, key) for value in values]
         producer.flush(PATIENCE)
         for future in futures:

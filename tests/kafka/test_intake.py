@@ -11,6 +11,7 @@ from kafka import KafkaConsumer
 from kafka.errors import CommitFailedError
 
 from consumers.kafka_commands import read_command
+from consumers.kafka_network import connect
 from consumers.kafka_settings import Door, KafkaSettings
 from engine.commands import ASKABLE
 from engine.errors import StoreFailed
@@ -269,8 +270,10 @@ def test_the_groups_offsets_say_how_far_it_is(open_settings, taking):
     drain(taking())
     assert open_settings.intake is not None
     with closing(
-        KafkaConsumer(
-            bootstrap_servers=open_settings.bootstrap, group_id=open_settings.intake.group
+        connect(
+            KafkaConsumer,
+            bootstrap_servers=open_settings.bootstrap,
+            group_id=open_settings.intake.group,
         )
     ) as consumer:
         from kafka import TopicPartition

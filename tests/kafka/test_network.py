@@ -29,7 +29,7 @@ from tests.kafka.conftest import (
 )
 from tests.kafka.test_reader import TABLE, check, note, told
 from tests.kafka.test_relay import fill
-from tests.kafka_broker import ApacheKafka, collect_sockets, need_apache
+from tests.kafka_broker import ApacheKafka, need_apache
 from tests.network import Cable, cable
 from tests.patience import PATIENCE, wait_until
 
@@ -49,7 +49,6 @@ def far(network: Cable) -> Iterator[ApacheKafka]:
         broker.start()
         yield broker
         broker.close()
-        collect_sockets()
 
 
 def test_relay_and_reader_lose_nothing_and_keep_the_order_over_a_network_that_is_cut(

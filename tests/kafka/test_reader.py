@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from consumers.kafka_connection import make_topics
+from consumers.kafka_network import connect
 from consumers.kafka_reader import Event, Unreadable, read
 from engine.errors import BadInput
 from tests.cli.conftest import ROOT
@@ -134,6 +137,46 @@ def test_a_broker_that_is_away_takes_no_more_of_a_reader_at_every_try(
     check_no_more(taken)
 
 
+class Stopping(logging.Handler):
+    """Ends the reader once it has said why it waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stop = threading.Event()
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.told.append(record.getMessage())
+        self.stop.set()
+
+
+def test_a_reader_that_waits_says_why_though_nobody_asked(mine):
+    told = Stopping()
+    quick = {"bootstrap_timeout_ms": 200}
+    with heard(told):
+        read(note, "127.0.0.1:1", "t", "billing", mine, stop=told.stop, **quick)
+    assert told.told[0].startswith("waiting: reader=billing why=waits and tries again: ")
+
+
+def test_a_reader_of_a_topic_that_is_not_there_says_so(settings, mine, prefix, apache_kafka):
+    told = Stopping()
+    with heard(told):
+        read(note, settings.bootstrap, f"{prefix}.evnts", prefix, mine, stop=told.stop)
+    assert told.told == [
+        f"waiting: reader={prefix} why=waits for a topic that is not there: {prefix}.evnts"
+    ]
+
+
+@contextmanager
+def heard(handler: logging.Handler) -> Iterator[None]:
+    log = logging.getLogger("pmo.kafka")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
 def test_two_readers_of_one_name_share_the_work_and_hand_nothing_over_twice(
     house, settings, relaying, mine, prefix, tmp_path
 ):
@@ -221,7 +264,7 @@ def test_what_says_it_is_an_event_and_is_none_holds_up_nobody(
     """It comes first, and the service reads on, also when all of it is read again."""
     topic, good = settings.topics.events, json.dumps({"name": "PlanDrafted"}).encode()
     make_topics(settings, {topic: {}})
-    with closing(KafkaProducer(bootstrap_servers=settings.bootstrap)) as producer:
+    with closing(connect(KafkaProducer, bootstrap_servers=settings.bootstrap)) as producer:
         broken = [("ce_id", b"1"), ("ce_type", b"t"), ("ce_subject", b"c"), ("ce_sequence", b"1")]
         broken = [(name, b"\xff" if name == header else said) for name, said in broken]
         whole = [("ce_id", b"2"), ("ce_type", b"t"), ("ce_subject", b"c"), ("ce_sequence", b"2")]

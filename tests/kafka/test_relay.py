@@ -16,6 +16,7 @@ from kafka.admin import ConfigResource, KafkaAdminClient
 
 from consumers import kafka_connection
 from consumers.kafka_connection import make_topics, read_topics
+from consumers.kafka_network import connect
 from consumers.kafka_relay import KafkaRelay
 from consumers.kafka_settings import KafkaSettings
 from consumers.runner import BEHIND, MayPass, Runner
@@ -171,7 +172,7 @@ def test_what_no_try_brings_across_is_parked_also_where_limits_cannot_be_read(
 
 
 def limit_messages(settings: KafkaSettings, topic: str, largest: int) -> None:
-    with closing(KafkaAdminClient(bootstrap_servers=settings.bootstrap)) as admin:
+    with closing(connect(KafkaAdminClient, bootstrap_servers=settings.bootstrap)) as admin:
         said = {"max.message.bytes": str(largest)}
         admin.alter_configs([ConfigResource("TOPIC", topic, said)])
     wait_until(lambda: read_topics(settings, [topic])[topic].largest == largest)
@@ -260,7 +261,7 @@ def test_a_broker_that_lost_the_end_of_what_it_had_is_told_it_again(
 def test_a_topic_that_was_deleted_is_told_anew(house, settings, relaying, kafka):
     fill(house, 5)
     relaying(settings).catch_up()
-    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
+    admin = connect(KafkaAdminClient, bootstrap_servers=settings.bootstrap)
     admin.delete_topics([settings.topics.events])
     admin.close()
     house.start("plan")
@@ -280,7 +281,7 @@ def test_a_topic_that_was_made_anew_with_fewer_partitions_is_told_anew_and_parks
     fill(house, 5)
     runner = relaying(settings)
     runner.catch_up()
-    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
+    admin = connect(KafkaAdminClient, bootstrap_servers=settings.bootstrap)
     admin.delete_topics([topic])
     admin.close()
     wait_until(lambda: not read_topics(settings, [topic])[topic].partitions)

@@ -17,7 +17,6 @@ from tests.kafka_broker import (
     PASSWORD,
     USER,
     ApacheKafka,
-    collect_sockets,
     need_apache,
 )
 
@@ -27,15 +26,18 @@ VARIABLE = "PMO_TEST_KAFKA_PASSWORD"
 @pytest.fixture(scope="module")
 def secured() -> Iterator[ApacheKafka]:
     jars = need_apache("only Apache Kafka asks who we are")
-    if not shutil.which("openssl"):
-        assert not os.environ.get("CI"), "openssl is missing"
-        pytest.skip("openssl is missing (Debian: apt-get install openssl)")
+    need_openssl()
     with tempfile.TemporaryDirectory(prefix="pmo-kafka-") as name:
         broker = ApacheKafka(Path(name), jars, make_pem(Path(name)))
         broker.start()
         yield broker
         broker.close()
-        collect_sockets()
+
+
+def need_openssl() -> None:
+    if not shutil.which("openssl"):
+        assert not os.environ.get("CI"), "openssl is missing"
+        pytest.skip("openssl is missing (Debian: apt-get install openssl)")
 
 
 def make_pem(folder: Path) -> Path:
@@ -97,7 +99,7 @@ def test_who_is_not_let_in_waits_is_told_why_and_parks_nothing(
         make_pem(tmp_path)
         asked["ca_file"] = str(tmp_path / "certificate.pem")
     runner = relaying(asking(secured, secured.secured, prefix, **asked), pause=lambda _: None)
-    with pytest.raises(MayPass) as caught:
+    with conftest.nothing_left(), pytest.raises(MayPass) as caught:
         runner.catch_up()
     told = str(caught.value)
     assert told.startswith(f"kafka at 127.0.0.1:{secured.secured}: ")

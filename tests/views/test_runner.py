@@ -183,6 +183,19 @@ def test_what_was_parked_is_projected_in_order_once_it_is_mended(
     runner.close()
 
 
+def test_what_could_not_be_shown_is_told_though_somebody_took_it_off_the_list(
+    log, history, runner, place
+):
+    history.write(history.observed("A-1"), history.definition(), history.observed("A-2"))
+    runner.catch_up()
+    with runner._tables.transaction():
+        runner._tables.run("DELETE FROM $parked")
+    assert runner.status().parked == 0
+    report = verify(log, place)
+    assert [parked[:3] for parked in report.parked] == [(1, "registers", "A-1")]
+    assert not report.sound
+
+
 def test_a_register_that_cannot_take_a_case_is_right_again_after_the_mending(
     log, history, runner, place
 ):

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from app.cases import listed
 from engine.errors import NotFound
 from engine.loading import load_definition
 from projections.answers import ask, figures
@@ -18,7 +19,7 @@ from projections.view_definitions import (
     load_metrics,
     load_view,
 )
-from tests.views.asking import SHIPPED, opened, relations
+from tests.views.asking import SHIPPED, measured, opened, relations, rows
 from tests.views.conftest import History
 from tests.views.conftest import opened as opened_log
 from tests.views.shipped.conftest import APRIL, MARCH, text_of
@@ -111,3 +112,70 @@ def test_a_definition_that_is_not_published_is_named_by_the_view(tmp_path):
     tables.close()
     runner.close()
     log.close()
+
+
+GROUND = {"withheld": "FOI s.43"}
+
+
+@pytest.fixture(scope="module")
+def all_withheld(tmp_path_factory):
+    """A case in each state of each workflow that ships, of which nobody may know anything."""
+    folder = tmp_path_factory.mktemp("withheld")
+    log = opened_log("sqlite", folder)
+    history = History(log)
+    fields = {}
+    for file in shipped():
+        body = load_definition(file.read_bytes(), file.name).body
+        history.write(history.definition(**body))
+        for state in body["states"]:
+            key = f"{body['workflow']}-{state}"
+            fields[key] = {*body["data"]}
+            data = dict.fromkeys(body["data"], GROUND)
+            history.write(history.observed(key, data, state=state, workflow=body["workflow"]))
+    runner = Runner(log, folder / "views.db")
+    runner.catch_up()
+    tables = open_for_reading(folder / "views.db")
+    yield tables, fields
+    tables.close()
+    runner.close()
+    log.close()
+
+
+# Their columns are of steps and events, whatever fields of the case are called.
+OF_STEPS = ("audit", "plan-changes", "waiting")
+OF_OTHERS = {"gates": {"title"}}
+"""Columns that are of another case."""
+
+
+@pytest.mark.parametrize("name", [name for name in VIEWS if name not in OF_STEPS])
+def test_no_view_shows_what_is_withheld_as_if_it_were_missing(all_withheld, name):
+    tables, fields = all_withheld
+    for row in opened(tables, name):
+        own = fields.get(row.get("key", ""), set()) & row.keys() - OF_OTHERS.get(name, set())
+        assert {column: row[column] for column in own if row[column] is None} == {}
+
+
+def test_what_another_view_names_a_field_is_withheld_by_its_name_there(all_withheld):
+    tables, _ = all_withheld
+    checks = [row for row in opened(tables, "gates") if row["gate"] == "health check"]
+    assert checks
+    assert all(
+        (row["dca"], row["actions"], row["late"]) == (GROUND, GROUND, None) for row in checks
+    )
+    rows = [row for row in opened(tables, "alignment") if row["project"]]
+    assert rows
+    assert all((row["project_title"], row["objective"]) == (GROUND, GROUND) for row in rows)
+
+
+def test_a_metric_tells_groups_that_are_withheld_from_those_that_are_missing(all_withheld):
+    tables, _ = all_withheld
+    (figure,) = measured(tables, "changes-by-cause")
+    assert figure.group == (GROUND,)
+
+
+def test_a_title_that_is_withheld_is_so_among_all_cases(all_withheld):
+    tables, _ = all_withheld
+    sql = "SELECT title, title_withheld FROM cases WHERE key = 'decision-draft'"
+    assert rows(tables, sql) == [{"title": GROUND}]
+    found, _ = listed(tables, state="draft", limit=1_000)
+    assert {row["key"]: row["title"] for row in found}["decision-draft"] == GROUND

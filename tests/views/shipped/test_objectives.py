@@ -68,15 +68,19 @@ def test_v10_orphans_are_seen_both_ways(told):
     told.fact("PRJ-3", "project", JAN, "active", title="Vault", objective={"withheld": "secret"})
     told.fact("ALIGN-1", "alignment", JAN, "out_of_parameters", project="PRJ-1", objective="OBJ-1",
               verdict="out")  # fmt: skip
-    assert {
+    found = [
         (row["project"], row["objective"], row["finding"])
         for row in opened(told.views, "alignment")
-    } == {
-        ("PRJ-1", "OBJ-1", "out, and nothing decided"),
-        ("PRJ-2", None, "project without objective"),
-        ("PRJ-3", None, "objective withheld"),
-        (None, "OBJ-2", "objective without project"),
-    }
+    ]
+    assert sorted(found, key=str) == sorted(
+        [
+            ("PRJ-1", "OBJ-1", "out, and nothing decided"),
+            ("PRJ-2", None, "project without objective"),
+            ("PRJ-3", {"withheld": "secret"}, "objective withheld"),
+            (None, "OBJ-2", "objective without project"),
+        ],
+        key=str,
+    )
     told.fact("ALIGN-1", "alignment", APRIL, "settled", settlement="waiver")
     assert "out, and decided" in column(opened(told.views, "alignment"), "finding")
     assert "out, and nothing decided" in column(
