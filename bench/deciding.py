@@ -1,5 +1,7 @@
 """Deciding: five commands a case (start, submit, review, approve, close), each with a role guard, a
-CEL condition and validated data, the full envelope, durable before it is acknowledged.
+CEL condition and validated data, the full envelope, durable before it is acknowledged. Both have
+run for a while: SQLite's journals are as long as they get, for a disk takes longer over a commit
+that makes a file longer.
 
     .venv/bin/python -m bench.deciding
 """
@@ -17,13 +19,20 @@ from itertools import count
 from pathlib import Path
 
 from app.garbage import collect_seldom
-from bench.peers import STEPS, stock_application, stock_case
+from bench.peers import (
+    STEPS,
+    STOCK_CHECKPOINT_PAGES,
+    grow_journal,
+    stock_application,
+    stock_case,
+)
 from bench.report import Row, write
 from engine.asking import AsyncService
 from engine.commands import Command, PublishDefinition, PullTrigger, Requester, StartCase
 from engine.loading import load_definition
 from engine.service import Service
 from engine.store.sqlite import SQLiteLog
+from engine.store.sqlite_file import CHECKPOINT_PAGES
 
 DEFINITION = """
 workflow: decision
@@ -171,6 +180,8 @@ def _round(callers: int, slower_by: float) -> tuple[float, float, float]:
         service = open_service(folder, slower_by)
         stock = stock_application(folder, slower_by)
         try:
+            grow_journal(folder / "ledger.db", CHECKPOINT_PAGES)
+            grow_journal(folder / "stock.db", STOCK_CHECKPOINT_PAGES)
             return (
                 task_rate(service, callers),
                 thread_rate(lambda number: run_case(service, number), callers),

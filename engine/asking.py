@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import SimpleQueue
 
 from engine.commands import Command
 from engine.service import Receipt, Service
 
 Answer = asyncio.Future[Receipt]
+Answers = Sequence[Receipt | BaseException]
+Asked = tuple[list[Command], Callable[[Answers], None]]
+"""A group, and who wants to hear of it."""
 
 
 class AsyncService:
@@ -20,11 +26,18 @@ class AsyncService:
     """
 
     def __init__(self, service: Service) -> None:
-        self._service = service
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="service")
+        groups: SimpleQueue[Asked | None] = SimpleQueue()
+        # The thread holds the queue and not the door: where nobody has closed it, the door goes
+        # when nobody holds it, and the thread with it.
+        self._thread = threading.Thread(
+            target=_work, args=(service, groups), name="service", daemon=True
+        )
+        self._hand_over = groups.put
+        self._end = weakref.finalize(self, groups.put, None)
         self._asked: list[tuple[Command, Answer]] = []
         self._busy = False
         self._closed = False
+        self._thread.start()
 
     def handle(self, command: Command) -> Answer:
         """As ``Service.handle``, to be awaited. Must be called on the loop."""
@@ -41,33 +54,27 @@ class AsyncService:
     def close(self) -> None:
         """Wait for the group under way; who has asked since is told that nobody serves any more."""
         self._closed = True
-        self._thread.shutdown()
+        self._end()
+        self._thread.join()
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        group, self._asked = self._asked, []
+        asked, self._asked = self._asked, []
+        waiting = [answer for _, answer in asked]
         if self._closed:
-            for _, answer in group:
+            for answer in waiting:
                 answer.cancel("the door was closed before this was served")
             return
-        self._thread.submit(self._work, group, loop)
 
-    def _work(self, group: list[tuple[Command, Answer]], loop: asyncio.AbstractEventLoop) -> None:
-        """Runs in the thread. The loop hears of all answers in one call, which it refuses once it
-        has closed: nobody waits any more."""
-        answers: Sequence[Receipt | BaseException]
-        try:
-            answers = self._service.handle_many([command for command, _ in group])
-        except BaseException as failure:  # noqa: BLE001  it is raised where somebody waits
-            answers = [failure] * len(group)
-        loop.call_soon_threadsafe(self._answer, group, answers, loop)
+        def tell(answers: Answers) -> None:
+            """In one call for all, which the loop refuses once it has closed."""
+            loop.call_soon_threadsafe(self._answer, waiting, answers, loop)
+
+        self._hand_over(([command for command, _ in asked], tell))
 
     def _answer(
-        self,
-        group: list[tuple[Command, Answer]],
-        answers: Sequence[Receipt | BaseException],
-        loop: asyncio.AbstractEventLoop,
+        self, waiting: list[Answer], answers: Answers, loop: asyncio.AbstractEventLoop
     ) -> None:
-        for (_, future), answer in zip(group, answers, strict=True):
+        for future, answer in zip(waiting, answers, strict=True):
             if future.cancelled():
                 continue  # nobody waits any more; what was written stays written
             if isinstance(answer, BaseException):
@@ -80,4 +87,19 @@ class AsyncService:
     def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
         self._busy = bool(self._asked)
         if self._busy:
-            loop.call_soon(self._serve, loop)
+            self._serve(loop)
+
+
+def _work(service: Service, groups: SimpleQueue[Asked | None]) -> None:
+    """Runs in the thread, until it is given ``None``."""
+    while asked := groups.get():
+        commands, tell = asked
+        answers: Answers
+        try:
+            answers = service.handle_many(commands)
+        except BaseException as failure:  # noqa: BLE001  it is raised where somebody waits
+            answers = [failure] * len(commands)
+        with suppress(RuntimeError):  # the loop has closed, so nobody waits any more
+            tell(answers)
+        # Held until the next group comes, they would keep the door, too.
+        del asked, commands, tell, answers

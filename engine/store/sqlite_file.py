@@ -19,7 +19,7 @@ from engine.errors import StoreFailed
 BUSY_SECONDS = 10
 SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x504D4F31
-_CHECKPOINT_PAGES = 8_000
+CHECKPOINT_PAGES = 8_000
 """Of 4 KiB: SQLite moves its journal into the file after 32 MB, not 4. Each move syncs the file and
 writes the hottest pages once more; commits are as durable without it."""
 _SCHEMA = Path(__file__).with_name("ledger.sql")
@@ -76,7 +76,7 @@ def connect(path: str) -> sqlite3.Connection:
         if not is_read_only(Path(path)):
             _use_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         if _kind(connection) != (_APPLICATION_ID, SCHEMA_VERSION):
             _make(connection, path)
     except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -12,6 +13,7 @@ from engine.errors import NotFound, PmoError, StoreFailed
 from engine.service import Receipt, Service
 from engine.store.log import Append, Appended, Conflict, Marked
 from tests.deciding.conftest import PAT
+from tests.patience import PATIENCE
 
 
 def start(number: int, workflow: str = "decision") -> StartCase:
@@ -138,3 +140,37 @@ def test_a_closed_door_says_so_and_leaves_nobody_waiting(service: Service) -> No
 
     asyncio.run(ask())
     assert service.log.version("DEC-0001") == 0
+
+
+def test_what_a_loop_asked_that_has_closed_since_is_done_all_the_same(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle_many, closed = service.handle_many, threading.Event()
+
+    def held_up(commands: list[Command]) -> list[Receipt | PmoError]:
+        closed.wait()
+        return handle_many(commands)
+
+    monkeypatch.setattr(service, "handle_many", held_up)
+    door = AsyncService(service)
+
+    async def ask_and_leave() -> None:
+        door.handle(start(1))
+        await asyncio.sleep(0)  # it is handed over
+
+    asyncio.run(ask_and_leave())
+    closed.set()
+    door.close()
+    assert service.case("DEC-0001").state == "draft"
+
+
+def test_a_door_that_nobody_has_closed_goes_with_its_thread(service: Service) -> None:
+    async def ask() -> Receipt:
+        return await AsyncService(service).handle(start(1))
+
+    before = set(threading.enumerate())
+    assert asyncio.run(ask()).stream == "DEC-0001"
+    for thread in set(threading.enumerate()) - before:
+        if thread.name == "service":
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
