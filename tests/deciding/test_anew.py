@@ -3,21 +3,21 @@ an earlier step, or of this one the first time, is no answer to why it is taken 
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any
 
 import pytest
 
 from app.offers import offers
 from engine.clock import HandClock
-from engine.commands import AttachEvidence, Fact, Observe, Requester, StartCase
+from engine.commands import AttachEvidence, Fact, Requester, StartCase
 from engine.definition import Definition
 from engine.errors import Refused
-from engine.events import CaseObserved, CaseTransitioned, Evidence, Source
+from engine.events import CaseObserved, CaseTransitioned, Evidence
 from engine.loading import load_definition
 from engine.rehearsal import rehearse
 from engine.service import Service
 from engine.store.log import Log
+from tests.deciding import asking
 from tests.deciding.asking import taken
 from tests.deciding.conftest import publish
 
@@ -47,7 +47,6 @@ transitions:
 """
 
 MEMBER = Requester(id="mel")
-_numbers = count()
 
 
 @pytest.fixture
@@ -203,19 +202,7 @@ def test_what_should_be_said_is_told_and_stops_nobody(house: Service, bill: str)
 
 
 def observed(house: Service, bill: str, name: str, state: str, **data: Any) -> CaseObserved:
-    receipt = house.handle(
-        Observe(
-            command_id=f"seen-{next(_numbers)}",
-            actor=Requester(id="importer", kind="import"),
-            workflow="bill",
-            case=bill,
-            facts=(Fact(name=name, state=state, data=data),),
-            origin=Source(name="the minutes"),
-        )
-    )
-    event = house.log.stream(bill, receipt.version - 1)[0].event
-    assert isinstance(event, CaseObserved)
-    return event
+    return asking.observed(house, "bill", bill, Fact(name=name, state=state, data=data))
 
 
 def test_a_fact_violates_the_rules_where_it_does_not_say_it_anew(house: Service, bill: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,10 +16,16 @@ from engine.commands import (
     StartCase,
 )
 from engine.errors import CommandIdReused, Faulty, Refused
-from engine.events import Source
 from engine.service import Receipt, Service
 from engine.store.log import Log
-from tests.deciding.asking import BUSINESS_CASE, active_objective, in_review, pull
+from tests.deciding.asking import (
+    BUSINESS_CASE,
+    active_objective,
+    from_fifty_threads,
+    in_review,
+    observation,
+    pull,
+)
 from tests.deciding.conftest import OPERATOR, PAT, SAM
 
 
@@ -53,15 +58,7 @@ def test_commands_of_one_call_see_each_other_and_fail_alone(service: Service) ->
 
 def test_the_same_command_from_fifty_threads_has_one_effect(service: Service) -> None:
     command = StartCase(command_id="only", actor=PAT, workflow="decision", data={"title": "once"})
-    gate = threading.Barrier(50)
-
-    def send(_: int) -> Receipt:
-        gate.wait()
-        return service.handle(command)
-
-    with ThreadPoolExecutor(50) as pool:
-        receipts = set(pool.map(send, range(50)))
-    assert len(receipts) == 1
+    assert len(set(from_fifty_threads(service, command))) == 1
     assert service.log.version("DEC-0001") == 1
     assert service.log.version("DEC-0002") == 0
 
@@ -157,15 +154,9 @@ def test_a_fault_of_ours_fails_one_command_and_not_its_neighbours(
 
 def test_versions_bound_to_zero_and_to_nothing_are_two_commands(service: Service) -> None:
     def observe(version: int | None) -> Observe:
-        return Observe(
-            command_id="bound",
-            actor=OPERATOR,
-            workflow="objective",
-            case="OBJ-X",
-            facts=(Fact(name="Reported", data={"title": "x"}),),
-            origin=Source(name="report"),
-            expected_version=version,
-        )
+        fact = Fact(name="Reported", data={"title": "x"})
+        said = {"command_id": "bound", "actor": OPERATOR, "expected_version": version}
+        return observation("objective", "OBJ-X", fact, **said)
 
     service.handle(observe(0))
     with pytest.raises(CommandIdReused):

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any
 
 import pytest
 
-from engine.commands import (
-    Fact,
-    Observe,
-    Requester,
-)
+from engine.commands import Fact
 from engine.errors import BadInput, Refused
-from engine.events import CaseObserved, Source
+from engine.events import CaseObserved
 from engine.service import Receipt, Service
-from tests.deciding.asking import (
-    active_objective,
-    start,
-)
+from tests.deciding.asking import active_objective, observation, observed, start
 from tests.deciding.conftest import OPERATOR, publish
-
-_numbers = count()
 
 LOCKED = """
 workflow: goal
@@ -45,34 +35,13 @@ transitions:
 
 
 def observe(service: Service, *facts: Fact) -> Receipt:
-    return service.handle(
-        Observe(
-            command_id="seen",
-            actor=OPERATOR,
-            workflow="decision",
-            case="DEC-0900",
-            facts=facts,
-            origin=Source(name="minutes"),
-        )
-    )
+    return service.handle(observation("decision", "DEC-0900", *facts, actor=OPERATOR))
 
 
 def test_an_observation_is_kept_and_judged(service: Service) -> None:
     def observe(state: str | None, at: str, **data: Any) -> CaseObserved:
-        receipt = service.handle(
-            Observe(
-                command_id=f"o{next(_numbers)}",
-                actor=Requester(id="importer", kind="import"),
-                workflow="objective",
-                case="OBJ-X",
-                occurred_at=at,
-                facts=(Fact(name="StatusReported", state=state, data=data),),
-                origin=Source(name="report"),
-            )
-        )
-        event = service.log.stream("OBJ-X", receipt.version - 1)[0].event
-        assert isinstance(event, CaseObserved)
-        return event
+        fact = Fact(name="StatusReported", state=state, data=data)
+        return observed(service, "objective", "OBJ-X", fact, occurred_at=at)
 
     assert observe("proposed", "2025-01-01", title="x").conformance.verdict == "conforms"
     broken = observe("active", "2025-02-01").conformance
@@ -111,21 +80,8 @@ def test_a_fact_that_moves_what_is_locked_is_kept_and_said_to_break_the_rule(
     publish(service, LOCKED)
 
     def fact(at: str, state: str | None, **data: Any) -> CaseObserved:
-        facts = (Fact(name="GoalReported", state=state, data=data),)
-        service.handle(
-            Observe(
-                command_id=f"l{next(_numbers)}",
-                actor=Requester(id="importer", kind="import"),
-                workflow="goal",
-                case="GOAL-1",
-                occurred_at=at,
-                facts=facts,
-                origin=Source(name="report"),
-            )
-        )
-        event = service.log.stream("GOAL-1")[-1].event
-        assert isinstance(event, CaseObserved)
-        return event
+        said = Fact(name="GoalReported", state=state, data=data)
+        return observed(service, "goal", "GOAL-1", said, occurred_at=at)
 
     fact("2026-01-01", "open", title="Clients")
     fact("2026-01-10", "agreed", target=90)
@@ -136,17 +92,9 @@ def test_a_fact_that_moves_what_is_locked_is_kept_and_said_to_break_the_rule(
 
 def test_facts_can_be_bound_to_the_case_the_sender_saw(service: Service) -> None:
     def observe(version: int) -> Receipt:
-        return service.handle(
-            Observe(
-                command_id=f"v{version}-{next(_numbers)}",
-                actor=OPERATOR,
-                workflow="objective",
-                case="OBJ-X",
-                facts=(Fact(name="Reported", data={"title": "x"}),),
-                origin=Source(name="report"),
-                expected_version=version,
-            )
-        )
+        fact = Fact(name="Reported", data={"title": "x"})
+        said = {"actor": OPERATOR, "expected_version": version}
+        return service.handle(observation("objective", "OBJ-X", fact, **said))
 
     assert observe(0).version == 1
     with pytest.raises(Refused, match="OBJ-X is at version 1, not 0"):
@@ -156,17 +104,11 @@ def test_facts_can_be_bound_to_the_case_the_sender_saw(service: Service) -> None
 
 def test_bad_facts_are_all_named_and_none_is_kept(service: Service) -> None:
     head = service.log.head()
-    command = Observe(
-        command_id="bad",
-        actor=OPERATOR,
-        workflow="objective",
-        case="OBJ-X",
-        facts=(
-            Fact(name="Reported", state="flying"),
-            Fact(name="Reported", data={"due": "31/12/2026", "colour": "red"}),
-        ),
-        origin=Source(name="report"),
+    facts = (
+        Fact(name="Reported", state="flying"),
+        Fact(name="Reported", data={"due": "31/12/2026", "colour": "red"}),
     )
+    command = observation("objective", "OBJ-X", *facts, actor=OPERATOR)
     with pytest.raises(BadInput) as error:
         service.handle(command)
     wheres = [problem.where for problem in error.value.problems]
@@ -175,18 +117,8 @@ def test_bad_facts_are_all_named_and_none_is_kept(service: Service) -> None:
 
 
 def test_an_observed_beginning_is_judged_by_the_rules_of_starting(service: Service) -> None:
-    receipt = service.handle(
-        Observe(
-            command_id="bare",
-            actor=OPERATOR,
-            workflow="objective",
-            case="OBJ-X",
-            facts=(Fact(name="Reported", state="proposed"),),
-            origin=Source(name="report"),
-        )
-    )
-    event = service.log.stream(receipt.stream)[0].event
-    assert isinstance(event, CaseObserved)
+    fact = Fact(name="Reported", state="proposed")
+    event = observed(service, "objective", "OBJ-X", fact, actor=OPERATOR)
     assert event.conformance.rules == ("needs: needs more: title is missing",)
 
 
@@ -217,14 +149,7 @@ def test_which_of_many_observed_cases_are_new_is_asked_once(service: Service) ->
     stream = service.log.stream
     service.log.stream = lambda key, after=0: asked.append(key) or stream(key, after)  # type: ignore[method-assign]
     answers = other.handle_many(
-        Observe(
-            command_id=f"seen {number}",
-            actor=OPERATOR,
-            workflow="decision",
-            case=f"DEC-{number:04}",
-            facts=(Fact(name="Seen"),),
-            origin=Source(name="minutes"),
-        )
+        observation("decision", f"DEC-{number:04}", Fact(name="Seen"), actor=OPERATOR)
         for number in range(1, 200)
     )
     assert [answer.version for answer in answers if isinstance(answer, Receipt)] == [2, *[1] * 198]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
@@ -12,26 +10,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.clock import HandClock
-from engine.commands import Fact, Observe, PullTrigger, Requester, StartCase
+from engine.commands import Fact, PullTrigger, StartCase
 from engine.errors import BadInput, CommandIdReused, Refused
-from engine.events import CaseObserved, Source
+from engine.events import CaseObserved
 from engine.service import Receipt, Service
 from engine.store.log import Log
-from tests.deciding.asking import in_review, pull, start
+from tests.deciding.asking import from_fifty_threads, in_review, observation, pull, start
 from tests.deciding.conftest import BOTH, PAT, SAM
 
 
 def test_promise_4_once(log: Log, service: Service) -> None:
     case = in_review(service)
     command = PullTrigger(command_id="once", actor=SAM, case=case, trigger="approve")
-    gate = threading.Barrier(50)
-
-    def send(_: int) -> Receipt:
-        gate.wait()
-        return service.handle(command)
-
-    with ThreadPoolExecutor(50) as pool:
-        receipts = list(pool.map(send, range(50)))
+    receipts = from_fifty_threads(service, command)
     after = log.head()
     restarted = Service(log, HandClock("2026-03-09T00:00:00.000000Z"))
     receipts.append(restarted.handle(command))
@@ -68,15 +59,8 @@ def test_promise_7_history_that_broke_the_rules_is_kept(service: Service) -> Non
     case = start(service)
     with pytest.raises(Refused):
         pull(service, case, "approve", SAM)
-    observed = Observe(
-        command_id="history",
-        actor=Requester(id="importer", kind="import"),
-        workflow="decision",
-        case=case,
-        facts=(Fact(name="DecisionTaken", state="approved"),),
-        origin=Source(name="minutes of the board"),
-    )
-    receipt = service.handle(observed)
+    fact = Fact(name="DecisionTaken", state="approved")
+    receipt = service.handle(observation("decision", case, fact))
     assert receipt.state == "approved"
     assert service.case(case).state == "approved"
     event = service.log.stream(case)[-1].event

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from engine.clock import HandClock
-from engine.commands import Fact, Observe, Requester
+from engine.commands import Fact, Requester
 from engine.definition import Definition
 from engine.errors import BadInput, NotFound, Refused
-from engine.events import CommandRefused, Source
+from engine.events import CommandRefused
 from engine.loading import load_definition
 from engine.past import Past
 from engine.rehearsal import Judged, rehearse
 from engine.service import Service
 from engine.store.log import Log
-from tests.deciding.asking import in_review, pull, start
+from tests.deciding.asking import in_review, observation, pull, start
 from tests.deciding.conftest import BOTH, DECISION, SAM, publish
 
 
@@ -260,16 +260,7 @@ def test_a_step_that_its_own_version_would_not_take_again_is_not_known(service: 
 def test_facts_are_no_steps_but_what_follows_is_judged_on_them(service: Service) -> None:
     case = start(service)
     fact = Fact(name="Told", state="approved", data={"amount": "90000"})
-    service.handle(
-        Observe(
-            command_id="told",
-            actor=Requester(id="reports", kind="import"),
-            workflow="decision",
-            case=case,
-            facts=(fact,),
-            origin=Source(name="minutes"),
-        )
-    )
+    service.handle(observation("decision", case, fact))
     pull(service, case, "close")
     judged = list(rehearse(service.log, changed()))
     assert [(one.event.name, one.finding) for one in judged] == [

@@ -11,14 +11,21 @@ from engine.clock import HandClock
 from engine.commands import (
     AttachEvidence,
     Fact,
-    Observe,
     StartCase,
 )
 from engine.errors import BadInput, NotFound, Refused
-from engine.events import CaseTransitioned, CommandRefused, Source
+from engine.events import CaseTransitioned, CommandRefused
 from engine.service import Service
 from engine.store.log import Log
-from tests.deciding.asking import BUSINESS_CASE, active_objective, in_review, pull, rules, start
+from tests.deciding.asking import (
+    BUSINESS_CASE,
+    active_objective,
+    in_review,
+    observation,
+    pull,
+    rules,
+    start,
+)
 from tests.deciding.conftest import BOTH, OPERATOR, PAT, SAM, publish
 
 
@@ -168,16 +175,8 @@ def test_a_step_is_not_judged_on_a_value_that_the_case_would_not_keep(
 ) -> None:
     case = start(service, objective=active_objective(service))
     clock.advance(hours=4)
-    service.handle(
-        Observe(
-            command_id="seen",
-            actor=OPERATOR,
-            workflow="decision",
-            case=case,
-            facts=(Fact(name="Reported", data={"amount": "5000"}),),
-            origin=Source(name="report"),
-        )
-    )
+    fact = Fact(name="Reported", data={"amount": "5000"})
+    service.handle(observation("decision", case, fact, actor=OPERATOR))
     early = {"occurred_at": "2026-03-01T10:00:00.000000Z", "evidence": (BUSINESS_CASE,)}
     with pytest.raises(Refused) as refusal:
         pull(service, case, "submit", data={"amount": "50"}, **early)

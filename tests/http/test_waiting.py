@@ -11,7 +11,7 @@ import pytest
 from app.home import Home
 from app.http.settings import ServeSettings
 from tests.cli.conftest import Pmo
-from tests.cli.test_waiting import begin, gone_up
+from tests.cli.matters import begin, gone_up
 from tests.http.conftest import Running
 from tests.postgres import server
 
