@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from engine.registers import Rule
 
 _LASTING = ("agreed_by", "quorum", "authority", "children", "only_one")
-_OF_WHO_ASKS = ("by", "not_by", "conflict")
+_OF_WHO_ASKS = ("by", "gone_up", "not_by", "conflict")
 _NOBODY = Requester(id="-")
 
 
@@ -279,7 +279,8 @@ def _lasts(verdict: Verdict, step: Transition, case: Case, asked: bool) -> bool:
         said = step.should if verdict.weight == "should" else step
         comes = said and any(need.anew for need in said.evidence if need.kind == which)
         return not comes and any(item.kind == which for item in case.evidence)
-    return kind in _LASTING or (asked and kind in _OF_WHO_ASKS)
+    nobody_has_it = kind == "gone_up" and case.gone_up is None
+    return nobody_has_it or kind in _LASTING or (asked and kind in _OF_WHO_ASKS)
 
 
 def _deciders(step: Transition, attempt: Attempt) -> Iterator[str]:

@@ -21,10 +21,10 @@ class Offer:
     ``needs`` holds the fields it needs that the case does not have yet, ``anew`` what must come
     with the step itself (``reason``: the command's own), ``takes`` what it accepts besides,
     ``evidence`` the kinds of document (with their age) that must be attached; ``governed`` says
-    whether votes, agreement, authority or children count, ``overridable`` which guards may be
-    passed, by whom. The engine says (``app.hurdles``) whom the authority in force names
-    (``decided_by``), what is still ``missing``, and what it would warn of (``warned``); and of
-    somebody who asks, whether they ``may``, and by which delegation (``on_behalf_of``).
+    whether votes, agreement, authority, children or whom it has gone up to count, ``overridable``
+    which guards may be passed, by whom. The engine says (``app.hurdles``) whom the authority in
+    force names (``decided_by``), what is still ``missing``, and what it would warn of (``warned``);
+    and of somebody who asks, whether they ``may``, and by which delegation (``on_behalf_of``).
     """
 
     trigger: str
@@ -132,7 +132,7 @@ def _is_governed(rule: Mapping[str, Any]) -> bool:
     """Whether something else than who asks and what they bring along counts."""
     said = {**rule.get("should", {}), **rule}
     authority = any(isinstance(who, dict) and "authority" in who for who in _of(rule, "by"))
-    return authority or any(said.get(key) for key in ("agreed_by", "quorum", "children"))
+    return authority or any(said.get(key) for key in ("agreed_by", "quorum", "children", "gone_up"))
 
 
 def _overridable(rule: Mapping[str, Any]) -> str:

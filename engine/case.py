@@ -26,6 +26,7 @@ from engine.events import (
     Event,
     Evidence,
     EvidenceAttached,
+    Party,
 )
 from engine.fixed import fixed
 from engine.values import Value
@@ -55,7 +56,8 @@ class Case:
     ``entered`` is the version at which the state was entered, and ``arrived`` that at which a kind
     of evidence came last. ``deadlines`` are open. ``signatures`` count for the state
     they were given in. ``recused`` have declared a conflict; ``children`` are workflow and key of
-    the cases whose parent this is.
+    the cases whose parent this is. ``gone_up`` is to whom the matter has gone up, while it is in
+    the state in which that left it.
     """
 
     key: str
@@ -74,6 +76,7 @@ class Case:
     children: tuple[tuple[str, str], ...] = ()
     deadlines: tuple[Due, ...] = ()
     lent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gone_up: Party | None = None
 
     def digest(self) -> str:
         """SHA-256 of the whole case in canonical JSON: equal cases, equal digests, on any store."""
@@ -81,6 +84,7 @@ class Case:
             "definition": asdict(self.definition),
             "evidence": [asdict(item) for item in self.evidence],
             "deadlines": [asdict(due) for due in self.deadlines],
+            "gone_up": asdict(self.gone_up) if self.gone_up else None,
         }
         said = {each.name: getattr(self, each.name) for each in fields(self)}
         return canonical.digest(said | parts)
@@ -118,6 +122,7 @@ def evolve(case: Case | None, event: AnyEvent) -> Case | None:
                 deadlines=event.deadlines or (),
                 acted=_acted(case, event),
                 lent=_lent(case, event),
+                gone_up=case.gone_up if event.stays else None,
             )
         case EvidenceAttached():
             return replace(
@@ -173,6 +178,7 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
         )
     state, data, since = case.state, case.data, case.since
     entered, signatures, deadlines = case.entered, case.signatures, case.deadlines
+    gone_up = case.gone_up
     stays = isinstance(event, CaseTransitioned) and event.stays is True
     if stays:
         # It says in which state it found the case, and nothing of when that began. Of a correction,
@@ -183,6 +189,9 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
         state, since = event.state, {**since, "": at}
         if state != case.state or not observed:
             entered, signatures, deadlines = event.version, (), told or ()
+        gone_up = None
+    if isinstance(event, CaseTransitioned) and event.escalated and at >= since[""]:
+        gone_up = event.escalated.to or gone_up
     if event.data:
         data, since = {**data}, {**since}
         for name, value in event.data.items():
@@ -210,6 +219,7 @@ def _changed(case: Case | None, event: CaseStarted | CaseTransitioned | CaseObse
         children=case.children,
         deadlines=deadlines,
         lent=_lent(case, event),
+        gone_up=gone_up,
     )
 
 

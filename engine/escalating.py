@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from engine.attempt import Attempt
 from engine.events import Escalated, Party
-from engine.standing import above, authority_of
+from engine.standing import Standing, above, authority_of
 from engine.step import ByAuthority, ByPerson, Step, Transition
 from engine.values import is_withheld
 
@@ -42,6 +42,18 @@ def _party(
             unit = attempt.named(declared.appointed_in or "") if declared else ""
             found = Party(held_by="role", name=who, unit=unit or None)
     return None if found and source and _is_same(found, source) else found
+
+
+def is_as(party: Party, found: Standing, attempt: Attempt) -> bool:
+    """Whether who takes a step does so as whom it has gone up to."""
+    if party.held_by == "person":
+        return attempt.actor.casefold() == party.name.casefold()
+    unit: str | None = None
+    if found.rule:
+        unit = None if found.rule.by_body else found.rule.unit
+    elif declared := attempt.definition.roles.get(found.role or ""):
+        unit = attempt.named(declared.appointed_in or "") or None
+    return (found.role, unit) == (party.name, party.unit)
 
 
 def _lack(who: str | ByPerson | ByAuthority, attempt: Attempt) -> str | None:

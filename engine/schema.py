@@ -128,6 +128,7 @@ ABOUT = {
     "Transition.from": "The states it leads from.",
     "Transition.to": "The state it leads to. Left out: the case stays where it is.",
     "Transition.escalates": "From whom to whom the matter goes by it; the event says who they are.",
+    "Transition.gone_up": "Only for whom the matter has gone up to, while it is in that state.",
     "Escalation.from": "With whom it was: a role, the person in a field, or the authority for it.",
     "Escalation.to": "Who has it then: the first of these that is somebody else; of an authority, "
     "the level above.",

@@ -159,7 +159,8 @@ class Transition(Step):
     the votes it has and the deadlines it is under. It accepts what it ``needs`` and wants ``anew``
     unless told more.
     Its event says what the fields that it ``tells`` held before, and, if it ``escalates``, from
-    whom to whom. Of a number that it ``counts`` it takes the next one, by itself. One that
+    whom to whom; one for what has ``gone_up`` is for nobody else than whom that has gone to. Of a
+    number that it ``counts`` it takes the next one, by itself. One that
     ``corrects`` mends what was typed wrong in these fields, and nothing else: from a final state,
     too, with a reason, and as if it had never been so.
     """
@@ -171,6 +172,7 @@ class Transition(Step):
     counts: Listed[Name] = []
     corrects: Listed[Name] = []
     escalates: Maybe[Escalation] = None
+    gone_up: bool = False
 
     @property
     def told(self) -> tuple[str, ...]:

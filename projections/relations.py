@@ -346,11 +346,13 @@ def _row(way: Way) -> str:
 
 def _chosen(number: int, said: Iterable[str], fields: Collection[str]) -> str:
     """SQL for what a way says in the column of this number: a word as it is, the value of the field
-    that is named. What is counted (``_NUMBERS``) is a field's."""
+    that is named: by a path, or, where only a field can be meant, by its name alone. What is
+    counted (``_NUMBERS``) is a field's."""
     place, column = f"way.column{number}", Way._fields[number - 1]
+    named = (name for name in sorted(said) if name.startswith("data.") or column == "person")
     cases = [
         f"WHEN '{_escaped(name)}' THEN {quote(field)}"
-        for name in sorted(said)
+        for name in named
         if (field := name.removeprefix("data.")) in fields
     ]
     word = _nothing(column) if column in _NUMBERS else f"nullif({place}, '')"

@@ -61,4 +61,4 @@ def test_bad_input_is_refused_for_its_reason_in_a_scenario(
 
 def test_no_kind_of_bad_input_is_left_out() -> None:
     table = PAGE[PAGE.index("| bad input |") :]
-    assert len(BAD) == table.count("](../workflows/") == 16
+    assert len(BAD) == table.count("](../workflows/") == 19

@@ -19,7 +19,7 @@ from engine.registers import FIELDS
 from engine.step import ByAuthority, ByPerson, Check, Guards, Step, Transition
 from engine.validation import suggest
 
-_TAKES = ("needs", "anew", "accepts", "tells", "counts")
+_TAKES = ("gone_up", "needs", "anew", "accepts", "tells", "counts")
 
 
 def corrects_something(definition: Definition) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from engine.actors import MACHINES
 from engine.definition import Definition
 from engine.errors import Problem
-from engine.guards import needed
+from engine.guards import accepted, needed
 from engine.lint.data import asked, steps
 from engine.step import ByAuthority, ByPerson, Guards, Start, Step, Transition
 from engine.validation import suggest
@@ -176,6 +176,31 @@ def takes_a_matter_to_somebody_else(definition: Definition) -> Iterator[Problem]
                     yield Problem(f"{at}/escalates/to/{i}", "this is there twice", "keep one")
 
 
+def is_for_whom_it_goes_up_to(definition: Definition) -> Iterator[Problem]:
+    """Where nothing goes up to them, a step that is theirs only once it has is nobody's."""
+    reached = {
+        (step.target(source), who if isinstance(who, str) else repr(who))
+        for step in definition.transitions
+        if step.escalates
+        for source in step.sources
+        for who in step.escalates.to
+    }
+    for number, step in enumerate(definition.transitions):
+        if not step.gone_up:
+            continue
+        at = f"/transitions/{number}"
+        if not step.by:
+            what = "it is said of nobody that it has gone up to them"
+            yield Problem(f"{at}/gone_up", what, "say in `by` who they are")
+        for i, who in enumerate(step.by):
+            named = who if isinstance(who, str) else repr(who)
+            for state in step.sources:
+                if (state, named) not in reached:
+                    what = f"nothing goes up to {_called(who, above=False)} in {state}"
+                    mend = "let a step that `escalates` name them, or leave `gone_up` out"
+                    yield Problem(f"{at}/by/{i}", what, mend)
+
+
 def only_told(definition: Definition) -> list[str]:
     """To whom a matter goes up, though no step in the state where it is then is theirs: it may be
     meant so, and is no problem, but they can only look. As ``trigger: who in state``."""
@@ -189,7 +214,10 @@ def only_told(definition: Definition) -> list[str]:
             found += [
                 f"{step.trigger}: {_called(who, above)} in {state}"
                 for state in dict.fromkeys(map(step.target, step.sources))
-                if not any(_is_for(who, above, way) for way in definition.transitions_from(state))
+                if not any(
+                    _is_for(who, above, way, definition)
+                    for way in definition.transitions_from(state)
+                )
             ]
     return list(dict.fromkeys(found))
 
@@ -202,12 +230,15 @@ def _called(who: Who, above: bool) -> str:
     return who
 
 
-def _is_for(who: Who, above: bool, step: Transition) -> bool:
+def _is_for(who: Who, above: bool, step: Transition, definition: Definition) -> bool:
     """Whether they may take it, answer on it, or go past its guards. Who has authority above the
-    level that a matter falls under may, where the step can come with a level."""
+    level that a matter falls under may, where the step comes with a level."""
     if isinstance(who, ByAuthority):
-        known = [way for way in step.by if isinstance(way, ByAuthority)]
-        return not step.by or any(way.authority.least or not above for way in known)
+        levels = [way.authority.least or "" for way in step.by if isinstance(way, ByAuthority)]
+        takes = accepted(step, definition) if above else ()
+        return not step.by or any(
+            not above or level.removeprefix("data.") in takes for level in levels
+        )
     vetoes = step.quorum.veto if step.quorum else []
     passing = step.override.by if step.override else []
     return not step.by or who in (*step.by, *step.agreed_by, *vetoes, *passing)
@@ -257,6 +288,7 @@ RULES = (
     has_guards_that_ask_something,
     warns_of_what_is_not_refused_anyway,
     takes_a_matter_to_somebody_else,
+    is_for_whom_it_goes_up_to,
     overrides_what_is_asked,
     has_claims_that_can_be_had,
 )

@@ -184,6 +184,7 @@ def _rules(step: Step, definition: Definition) -> list[_Rule]:
     """The guards that can stop a step, by how they answer."""
     rules = [_Rule("by")] if step.by else []
     if isinstance(step, Transition):
+        rules += [_Rule("gone_up")] if step.gone_up else []
         rules += [_Rule("counts")] if step.counts else []
         rules += [_Rule("corrects")] if step.corrects else []
     rules += _rules_of(step, list(needed(step, definition)))

@@ -439,3 +439,65 @@ def test_a_check_says_to_whom_a_matter_goes_up_that_has_no_step_then(own: Pmo) -
     decide = f"  - {{trigger: rule, from: open, to: read, by: {rule}}}\n"
     file.write_text(MEMO + theirs + decide, encoding="utf-8")
     assert "goes up to" not in own.done("check", str(file)).out
+
+
+def test_a_level_above_has_no_step_that_takes_no_level(own: Pmo) -> None:
+    file = own.home.parent / "memo.yaml"
+    rule = "{authority: {category: funding, unit: it, least: data.level}}"
+    ladder = (
+        f"  - {{trigger: climb, from: open, by: clerk, escalates: {{from: {rule}, to: {rule}}}}}\n"
+    )
+    decide = f"  - {{trigger: rule, from: open, to: read, by: {rule}"
+    line = "goes up to whom no step there is given: climb: the level of authority above in open"
+    file.write_text(f"{MEMO}{ladder}{decide}}}\n", encoding="utf-8")
+    assert line in own.done("check", str(file)).out
+    file.write_text(f"{MEMO}{ladder}{decide}, anew: level}}\n", encoding="utf-8")
+    assert line not in own.done("check", str(file)).out
+
+
+def test_what_is_theirs_only_once_it_has_gone_up_says_so_before(own: Pmo) -> None:
+    file = own.home.parent / "memo.yaml"
+    mine = "  - {trigger: hear, from: open, to: read, by: {person: boss}, gone_up: true}\n"
+    file.write_text(MEMO + mine, encoding="utf-8")
+    own.done("publish", str(file), actor="operator")
+    own.done("start", "memo", "title=Desk", "boss=zoe", actor="cleo:clerk")
+    never = "it has not gone up to anybody"
+    assert f"  cannot hear: {never}" in own.done("do", "MEMO-0001", "--as", "zoe").out
+    offered = own.done("do", "MEMO-0001", "--json").json()
+    (hear,) = (offer for offer in offered if offer["trigger"] == "hear")
+    assert hear["missing"] == [never], "whoever asks"
+    own.done("do", "MEMO-0001", "tell", actor="cleo:clerk")
+    (memo,) = own.done("waiting", "--as", "zoe", "--json").json()["cases"]
+    assert [offer["trigger"] for offer in memo["can"]] == ["hear"]
+    own.done("do", "MEMO-0001", "hear", actor="zoe")
+
+
+def test_a_word_is_a_word_though_a_field_is_called_so(own: Pmo) -> None:
+    file = own.home.parent / "memo.yaml"
+    rule = "{authority: {category: funding, unit: it, least: data.level}}"
+    decide = f"  - {{trigger: rule, from: open, to: read, by: {rule}}}\n"
+    field = "boss: {type: person}, funding: {type: text}"
+    file.write_text(MEMO.replace("boss: {type: person}", field) + decide, encoding="utf-8")
+    own.done("publish", str(file), actor="operator")
+    own.done("start", "memo", "title=Roof", "level=2", "funding=none", actor="cleo:clerk")
+    assert "MEMO-0001  Roof" in own.done("waiting", "--as", "bea").out
+
+
+def test_nothing_is_up_any_more_once_its_state_has_begun_anew(own: Pmo) -> None:
+    file = own.home.parent / "memo.yaml"
+    timed = "open: {initial: true, deadline: {within: 10 days, then: lapse}}"
+    again = """\
+  - {trigger: again, from: open, to: open, by: {person: boss}, gone_up: true}
+  - {trigger: lapse, from: open, to: read, by: timer}
+"""
+    text = MEMO.replace("open: {initial: true}", timed) + again
+    file.write_text(text, encoding="utf-8")
+    own.done("publish", str(file), actor="operator")
+    own.done("start", "memo", "title=Desk", "boss=zoe", actor="cleo:clerk")
+    own.done("do", "MEMO-0001", "tell", actor="cleo:clerk")
+    (memo,) = own.done("waiting", "--as", "zoe", "--json").json()["cases"]
+    assert (memo["may"], memo["gone_up"]["to"]) == (True, "zoe")
+    own.done("do", "MEMO-0001", "again", actor="zoe")
+    (memo,) = own.done("waiting", "--as", "zoe", "--json").json()["cases"]
+    assert (memo["may"], memo["gone_up"]) == (False, None)
+    assert "gone up" not in own.done("show", "MEMO-0001").out

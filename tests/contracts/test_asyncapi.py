@@ -91,8 +91,8 @@ def test_every_message_has_an_example_that_fits_headers_and_payload(small: Docum
 
 
 def test_a_message_is_told_from_its_neighbours_by_headers_and_payload(small: Document) -> None:
-    taken = small["components"]["messages"]["decision.4.DecisionTaken"]
-    closed = small["components"]["messages"]["decision.4.DecisionClosed"]
+    taken = small["components"]["messages"]["decision.5.DecisionTaken"]
+    closed = small["components"]["messages"]["decision.5.DecisionClosed"]
     assert not resolver(small, taken["payload"]).is_valid(closed["examples"][0]["payload"])
     assert not resolver(small, taken["headers"]).is_valid(closed["examples"][0]["headers"])
 
@@ -129,7 +129,7 @@ def test_the_dataschema_of_an_event_is_the_id_of_its_schema(
 
 
 def test_facts_that_were_seen_are_messages_too(small: Document) -> None:
-    message = small["components"]["messages"]["decision.4.DecisionReported"]
+    message = small["components"]["messages"]["decision.5.DecisionReported"]
     assert message["examples"][0]["payload"]["type"] == "pmo.case.observed.v2"
 
 
@@ -172,7 +172,7 @@ def test_an_example_of_a_command_is_one_that_the_engine_takes(small: Document) -
 def test_what_a_case_is_fits_what_its_topic_is_said_to_hold(
     played: list[Body], small: Document
 ) -> None:
-    schema = resolver(small, small["components"]["messages"]["decision.4"]["payload"])
+    schema = resolver(small, small["components"]["messages"]["decision.5"]["payload"])
     events = [from_body(body) for body in played if body["definition"]["name"] == "decision"]
     cases: dict[str, Case | None] = {}
     for event in events:

@@ -8,8 +8,10 @@ import pytest
 
 from app.cli.tables import show_escalation
 from engine.events import CaseTransitioned, Escalated, Party, from_bytes, to_bytes
+from engine.service import Service
 from tests.deciding.conftest import publish
 from tests.governance.conftest import REQUESTER, Office
+from tests.governance.test_authority import refused
 
 MATTER = """
 workflow: matter
@@ -173,3 +175,68 @@ def test_a_step_that_takes_it_nowhere_says_nothing_of_it(ladder: Office) -> None
     case = matter(ladder, "check")
     event = ladder.service.log.stream(case)[-1].event
     assert b"escalated" not in to_bytes(event)
+
+
+HEEDED = (
+    MATTER.replace("version: 1", "version: 2")
+    + """
+  - trigger: hear
+    from: checked
+    by: {authority: {category: funding, value: data.amount, unit: data.unit, least: data.level}}
+    gone_up: true
+  - {trigger: hear, from: ready, to: ready, by: sponsor, gone_up: true}
+  - {trigger: ask, from: ready, escalates: {from: checker, to: {person: owner}}}
+  - {trigger: tell, from: ready, to: doing, escalates: {from: checker, to: {person: owner}}}
+  - {trigger: heed, from: [ready, doing], by: {person: owner}, gone_up: true}
+"""
+)
+NOBODY = "it has not gone up to anybody"
+
+
+@pytest.fixture
+def heeding(ladder: Office) -> Office:
+    publish(ladder.service, HEEDED)
+    ladder.appoint("director", "dora")
+    ladder.appoint("sponsor", "sid")
+    return ladder
+
+
+def test_a_step_for_what_has_gone_up_is_for_whom_it_has_gone_up_to(heeding: Office) -> None:
+    case = matter(heeding)
+    assert NOBODY in refused(heeding, case, "hear", "dora")
+    heeding.do(case, "escalate", REQUESTER)
+    assert "sid is not appointed director" in refused(heeding, case, "hear", "sid")
+    heeding.do(case, "hear", "dora")
+    heeding.do(case, "hear", "dora")  # it stays, and so does whose it is
+
+
+def test_what_has_gone_past_somebody_is_not_theirs(heeding: Office) -> None:
+    case = matter(heeding, "check")
+    heeding.do(case, "escalate", REQUESTER)
+    told = "it has gone up to board, and not to sid"
+    assert told in refused(heeding, case, "hear", "sid")
+    heeding.do(LEVEL_2, "revoke")
+    heeding.do(case, "escalate", REQUESTER)
+    heeding.do(case, "hear", "sid")
+    assert NOBODY in refused(heeding, case, "hear", "sid"), "the state has begun anew"
+
+
+def test_whom_a_field_names_is_whom_it_has_gone_up_to_or_not(heeding: Office) -> None:
+    case = matter(heeding, "check", owner="olga")
+    heeding.do(case, "ask", REQUESTER)
+    heeding.do(case, "heed", "olga")
+    heeding.do(case, "do", "cyril:checker")
+    assert NOBODY in refused(heeding, case, "heed", "olga"), "it is in another state"
+    case = matter(heeding, "check", owner="olga")
+    heeding.do(case, "tell", REQUESTER)
+    heeding.do(case, "heed", "olga")
+
+
+def test_it_is_folded_alike_from_the_log_and_in_passing(heeding: Office) -> None:
+    case = matter(heeding, "check", owner="olga")
+    heeding.do(case, "ask", REQUESTER)
+    kept = heeding.service.case(case)
+    assert kept.gone_up == Party(held_by="person", name="olga")
+    afresh = Service(heeding.service.log).case(case)
+    assert kept == afresh
+    assert kept.digest() == afresh.digest()
