@@ -12,10 +12,15 @@ from hypothesis import strategies as st
 from engine.clock import HandClock
 from engine.commands import Fact, PullTrigger, StartCase
 from engine.errors import BadInput, CommandIdReused, Refused
-from engine.events import CaseObserved
 from engine.service import Receipt, Service
 from engine.store.log import Log
-from tests.deciding.asking import from_fifty_threads, in_review, observation, pull, start
+from tests.deciding.asking import (
+    from_fifty_threads,
+    in_review,
+    observed,
+    pull,
+    start,
+)
 from tests.deciding.conftest import BOTH, PAT, SAM
 
 
@@ -60,11 +65,8 @@ def test_promise_7_history_that_broke_the_rules_is_kept(service: Service) -> Non
     with pytest.raises(Refused):
         pull(service, case, "approve", SAM)
     fact = Fact(name="DecisionTaken", state="approved")
-    receipt = service.handle(observation("decision", case, fact))
-    assert receipt.state == "approved"
+    event = observed(service, "decision", case, fact)
     assert service.case(case).state == "approved"
-    event = service.log.stream(case)[-1].event
-    assert isinstance(event, CaseObserved)
     assert event.conformance.verdict == "violates"
     assert event.conformance.rules == ("from: nothing leads from draft to approved",)
 
@@ -74,28 +76,12 @@ def test_promise_7_a_step_that_its_guards_forbade_is_reported_with_every_one_of_
 ) -> None:
     """The limit is told as for a command; what was so before the state it is in is not judged."""
     case = in_review(service, amount="250000")
-    facts = (
-        Fact(name="DecisionTaken", state="approved"),
-        Fact(name="DecisionTaken", state="rejected"),
-    )
-    told = []
-    for number, fact in enumerate(facts):
-        command = Observe(
-            command_id=f"history-{number}",
-            actor=Requester(id="importer", kind="import"),
-            workflow="decision",
-            case=case,
-            facts=(fact,),
-            occurred_at="2026-01-01" if number else None,
-            origin=Source(name="minutes of the board"),
-        )
-        service.handle(command)
-        event = service.log.stream(case)[-1].event
-        assert isinstance(event, CaseObserved)
-        told.append(event.conformance)
-    assert told[0].verdict == "violates"
-    assert any("data.amount <= 100000" in rule for rule in told[0].rules)
-    assert told[1].verdict == "not_evaluable"
+    approved = observed(service, "decision", case, Fact(name="DecisionTaken", state="approved"))
+    earlier = Fact(name="DecisionTaken", state="rejected")
+    rejected = observed(service, "decision", case, earlier, occurred_at="2026-01-01")
+    assert approved.conformance.verdict == "violates"
+    assert any("data.amount <= 100000" in rule for rule in approved.conformance.rules)
+    assert rejected.conformance.verdict == "not_evaluable"
 
 
 PAPER = {"kind": "business-case", "as_of": "2026-01-31", "sha256": "0" * 64}
