@@ -212,9 +212,10 @@ def run_by_cases(home: Home) -> list[Definition]:
 
 
 def from_views(body: dict[str, Any]) -> Definition:
-    """A definition as the views have it. Raises ``StoreFailed`` where that is none."""
+    """A definition as the views have it. Raises ``StoreFailed`` where that is none, ``LogNewer``
+    where a newer version of this program published it."""
     try:
-        return Definition.from_body(body)
+        return Definition.from_published(body)
     except ValidationError:
         raise StoreFailed(
             "the views hold a definition that is none; pmo rebuild builds them anew"

@@ -41,7 +41,8 @@ class Catalog:
         return self._by_hash
 
     def newest(self, name: str) -> Published:
-        """Raises ``NotFound`` when nothing of that name was published."""
+        """Raises ``NotFound`` when nothing of that name was published, ``LogNewer`` when a newer
+        version of this program published it, and it says what this one does not know."""
         if name not in self._newest and not self.refresh(name):
             raise NotFound.one(
                 "/workflow", f"no workflow {name!r} is published", "publish it first"
@@ -49,11 +50,11 @@ class Catalog:
         return self._newest[name]
 
     def pinned(self, ref: DefinitionRef) -> Workflow:
-        """The definition with exactly this hash, made ready."""
+        """The definition with exactly this hash, made ready. Raises ``LogNewer``."""
         if ready := self._by_hash.get(ref.hash):
             return ready
         if ref.hash not in self._bodies:
-            self.refresh(ref.name)
+            self._read(ref.name)  # a newer one that cannot be read here does not matter to it
         return self._ready(ref.hash)
 
     def version(self, name: str, version: int) -> Workflow | None:
@@ -80,6 +81,14 @@ class Catalog:
 
     def refresh(self, name: str) -> bool:
         """Read the workflow's stream again; whether anything is published under the name."""
+        last = self._read(name)
+        if last is None:
+            return False
+        self._newest[name] = Published(self._ready(last.definition.hash), last.version)
+        return True
+
+    def _read(self, name: str) -> DefinitionPublished | None:
+        """Everything in the workflow's stream; the last of it."""
         last: DefinitionPublished | None = None
         for recorded in self._log.stream(stream_of(name)):
             event = recorded.event
@@ -88,15 +97,12 @@ class Catalog:
             self._bodies[about.hash] = event.body
             self._hashes[about.name, about.version] = about.hash
             last = event
-        if last is None:
-            return False
-        self._newest[name] = Published(self._ready(last.definition.hash), last.version)
-        return True
+        return last
 
     def _ready(self, digest: str) -> Workflow:
         """Older versions are made ready when a case of theirs is met: 15 ms each."""
         if digest not in self._by_hash:
-            self._by_hash[digest] = Workflow(Definition.from_body(self._bodies[digest]))
+            self._by_hash[digest] = Workflow(Definition.from_published(self._bodies[digest]))
         return self._by_hash[digest]
 
     def forget(self, stream: str) -> None:

@@ -11,9 +11,10 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field as Constrained
-from pydantic import StringConstraints
+from pydantic import StringConstraints, ValidationError
 
 from engine import canonical
+from engine.errors import LogNewer
 from engine.grammar import (
     Breaks,
     CalendarNamed,
@@ -179,6 +180,10 @@ class Reaction(Grammar):
 RegisterKind = Literal["appointment", "body", "authority", "delegation", "calendar"]
 
 
+_UNKNOWN = ("extra_forbidden", "literal_error")
+"""Kinds of pydantic's errors about a word that the grammar does not have."""
+
+
 class Definition(Grammar):
     """A workflow, known by name, version and content hash."""
 
@@ -208,6 +213,21 @@ class Definition(Grammar):
             known = plain.get(part, {})
             plain[part] = {name: known[name] for name in names if name in known} | known
         return cls.model_validate(plain)
+
+    @classmethod
+    def from_published(cls, body: dict[str, Any]) -> Definition:
+        """As ``from_body``, of one that was published. Raises ``LogNewer`` where it says what this
+        version does not know: whoever published it knew."""
+        try:
+            return cls.from_body(body)
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_input=False, include_context=False)
+            unknown = [one["loc"] for one in wrong if one["type"] in _UNKNOWN]
+            if not unknown:
+                raise
+            where = f"{body.get('workflow')} version {body.get('version')}"
+            what = ", ".join(".".join(map(str, place)) for place in unknown)
+            raise LogNewer(where, what) from error
 
     @cached_property
     def body(self) -> dict[str, Any]:

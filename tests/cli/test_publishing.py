@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from app.definitions import from_views
+from engine.errors import LogNewer
+from engine.loading import load_definition
 from tests.cli.conftest import WORKFLOWS, edit
 
 
@@ -177,3 +180,10 @@ def test_what_a_case_of_an_older_version_goes_by_is_not_corrected_until_it_has_e
         assert told in pmo(*verb, str(letter)).err
     pmo.done("do", "F-0001", "shut", "--as", "ann")
     pmo.done("publish", str(letter), "--as", "olaf")
+
+
+def test_a_definition_of_a_newer_version_in_the_views_is_no_damage_of_the_views():
+    text = (WORKFLOWS / "decision.yaml").read_bytes()
+    body = load_definition(text, "decision.yaml").body
+    with pytest.raises(LogNewer, match="decision version 1 has hurried, which this version of pmo"):
+        from_views(body | {"hurried": True})

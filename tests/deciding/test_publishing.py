@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from engine import canonical, ids
 from engine.clock import HandClock
 from engine.commands import (
     PublishDefinition,
 )
-from engine.errors import BadInput, Refused
+from engine.errors import BadInput, LogNewer, Refused
+from engine.events import DefinitionPublished, DefinitionRef
 from engine.service import Service
-from engine.store.log import Log
+from engine.store.log import Append, Log
 from tests.deciding.asking import in_review, pull, start
 from tests.deciding.conftest import DECISION, OPERATOR, SAM, publish
 
@@ -87,3 +89,38 @@ def test_a_definition_that_another_process_published_counts_at_once(
     newer = DECISION.replace("version: 1", "version: 2")
     publish(other, newer.replace("data:", "data:\n  extra: {type: text}", 1))
     assert service.case(start(service, extra="known")).data["extra"] == "known"
+
+
+def publish_newer(log: Log, service: Service, changed: dict[str, object]) -> None:
+    """The decision workflow, as a newer version of this program publishes it."""
+    before = service.catalog.newest("decision")
+    body = before.workflow.definition.body | {"version": 2} | changed
+    (*_, last) = log.stream("definition/decision")
+    said = last.event.__dict__ | {
+        "body": body,
+        "definition": DefinitionRef(name="decision", version=2, hash=canonical.digest(body)),
+        "event_id": ids.new_id(),
+        "version": last.event.version + 1,
+    }
+    said.pop("type", None)
+    event = DefinitionPublished(**said)
+    log.append([Append((event,), {event.stream: last.event.version}, "newer", bytes(32))])
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"hurried": True}, "hurried"),
+        ({"data": {"title": {"type": "sound"}}}, "data.title.type"),
+    ],
+    ids=["a word", "a type of field"],
+)
+def test_what_only_a_newer_version_can_read_is_told_and_keeps_nobody_from_the_rest(
+    service: Service, log: Log, clock: HandClock, changed: dict[str, object], told: str
+) -> None:
+    running = in_review(service)
+    publish_newer(log, service, changed)
+    older = Service(log, clock)
+    assert pull(older, running, "reject", SAM, data={"rationale": "No."}).state == "rejected"
+    with pytest.raises(LogNewer, match=rf"^decision version 2 has {told}, which this version"):
+        start(older, "decision", title="Another")
