@@ -42,10 +42,10 @@ FROM main.${table}
 WHERE _known_from <= :known AND (_known_to IS NULL OR :known < _known_to) AND _valid_from <= :as_of
 
 -- name: state_since
--- A step that leaves a case where it is says in which state it found it, and begins none: it may
--- have been recorded before one that was so earlier.
+-- A step that leaves a case where it is says in which state it found it, and begins none, nor does a
+-- migration: it may have been recorded before one that was so earlier.
 (SELECT coalesce(
-    min(CASE WHEN entered.type <> 'pmo.case.transitioned.v1'
+    min(CASE WHEN entered.type NOT IN ('pmo.case.transitioned.v1', 'pmo.case.migrated.v1')
         OR coalesce(entered.state_before, '') <> _state THEN entered.occurred_at END),
     min(entered.occurred_at))
  FROM main.$audit AS entered
@@ -54,7 +54,8 @@ WHERE _known_from <= :known AND (_known_to IS NULL OR :known < _known_to) AND _v
  AND coalesce(entered.occurred_at, '') >= coalesce(
     (SELECT max(other.occurred_at) FROM main.$audit AS other
      WHERE other.stream = _key AND other.state_after <> _state
-     AND (other.type <> 'pmo.case.transitioned.v1' OR other.state_before <> other.state_after)
+     AND (other.type NOT IN ('pmo.case.transitioned.v1', 'pmo.case.migrated.v1')
+        OR other.state_before <> other.state_after)
      AND other.position <= :known AND other.occurred_at <= :as_of), ''))
 
 -- name: started

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.events import Due, Escalated, Party
@@ -365,6 +367,20 @@ def test_what_happened_before_what_has_been_recorded_of_a_state_is_since_then(to
     assert {row["gone_up_to"] for row in waiting(tables)} == {None}
     upwards = Escalated(source=FROM_LEAD, to=FROM_LEAD)
     tables = told(history.escalated("P-1", "ready", upwards, at="2026-04-01T09:00:00.000000Z"))
+    assert {row["since"] for row in waiting(tables)} == {"2026-02-01"}
+    assert {row["gone_up_to"] for row in waiting(tables)} == {"lead"}
+
+
+def test_what_fell_due_before_a_case_was_migrated_and_is_done_after_it_is_since_it_fell_due(told):
+    """While a version is brought in, the workers stand still."""
+    history, upwards = told.history, Escalated(source=FROM_LEAD, to=FROM_LEAD)
+    tables = told(
+        history.observed("P-1", {"unit": "pmo", "cost": gbp(4)}, state="open", at="2026-01-01"),
+        replace(history.migrated("P-1", 2, "open", "open", NOW, NOW), stays=True),
+        replace(
+            history.escalated("P-1", "open", upwards, at="2026-02-01"), state="ready", stays=None
+        ),
+    )
     assert {row["since"] for row in waiting(tables)} == {"2026-02-01"}
     assert {row["gone_up_to"] for row in waiting(tables)} == {"lead"}
 
