@@ -7,9 +7,10 @@ from dataclasses import asdict
 import pytest
 
 from app.cli.tables import show_escalation
+from engine.commands import MigrateCase
 from engine.events import CaseTransitioned, Escalated, Party, from_bytes, to_bytes
 from engine.service import Service
-from tests.deciding.conftest import publish
+from tests.deciding.conftest import OPERATOR, publish
 from tests.governance.conftest import REQUESTER, Office
 from tests.governance.test_authority import refused
 
@@ -240,3 +241,22 @@ def test_it_is_folded_alike_from_the_log_and_in_passing(heeding: Office) -> None
     afresh = Service(heeding.service.log).case(case)
     assert kept == afresh
     assert kept.digest() == afresh.digest()
+
+
+@pytest.mark.parametrize(
+    ("within", "keeps"), [("2 days", True), ("3 days", False)], ids=["same days", "other days"]
+)
+def test_a_migration_that_gives_a_state_other_days_begins_it_anew(
+    heeding: Office, within: str, keeps: bool
+) -> None:
+    case = matter(heeding, "check")
+    heeding.do(LEVEL_2, "revoke")
+    heeding.do(case, "escalate", REQUESTER)
+    text = HEEDED.replace("version: 2", "version: 3")
+    publish(
+        heeding.service,
+        text.replace("ready: {deadline: {within: 2 days", f"ready: {{deadline: {{within: {within}"),
+    )
+    said = {"command_id": f"to-3-{within}", "actor": OPERATOR, "reason": "New words."}
+    heeding.service.handle(MigrateCase(**said, case=case, to=3))
+    assert (heeding.service.case(case).gone_up == SPONSOR) is keeps
