@@ -25,7 +25,8 @@ _WRITTEN = {
 
 
 def fields_of_step(offer: Offer, body: Mapping[str, Any], held: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each field that a step takes; what it can do without stands in brackets."""
+    """A line for each field that a step takes; what it can do without stands in brackets, and
+    what it cannot says what is meant by it."""
     fields = body.get("data", {})
     asked = [name for name in (*offer.needs, *offer.anew) if name in fields]
     yield from _lines(fields, asked, offer.takes, held)
@@ -56,7 +57,8 @@ def _lines(
     for name, word in written.items():
         field = fields[name]
         now = f"; now {_short(held[name], field)}" if held.get(name) is not None else ""
-        yield f"{word:{wide}}  {_kind(field)}{now}"
+        meant = f": {_short(field['about'], field)}" if not word.startswith("[") and field.get("about") else ""
+        yield f"{word:{wide}}  {_kind(field)}{meant}{now}"
 
 
 def _kind(field: Mapping[str, Any]) -> str:

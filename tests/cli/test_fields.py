@@ -109,7 +109,7 @@ roles: {clerk: {}, chair: {}}
 data:
   title: {type: text, required: true}
   room: {type: text}
-  seats: {type: number}
+  seats: {type: number, about: How many people can sit in it.}
   held: {type: date}
   note: {type: text}
 states: {planned: {initial: true}, set: {}, over: {final: true}}
@@ -147,7 +147,7 @@ def test_a_condition_on_what_is_missing_keeps_nobody_from_being_told_the_fields(
     assert started.err.startswith("hint: title=   text\n      [room=]  text\nrefused: ")
     talk.done("start", "talk", "title=Bridges", actor="carl:clerk")
     told = talk("do", "TALK-0001", "fix", actor="carl:clerk").err
-    assert "seats=  number" in told
+    assert "seats=  number: How many people can sit in it." in told
     assert "nobody could sit" in told
     assert "hint: room=" not in talk("do", "TALK-0001", "fix", actor="vic:visitor").err
 
