@@ -427,4 +427,4 @@ def test_nothing_is_up_any_more_once_its_state_has_begun_anew(own: Pmo) -> None:
     own.done("do", "MEMO-0001", "again", actor="zoe")
     (memo,) = own.done("waiting", "--as", "zoe", "--json").json()["cases"]
     assert (memo["may"], memo["gone_up"]) == (False, None)
-    assert "gone up" not in own.done("show", "MEMO-0001").out
+    assert "gone up from" not in own.done("show", "MEMO-0001").out
