@@ -112,6 +112,7 @@ data:
   seats: {type: number, about: How many people can sit in it.}
   held: {type: date}
   note: {type: text}
+  delays: {type: number}
 states: {planned: {initial: true}, set: {}, over: {final: true}}
 start:
   by: clerk
@@ -128,6 +129,7 @@ transitions:
     should: {needs: note}
   - {trigger: seat, from: planned, by: chair, accepts: seats}
   - {trigger: count, from: planned, by: service, accepts: seats}
+  - {trigger: delay, from: planned, by: clerk, anew: note, counts: delays}
   - {trigger: hold, from: [planned, set], to: over, by: clerk, needs: held, accepts: note}
 """
 
@@ -171,6 +173,14 @@ def test_a_field_that_another_step_takes_is_told_with_that_step(talk: Pmo):
     told = talk(*words, actor="carl:clerk").err
     takes = "does not take seats, title; it takes note, held; seats comes with fix or seat"
     assert f"  - {takes}\n" in told
+
+
+def test_what_a_step_counts_by_itself_nobody_is_asked_for(talk: Pmo):
+    talk.done("start", "talk", "title=Bridges", actor="carl:clerk")
+    told = talk("do", "TALK-0001", "delay", actor="carl:clerk").err
+    assert told.startswith("hint: note=  text\nrefused: ")
+    talk.done("do", "TALK-0001", "delay", "note=Rain", actor="carl:clerk")
+    assert talk.done("show", "TALK-0001", "--json").json()["data"]["delays"] == 1
 
 
 def test_a_start_that_lacks_data_is_refused_with_what_it_takes(lease: Pmo):
