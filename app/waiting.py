@@ -6,7 +6,7 @@ may. So the view finds the cases, and the engine is asked about these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ SIGN = "sign"
 """What the view calls an answer for a body, or in a role."""
 
 _ALL = 10_000_000
+_FEW = 3
+"""So many values are enough to know a case by."""
 _DELEGATIONS = Select(
     "SELECT d.key FROM delegated AS d WHERE d.receiver = :me"
     ' AND (d."from" IS NULL OR d."from" <= :today) AND (d.until IS NULL OR :today <= d.until)'
@@ -41,7 +43,7 @@ class Waiting:
     stays where it is; ``late``: a day of these has passed. ``rows`` are those of the view: who is
     asked for what; what can be is ``None`` in that of somebody whom the case has gone up to, though
     no step is theirs. ``prospect`` is how these things stand for one person, as the engine judges
-    them.
+    them; ``about`` what a case is known by that has no title: what it was begun with.
     """
 
     key: str
@@ -54,6 +56,7 @@ class Waiting:
     late: bool
     rows: tuple[Row, ...]
     prospect: Prospect | None = None
+    about: tuple[Any, ...] = ()
 
     @property
     def asked(self) -> list[str]:
@@ -131,13 +134,22 @@ def for_one(
             continue  # it has moved on since the views were read
         lent = sorted({row["on_behalf_of"] for row in waiting.rows if row["on_behalf_of"]})
         wanted = {row["can"] for row in waiting.rows}
-        told = offers(inquiry.body(case), case.state, case.data)
+        body = inquiry.body(case)
+        told = offers(body, case.state, case.data)
         if not waiting.only_told:
             told = [offer for offer in told if offer.trigger in wanted]
         prospect = inquiry.prospect(asker, case, told, lent, signing=SIGN in wanted)
         unanswered = tuple(ballot for ballot in prospect.ballots if not ballot.answer)
         cannot = {} if waiting.only_told else prospect.cannot
-        yield replace(waiting, prospect=replace(prospect, ballots=unanswered, cannot=cannot))
+        prospect = replace(prospect, ballots=unanswered, cannot=cannot)
+        yield replace(waiting, prospect=prospect, about=_about(body.get("data", {}), case.data))
+
+
+def _about(fields: Mapping[str, Mapping[str, Any]], data: Mapping[str, Any]) -> tuple[Any, ...]:
+    if "title" in fields or "name" in fields:
+        return ()
+    required = [name for name, field in fields.items() if field.get("required")]
+    return tuple(data[name] for name in required if data.get(name) is not None)[:_FEW]
 
 
 def delegations_to(home: Home, person: str) -> Sequence[str]:

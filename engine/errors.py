@@ -64,6 +64,8 @@ class Answer(Protocol):
     def held(self) -> bool | None: ...
     @property
     def reason(self) -> str: ...
+    @property
+    def weight(self) -> str: ...
 
 
 class Refused(PmoError):
@@ -78,8 +80,17 @@ class Refused(PmoError):
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Two guards can stand on one thing, a board's votes say: it is told once."""
-        return tuple(dict.fromkeys(v.reason for v in self.verdicts if not v.held))
+        """Why not. Two guards can stand on one thing, a board's votes say: it is told once."""
+        return self._said(barring=True)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What would have been warned of, and is no bar: whoever mends the reasons may leave it."""
+        return self._said(barring=False)
+
+    def _said(self, barring: bool) -> tuple[str, ...]:
+        against = [v for v in self.verdicts if not v.held]
+        return tuple(dict.fromkeys(v.reason for v in against if (v.weight == "shall") == barring))
 
 
 class Contended(PmoError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from engine import clock
+from engine.actors import is_for_machines
 from engine.attempt import Attempt, Guard, Judge
 from engine.case import Case
 from engine.cel.conditions import compile_condition
@@ -141,11 +142,25 @@ def _takes(step: Step, definition: Definition) -> Judge:
             return held
         extra = [name for name in attempt.given if name not in known]
         offer = f"it takes {', '.join(takes)}" if takes else "it takes no data"
-        return Verdict(
-            rule="takes", held=False, reason=f"does not take {', '.join(extra)}; {offer}"
-        )
+        others = _taken_by_others(extra, step, attempt)
+        reason = "; ".join([f"does not take {', '.join(extra)}", offer, *others])
+        return Verdict(rule="takes", held=False, reason=reason)
 
     return guard
+
+
+def _taken_by_others(names: Iterable[str], step: Step, attempt: Attempt) -> Iterator[str]:
+    """Where such a field belongs: the steps from here by which people say it."""
+    if attempt.case is None:
+        return
+    ways = [
+        (way.trigger, accepted(way, attempt.definition))
+        for way in attempt.definition.transitions_from(attempt.case.state)
+        if way is not step and not is_for_machines(way.by)
+    ]
+    for name in names:
+        if triggers := dict.fromkeys(trigger for trigger, takes in ways if name in takes):
+            yield f"{name} comes with {' or '.join(triggers)}"
 
 
 def following(names: Iterable[str], case: Case) -> dict[str, Value]:

@@ -139,6 +139,8 @@ def _not_in_force(kind: str, case: Case, context: Context) -> str:
 
 def appointment(role: str, unit: str, person: str, context: Context) -> str:
     """Empty where the person holds the role in the unit today, else why not."""
+    if not unit:
+        return f"{person} is not known to be appointed {role}: in which unit is missing"
     key = key_of("appointment", role=role, unit=unit, person=person)
     found, why = entry("appointment", key, context)
     if found and _is_of(found, role=role, unit=unit, person=person):

@@ -117,6 +117,8 @@ def _tell_known(error: PmoError, as_json: bool) -> None:
             _say(f"refused: {error.what}")
             for reason in error.reasons:
                 _say(f"  - {clean(reason)}")
+            for reason in error.warnings:
+                _say(f"  would be warned of: {clean(reason)}")
         case BadInput():
             tell_problems(error.problems)
         case _:
@@ -136,7 +138,8 @@ def _described(error: PmoError) -> dict[str, Any]:
     match error:
         case Refused():
             verdicts = [
-                {"rule": v.rule, "held": v.held, "reason": v.reason} for v in error.verdicts
+                {"rule": v.rule, "held": v.held, "reason": v.reason, "weight": v.weight}
+                for v in error.verdicts
             ]
             described |= {"what": error.what, "verdicts": verdicts}
         case BadInput():

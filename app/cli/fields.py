@@ -25,12 +25,21 @@ _WRITTEN = {
 
 
 def fields_of_step(offer: Offer, body: Mapping[str, Any], held: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each field that a step takes; what it can do without stands in brackets."""
+    """A line for each field that a step takes; what it can do without stands in brackets, and
+    what it cannot says what is meant by it."""
     fields = body.get("data", {})
     asked = [name for name in (*offer.needs, *offer.anew) if name in fields]
-    yield from _lines(fields, asked, offer.takes, held)
+    yield from _lines(
+        fields, asked, [n for n in offer.takes if n not in _counted(offer, body)], held
+    )
     if "reason" in offer.anew and "reason" not in asked:
         yield "--reason  text: why"
+
+
+def _counted(offer: Offer, body: Mapping[str, Any]) -> set[str]:
+    """What the step counts up by itself: nobody has to say it, so nobody is asked."""
+    rules = [rule for rule in body["transitions"] if rule["trigger"] == offer.trigger]
+    return {name for rule in rules for name in rule.get("counts") or ()}
 
 
 def fields_of_start(body: Mapping[str, Any]) -> Iterator[str]:
@@ -56,7 +65,12 @@ def _lines(
     for name, word in written.items():
         field = fields[name]
         now = f"; now {_short(held[name], field)}" if held.get(name) is not None else ""
-        yield f"{word:{wide}}  {_kind(field)}{now}"
+        meant = (
+            f": {_short(field['about'], field)}"
+            if not word.startswith("[") and field.get("about")
+            else ""
+        )
+        yield f"{word:{wide}}  {_kind(field)}{meant}{now}"
 
 
 def _kind(field: Mapping[str, Any]) -> str:

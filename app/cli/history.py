@@ -102,7 +102,7 @@ def _governance(entry: Entry) -> Iterator[str]:
     if entry.escalated:
         yield show_escalation(entry.escalated)
     for warning in entry.warnings:
-        yield f"warning, {warning}"
+        yield f"warning: {warning.removeprefix('should: ')}"
 
 
 def _looked_at(stream: str, version: int) -> str:

@@ -125,6 +125,8 @@ def _tell_all(found: Sequence[Waiting], limit: int, as_json: bool) -> None:
 
 def _print(waiting: Waiting) -> None:
     title = f"  {show_value(waiting.title)}" if waiting.title else ""
+    if waiting.about:
+        title = f"  {', '.join(_short(show_value(value)) for value in waiting.about)}"
     days = f"since {_day(waiting.since)}"
     if waiting.until:
         days += f", until {_day(waiting.until)}"

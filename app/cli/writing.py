@@ -205,16 +205,18 @@ def observe_command(
 
 _BROUGHT = ("takes", "needs", "anew", "corrects")
 """The rules that look at what somebody brings along, and at nothing else."""
+_OF_WHO_ASKS = ("by", "gone_up", "not_by", "conflict")
 
 
 @contextmanager
 def _telling_fields(as_json: bool, fields: Callable[[], Iterable[str]]) -> Iterator[None]:
-    """Where nothing but data was wanting, whoever is refused is told how it is written."""
+    """Where data was wanting, whoever may take the step is told how it is written, whatever else
+    stands in the way: a condition on what is missing does not hold, either."""
     try:
         yield
     except Refused as refusal:
-        against = {v.rule for v in refusal.verdicts if not v.held}
-        if not as_json and against <= {*_BROUGHT}:
+        against = {v.rule for v in refusal.verdicts if not v.held and v.weight == "shall"}
+        if not as_json and against & {*_BROUGHT} and not against & {*_OF_WHO_ASKS}:
             for number, line in enumerate(dict.fromkeys(fields())):
                 echo(f"{'      ' if number else 'hint: '}{line}", err=True)
         raise
@@ -289,7 +291,7 @@ def send(home: Home, command: Command, as_json: bool) -> None:
     position = dim(f"(position {receipt.position})")
     echo(f"{bold(receipt.stream)}  {moved}  {', '.join(receipt.names)}  {position}")
     for warning in receipt.warnings:
-        echo(f"  warning: {clean(warning)}")
+        echo(f"  warning: {clean(warning.removeprefix('should: '))}")
     _print_next(_offers(home, case))
 
 

@@ -73,7 +73,7 @@ def of(error: errors.PmoError) -> Refusal:
                     "rule": verdict.rule,
                     "held": verdict.held,
                     "reason": verdict.reason,
-                    "weight": getattr(verdict, "weight", "shall"),
+                    "weight": verdict.weight,
                 }
                 for verdict in error.verdicts
             ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Pmo
@@ -96,6 +99,88 @@ def test_who_may_not_take_a_step_is_told_that_and_no_fields(lease: Pmo):
     answer = lease("do", "LSE-0001", "end", actor="vic:visitor")
     assert answer.err.startswith("refused: ")
     assert "hint" not in answer.err
+
+
+TALK = """workflow: talk
+version: 1
+title: Talk
+key: TALK
+roles: {clerk: {}, chair: {}}
+data:
+  title: {type: text, required: true}
+  room: {type: text}
+  seats: {type: number, about: How many people can sit in it.}
+  held: {type: date}
+  note: {type: text}
+  delays: {type: number}
+states: {planned: {initial: true}, set: {}, over: {final: true}}
+start:
+  by: clerk
+  accepts: [title, room]
+  when: [{check: "data.title != '-'", otherwise: nobody knows it by that}]
+  should: {needs: room}
+transitions:
+  - trigger: fix
+    from: planned
+    to: set
+    by: clerk
+    needs: [room, seats]
+    when: [{check: data.seats > 0.0, otherwise: nobody could sit}]
+    should: {needs: note}
+  - {trigger: seat, from: planned, by: chair, accepts: seats}
+  - {trigger: count, from: planned, by: service, accepts: seats}
+  - {trigger: delay, from: planned, by: clerk, anew: note, counts: delays}
+  - {trigger: hold, from: [planned, set], to: over, by: clerk, needs: held, accepts: note}
+"""
+
+
+@pytest.fixture
+def talk(nowhere: Pmo, tmp_path: Path) -> Pmo:
+    file = tmp_path / "talk.yaml"
+    file.write_text(TALK, encoding="utf-8")
+    nowhere.done("init", "--bare", actor="olaf")
+    nowhere.done("publish", str(file), actor="olaf")
+    return nowhere
+
+
+def test_a_condition_on_what_is_missing_keeps_nobody_from_being_told_the_fields(talk: Pmo):
+    started = talk("start", "talk", actor="carl:clerk")
+    assert started.code == 1
+    assert started.err.startswith("hint: title=   text\n      [room=]  text\nrefused: ")
+    talk.done("start", "talk", "title=Bridges", actor="carl:clerk")
+    told = talk("do", "TALK-0001", "fix", actor="carl:clerk").err
+    assert "seats=  number: How many people can sit in it." in told
+    assert "nobody could sit" in told
+    assert "hint: room=" not in talk("do", "TALK-0001", "fix", actor="vic:visitor").err
+
+
+def test_what_would_only_be_warned_of_is_told_apart_from_why_not(talk: Pmo):
+    talk.done("start", "talk", "title=Bridges", actor="carl:clerk")
+    answer = talk("do", "TALK-0001", "fix", "room=east", "seats=0", actor="carl:clerk")
+    assert answer.code == 1
+    assert answer.err.splitlines()[1:] == [
+        "  - nobody could sit (not so: data.seats > 0.0 (seats is 0))",
+        "  would be warned of: needs more: note is missing",
+    ]
+    refused = talk("do", "TALK-0001", "fix", "room=east", "seats=0", "--json", actor="carl:clerk")
+    against = {v["rule"]: v["weight"] for v in json.loads(refused.err)["verdicts"] if not v["held"]}
+    assert against["needs"] == "should"
+
+
+def test_a_field_that_another_step_takes_is_told_with_that_step(talk: Pmo):
+    talk.done("start", "talk", "title=Bridges", actor="carl:clerk")
+    words = ("do", "TALK-0001", "hold", "held=2026-01-01", "seats=4", "title=Bridge")
+    told = talk(*words, actor="carl:clerk").err
+    takes = "does not take seats, title; it takes note, held; seats comes with fix or seat"
+    assert f"  - {takes}\n" in told
+
+
+def test_what_a_step_counts_by_itself_nobody_is_asked_for(talk: Pmo):
+    talk.done("start", "talk", "title=Bridges", actor="carl:clerk")
+    told = talk("do", "TALK-0001", "delay", actor="carl:clerk").err
+    assert told.startswith("hint: note=  text\nrefused: ")
+    talk.done("do", "TALK-0001", "delay", "note=Rain", actor="carl:clerk")
+    assert talk.done("show", "TALK-0001", "--json").json()["data"]["delays"] == 1
 
 
 def test_a_start_that_lacks_data_is_refused_with_what_it_takes(lease: Pmo):

@@ -166,7 +166,7 @@ def test_the_trail_shows_a_correction_with_what_was_what_is_who_and_why(
     pmo.done("publish", str(file), actor="operator")
     pmo.done("start", "card", "title=Bred", "--occurred-at", "2026-01-05")
     told = pmo.done("do", "CARD-0001", "lose", "--occurred-at", "2026-02-05").out
-    assert "can correct-record -> lost  (clerk; says with this step reason)" in told
+    assert "can correct-record -> lost  (clerk; corrects title; says with this step reason)" in told
     why = ("--reason", "a letter was missing")
     assert "needs clerk" in pmo("do", "CARD-0001", "correct-record", "title=Bread", *why).err
     mend = ("do", "CARD-0001", "correct-record", "title=Bread")
@@ -293,10 +293,12 @@ def test_what_only_should_be_so_and_what_was_overridden_is_told_again_when_sent_
     words = ["do", "MAT-0001", "finish", "--id", "f1", "--override", "--reason", "it is urgent"]
     overriding = "overridden: needs a report as evidence"
     assert board("do", "MAT-0001", "finish", actor="s:sponsor").code == 1
-    assert f"  warning: {overriding}\n" in board.done(*words, actor="s:sponsor").out
+    done = board.done(*words, actor="s:sponsor").out
+    assert f"  warning: {overriding}\n  warning: needs more: note is missing\n" in done
     receipt = board.done(*words, "--json", actor="s:sponsor").json()
     assert receipt["warnings"] == [overriding, "should: needs more: note is missing"]
-    assert f"    warning, {overriding}\n" in board.done("history", "MAT-0001").out
+    told = board.done("history", "MAT-0001").out
+    assert f"    warning: {overriding}\n    warning: needs more: note is missing\n" in told
 
 
 @pytest.mark.parametrize(

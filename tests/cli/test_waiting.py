@@ -251,6 +251,27 @@ def test_a_delegate_is_told_that_they_can_sign_and_by_which_delegation(own: Pmo)
     assert "DEAL-0001" not in told(own, "dee")
 
 
+def test_a_case_without_a_title_is_known_by_what_it_was_begun_with(own: Pmo) -> None:
+    visit = own.home.parent / "visit.yaml"
+    visit.write_text(
+        "{workflow: visit, version: 1, title: Visit, key: VIS,"
+        " roles: {guard: , head: {appointed_in: data.unit}},"
+        " data: {site: {type: text, required: true}, note: {type: text},"
+        " unit: {type: text, required: true}, fee: {type: money, currency: GBP, required: true},"
+        " day: {type: date, required: true}}, start: {by: [guard, head]},"
+        " states: {open: {initial: true}, done: {final: true}}, transitions: ["
+        "{trigger: end, from: open, to: done, by: guard}]}",
+        encoding="utf-8",
+    )
+    own.done("publish", str(visit), actor="operator")
+    said = ["site=North pier", "unit=it", "fee=20", "day=2026-03-01", "note=Mind the step"]
+    own.done("start", "visit", *said, actor="gus:guard")
+    lines = own.done("waiting", "--as", "gus:guard").out.splitlines()
+    assert "VIS-0001  North pier, it, GBP 20" in lines
+    no_unit = own("start", "visit", "site=Pier", actor="gus").err
+    assert "gus is not known to be appointed head: in which unit is missing" in no_unit
+
+
 PURCHASE = """
 workflow: purchase
 version: 1
@@ -406,4 +427,4 @@ def test_nothing_is_up_any_more_once_its_state_has_begun_anew(own: Pmo) -> None:
     own.done("do", "MEMO-0001", "again", actor="zoe")
     (memo,) = own.done("waiting", "--as", "zoe", "--json").json()["cases"]
     assert (memo["may"], memo["gone_up"]) == (False, None)
-    assert "gone up" not in own.done("show", "MEMO-0001").out
+    assert "gone up from" not in own.done("show", "MEMO-0001").out

@@ -179,7 +179,7 @@ def test_of_a_refusal_only_what_is_recorded_is_known(history: Service) -> None:
             "DEC-0002",
             "reject",
             "otherwise",
-            ("does not take rationale; it takes amount",),
+            ("does not take rationale; it takes amount; rationale comes with approve",),
         ),
     ]
 
