@@ -195,7 +195,7 @@ def test_a_ledger_that_stays_locked_is_told_so(path, ledger, monkeypatch):
 def test_an_event_of_a_type_that_only_a_newer_program_knows_is_told_so(ledger, path, tamper):
     ledger.append([append("A", count=2)])
     tamper("UPDATE events SET state = replace(state, '.v1', '.v9') WHERE position = 2")
-    with pytest.raises(StoreFailed, match="A version 2 has the type .*v9, which this version of"):
+    with pytest.raises(StoreFailed, match=r"A version 2 has the type .*v9, which this version of"):
         ledger.read(0, 9)
     assert ledger.read(0, 1)[0].event.version == 1
 
