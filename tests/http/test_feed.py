@@ -116,6 +116,7 @@ def test_a_batch_is_what_cloudevents_calls_one(service):
 @pytest.mark.parametrize(
     ("accept", "form"),
     [("*/*", JSON), ("", JSON), ("application/xml", JSON), ("text/event-stream;q=0", JSON),
+     ("text/event-stream;q=nan", JSON),
      ("text/event-stream;q=0, application/cloudevents-batch+json", BATCH),
      (f"{JSON}, {EVENT_STREAM}", JSON), (f"{EVENT_STREAM}, {JSON}", EVENT_STREAM),
      (f"{JSON};q=0.5, {BATCH}; q=0.9, {EVENT_STREAM};q=x", BATCH),
