@@ -260,6 +260,12 @@ def _(home: Path) -> None:
         put(ledger, 6, body)
 
 
+@done("an event says what no version up to this one knows")
+def _(home: Path) -> None:
+    with rewriting(home) as ledger:
+        put(ledger, 6, body_at(ledger, 6) | {"haste": "great"})
+
+
 @done("an event was written anew, with all hashes after it, without the views")
 def _(home: Path) -> None:
     with rewriting(home) as ledger:
