@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from engine.definition import Definition
-from engine.errors import NotFound, Problem
+from engine.errors import LogNewer, NotFound, Problem
 from engine.events import DefinitionPublished, DefinitionRef
 from engine.machine import Workflow
 from engine.store.log import Log
@@ -54,7 +55,8 @@ class Catalog:
         if ready := self._by_hash.get(ref.hash):
             return ready
         if ref.hash not in self._bodies:
-            self._read(ref.name)  # a newer one that cannot be read here does not matter to it
+            with suppress(LogNewer):  # told of the newest, which does not matter to this one
+                self.refresh(ref.name)
         return self._ready(ref.hash)
 
     def version(self, name: str, version: int) -> Workflow | None:
@@ -81,14 +83,6 @@ class Catalog:
 
     def refresh(self, name: str) -> bool:
         """Read the workflow's stream again; whether anything is published under the name."""
-        last = self._read(name)
-        if last is None:
-            return False
-        self._newest[name] = Published(self._ready(last.definition.hash), last.version)
-        return True
-
-    def _read(self, name: str) -> DefinitionPublished | None:
-        """Everything in the workflow's stream; the last of it."""
         last: DefinitionPublished | None = None
         for recorded in self._log.stream(stream_of(name)):
             event = recorded.event
@@ -97,7 +91,10 @@ class Catalog:
             self._bodies[about.hash] = event.body
             self._hashes[about.name, about.version] = about.hash
             last = event
-        return last
+        if last is None:
+            return False
+        self._newest[name] = Published(self._ready(last.definition.hash), last.version)
+        return True
 
     def _ready(self, digest: str) -> Workflow:
         """Older versions are made ready when a case of theirs is met: 15 ms each."""
