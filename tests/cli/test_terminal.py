@@ -220,17 +220,17 @@ def on_a_real_terminal(home, *words, **environment):
     environment = own | {"TERM": "xterm"} | environment
     with subprocess.Popen(program, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
-        told = "".join(iter(lambda: _read(ours), ""))
+        told = b"".join(iter(lambda: _read(ours), b""))  # a read may end within a letter
         process.wait(PATIENCE)
     os.close(ours)
-    return told.replace("\r\n", "\n")
+    return told.decode().replace("\r\n", "\n")
 
 
 def _read(terminal):
     try:
-        return os.read(terminal, 65_536).decode()
+        return os.read(terminal, 65_536)
     except OSError:  # nobody holds its other end any more
-        return ""
+        return b""
 
 
 def test_every_verb_prints_through_what_shows_it():

@@ -15,6 +15,7 @@ def test_v9_raid_leaves_out_what_is_closed(told):
     assert [(row["title"], row["late"]) for row in opened(told.views, "raid")] == [
         ("Rain", "overdue")
     ]
+    assert [row["title"] for row in opened(told.views, "raid", {"kind": "risk"})] == ["Rain"]
     assert opened(told.views, "raid", {"kind": "issue"}) == []
 
 
