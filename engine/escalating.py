@@ -1,15 +1,18 @@
 """To whom a matter goes up: it is told by the event, so that whoever has it from then on is known
-later, too, when the registers say something else."""
+later, too, when the registers say something else; and what is only for them to do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.attempt import Attempt
-from engine.events import Escalated, Party
-from engine.standing import Standing, above, authority_of
+from engine.attempt import Attempt, Judge
+from engine.definition import Definition
+from engine.events import Escalated, Party, Verdict
+from engine.standing import Standing, above, authority_of, standing_of
 from engine.step import ByAuthority, ByPerson, Step, Transition
 from engine.values import is_withheld
+
+_HELD = Verdict(rule="gone_up", held=True)
 
 
 def escalation_of(step: Step) -> Callable[[Attempt], Escalated] | None:
@@ -44,7 +47,26 @@ def _party(
     return None if found and source and _is_same(found, source) else found
 
 
-def is_as(party: Party, found: Standing, attempt: Attempt) -> bool:
+def gone_up(step: Step, definition: Definition) -> Judge:
+    """Nobody else than whom the matter has gone up to, and nobody before it has."""
+    standing = standing_of(step, definition)
+
+    def guard(attempt: Attempt) -> Verdict:
+        party = attempt.case.gone_up if attempt.case else None
+        if party is None:
+            return Verdict(rule="gone_up", held=False, reason="it has not gone up to anybody")
+        if attempt.observed:
+            return Verdict(rule="gone_up", held=None, reason="who did it is not known")
+        if _is_as(party, standing(attempt), attempt):
+            return _HELD
+        whom = f"{party.name} in {party.unit}" if party.unit else party.name
+        reason = f"it has gone up to {whom}, and not to {attempt.actor}"
+        return Verdict(rule="gone_up", held=False, reason=reason)
+
+    return guard
+
+
+def _is_as(party: Party, found: Standing, attempt: Attempt) -> bool:
     """Whether who takes a step does so as whom it has gone up to."""
     if party.held_by == "person":
         return attempt.actor.casefold() == party.name.casefold()

@@ -12,8 +12,8 @@ from engine.case import Case
 from engine.cel.conditions import compile_condition
 from engine.claims import claim_guards
 from engine.definition import Definition
-from engine.escalating import is_as
-from engine.events import Party, Verdict
+from engine.escalating import gone_up
+from engine.events import Verdict
 from engine.governance import governance_of
 from engine.standing import in_role, standing_of
 from engine.step import (
@@ -37,7 +37,7 @@ def guards_of(step: Step, definition: Definition) -> tuple[Guard, ...]:
     if step.by:
         guards.append(Guard(None, _by(step, definition)))
     if isinstance(step, Transition) and step.gone_up:
-        guards.append(Guard(None, _gone_up(step, definition)))
+        guards.append(Guard(None, gone_up(step, definition)))
     if step.override:
         guards.append(Guard(None, _override(step.override)))
     if isinstance(step, Transition) and step.counts:
@@ -127,7 +127,7 @@ def accepted(step: Step, definition: Definition) -> tuple[str, ...]:
 _HELD = {
     rule: Verdict(rule=rule, held=True)
     for rule in (
-        *("takes", "by", "gone_up", "override", "counts", "corrects"),
+        *("takes", "by", "override", "counts", "corrects"),
         *("not_by", "needs", "anew", "refs"),
     )
 }
@@ -251,28 +251,6 @@ def _told(who: str | ByPerson | ByAuthority) -> str:
     if isinstance(who, ByAuthority):
         return f"whoever has authority for {who.authority.category.removeprefix('data.')}"
     return who
-
-
-def _gone_up(step: Step, definition: Definition) -> Judge:
-    """Nobody else than whom the matter has gone up to, and nobody before it has."""
-    standing = standing_of(step, definition)
-
-    def guard(attempt: Attempt) -> Verdict:
-        party = attempt.case.gone_up if attempt.case else None
-        if party is None:
-            return Verdict(rule="gone_up", held=False, reason="it has not gone up to anybody")
-        if attempt.observed:
-            return Verdict(rule="gone_up", held=None, reason="who did it is not known")
-        if is_as(party, standing(attempt), attempt):
-            return _HELD["gone_up"]
-        reason = f"it has gone up to {_named(party)}, and not to {attempt.actor}"
-        return Verdict(rule="gone_up", held=False, reason=reason)
-
-    return guard
-
-
-def _named(party: Party) -> str:
-    return f"{party.name} in {party.unit}" if party.unit else party.name
 
 
 def _not_by(said: Guards) -> Judge:
